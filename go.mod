@@ -1,0 +1,3 @@
+module canopy.dev/canopy
+
+go 1.26
