@@ -1,0 +1,183 @@
+// Package text holds the value rules that every area shares: names, e-mail
+// addresses, slugs, passwords. Each rule is one function that takes what came
+// in and gives the form that is kept, or the rule that was broken, worded so
+// that it can stand behind a field's name: "must be 1 to 100 characters".
+package text
+
+import (
+	"net/mail"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Name checks a name of 1 to 100 characters (see NameUpTo).
+func Name(s string) (kept, broken string) { return NameUpTo(s, 100) }
+
+// NameUpTo trims s, composes it (NFC) and wants 1 to limit code points, none of
+// them a control character, a line or paragraph separator, or a direction mark
+// or override: what a person reads is what is stored.
+func NameUpTo(s string, limit int) (kept, broken string) {
+	s = norm.NFC.String(strings.TrimSpace(s))
+	n := utf8.RuneCountInString(s)
+	if !utf8.ValidString(s) || n < 1 || n > limit {
+		return "", "must be 1 to " + strconv.Itoa(limit) + " characters"
+	}
+	if strings.ContainsFunc(s, hidden) {
+		return "", "must not hold control characters, line breaks or direction marks"
+	}
+	return s, ""
+}
+
+func hidden(r rune) bool {
+	switch {
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029',
+		r == '\u061c', r == '\u200e', r == '\u200f',
+		r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return true
+	}
+	return false
+}
+
+const brokenEmail = "must be an e-mail address"
+
+// Email gives the one form an address is kept, compared and answered in:
+// trimmed, lower case, domain in ASCII (IDNA, RFC 5891). It wants a bare
+// local@domain of at most 254 bytes (RFC 5321, section 4.5.3.1), a local part of
+// at most 64 bytes of unquoted ASCII, and a domain of two or more labels. Dots
+// and +tags count: two spellings are two addresses.
+func Email(s string) (kept, broken string) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 || at > 64 || len(s) > 1024 {
+		return "", brokenEmail
+	}
+	local := s[:at]
+	for i := range len(local) {
+		if local[i] <= ' ' || local[i] > '~' || local[i] == '"' {
+			return "", brokenEmail
+		}
+	}
+	domain, err := domainProfile.ToASCII(s[at+1:])
+	if err != nil || !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") {
+		return "", brokenEmail
+	}
+	s = local + "@" + strings.ToLower(domain)
+	if len(s) > 254 {
+		return "", brokenEmail
+	}
+	parsed, err := mail.ParseAddress(s)
+	if err != nil || parsed.Address != s || parsed.Name != "" {
+		return "", brokenEmail
+	}
+	return s, ""
+}
+
+// domainProfile is the look-up profile with every check that a host name
+// deserves: letters, digits and hyphens, label and name lengths.
+var domainProfile = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule(), idna.Transitional(false))
+
+// PortalPassword is the rule for portal users: 8 to 128 characters with an
+// upper-case letter, a lower-case letter, a digit and a special character. The
+// kept form is NFC, so that every keyboard spells the same password.
+func PortalPassword(s string) (kept, broken string) {
+	s, broken = PresentPassword(s)
+	if broken != "" || utf8.RuneCountInString(s) < 8 {
+		return "", "must be 8 to 128 characters, without control characters"
+	}
+	var upper, lower, digit, special bool
+	for _, r := range s {
+		switch {
+		case unicode.IsUpper(r):
+			upper = true
+		case unicode.IsLower(r):
+			lower = true
+		case unicode.IsDigit(r):
+			digit = true
+		case !unicode.IsLetter(r):
+			special = true
+		}
+	}
+	if !upper || !lower || !digit || !special {
+		return "", "must hold an upper-case letter, a lower-case letter, a digit and a special character"
+	}
+	return s, ""
+}
+
+// PresentPassword is the rule for a password that is only compared: 1 to 128
+// characters. The kept form is NFC, as for PortalPassword.
+func PresentPassword(s string) (kept, broken string) {
+	if !utf8.ValidString(s) {
+		return "", "must be UTF-8"
+	}
+	s = norm.NFC.String(s)
+	if n := utf8.RuneCountInString(s); n < 1 || n > 128 {
+		return "", "must be 1 to 128 characters"
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return "", "must not hold control characters"
+	}
+	return s, ""
+}
+
+// IsSlug reports whether s follows ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$.
+func IsSlug(s string) bool {
+	if len(s) < 1 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// Slug derives a slug from a name: marks stripped, lower case, every run of
+// other characters one dash, cut to 63; empty gives fallback.
+func Slug(name, fallback string) string {
+	var b strings.Builder
+	dash := false
+	for _, r := range norm.NFKD.String(strings.ToLower(name)) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			if dash && b.Len() > 0 {
+				b.WriteByte('-')
+			}
+			dash = false
+			b.WriteRune(r)
+		case unicode.Is(unicode.Mn, r):
+		default:
+			dash = true
+		}
+	}
+	if s := strings.TrimRight(cut(b.String(), 63), "-"); s != "" {
+		return s
+	}
+	return fallback
+}
+
+// SlugNumber is the n-th spelling of a slug: the slug itself, then -2, -3, …
+// still within 63 characters.
+func SlugNumber(slug string, n int) string {
+	if n < 2 {
+		return slug
+	}
+	suffix := "-" + strconv.Itoa(n)
+	return strings.TrimRight(cut(slug, 63-len(suffix)), "-") + suffix
+}
+
+// LikePattern makes a LIKE pattern that finds q literally, anywhere, for use
+// with ESCAPE '\'. The caller folds case on both sides.
+func LikePattern(q string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(Fold(q)) + "%"
+}
+
+// Fold is the case-insensitive form kept beside searchable text.
+func Fold(s string) string { return strings.ToLower(norm.NFC.String(s)) }
+
+func cut(s string, n int) string { return s[:min(len(s), n)] }
