@@ -1,0 +1,239 @@
+// Package database is the one door to the store: SQLite in a file, or
+// PostgreSQL 15 and later. It opens, migrates, runs transactions, and translates
+// what the drivers say. It knows no table; rooms keep their own SQL.
+//
+//	Write(ctx, db, func(tx *Tx) …)   all or nothing; one at a time on SQLite
+//	Read(ctx, db, func(tx *Tx) …)    one consistent view
+//
+// One SQL text serves both engines: $N placeholders, times as integer
+// microseconds since 1970 (time.Time in arguments and Scan is converted here),
+// ids and enums as text.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	sqlite "modernc.org/sqlite"
+)
+
+// Engine names the kind of store.
+type Engine string
+
+// The engines.
+const (
+	SQLite   Engine = "sqlite"
+	Postgres Engine = "postgres"
+)
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	Engine Engine
+	Path   string // of the SQLite file, else ""
+
+	now   func() time.Time
+	read  *sql.DB
+	write *sql.DB
+	lock  *os.File
+
+	indexes func() (map[string]string, error)
+}
+
+// ErrInUse says that another process has the SQLite file open.
+var ErrInUse = errors.New("another canopy process is using this database")
+
+// Open opens the store that rawURL names, "sqlite:PATH" or "postgres://…", and
+// checks that it answers. now is the clock of all transactions. A second
+// process on one SQLite file gets ErrInUse. Errors never hold the password.
+func Open(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
+	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok && path != "" {
+		return openSQLite(ctx, path, now)
+	}
+	if strings.HasPrefix(rawURL, "postgres://") || strings.HasPrefix(rawURL, "postgresql://") {
+		return openPostgres(ctx, rawURL, now)
+	}
+	return nil, errors.New("database URL must be sqlite:PATH or postgres://…")
+}
+
+func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("%s: %w", path, ErrInUse)
+	}
+	open := func(conns int, query string) (*sql.DB, error) {
+		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+		u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
+			"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=mmap_size(268435456)" + query
+		p, err := sql.Open("sqlite", u.String())
+		if err != nil {
+			return nil, err
+		}
+		p.SetMaxOpenConns(conns)
+		p.SetMaxIdleConns(conns)
+		return p, p.PingContext(ctx)
+	}
+	// One writer that begins its transactions at once: waiting happens in Go's
+	// queue, which is fair, and not in SQLite's busy loop, which is not.
+	w, err := open(1, "&_txlock=immediate")
+	if err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	r, err := open(max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)")
+	if err != nil {
+		_ = w.Close()
+		_ = lock.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db := &DB{Engine: SQLite, Path: path, now: now, read: r, write: w, lock: lock}
+	db.indexes = sync.OnceValues(db.uniqueIndexes)
+	return db, nil
+}
+
+func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(rawURL)
+	if err != nil {
+		return nil, errors.New("database URL is not a PostgreSQL connection string")
+	}
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	cfg.MaxConns = max(cfg.MaxConns, int32(4*runtime.GOMAXPROCS(0)))
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL at %s: %w", cfg.ConnConfig.Host, err)
+	}
+	p := stdlib.OpenDBFromPool(pool)
+	if err := p.PingContext(ctx); err != nil {
+		_ = p.Close()
+		pool.Close()
+		return nil, fmt.Errorf("connect to PostgreSQL at %s:%d: %w", cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
+	}
+	return &DB{Engine: Postgres, now: now, read: p, write: p, indexes: func() (map[string]string, error) { return nil, nil }}, nil
+}
+
+// Close ends all connections and frees the SQLite file for other processes.
+func (db *DB) Close() error {
+	err := db.read.Close()
+	if db.write != db.read {
+		err = errors.Join(err, db.write.Close())
+	}
+	if db.lock != nil {
+		err = errors.Join(err, db.lock.Close())
+	}
+	return err
+}
+
+// Now is the store's clock, in whole microseconds of UTC.
+func (db *DB) Now() time.Time { return db.now().UTC().Truncate(time.Microsecond) }
+
+// Ping reports whether the store answers.
+func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+
+// Version is the engine's own version, such as "3.53.1" or "15.18".
+func (db *DB) Version(ctx context.Context) (string, error) {
+	q := "SELECT sqlite_version()"
+	if db.Engine == Postgres {
+		q = "SHOW server_version"
+	}
+	var v string
+	err := db.read.QueryRowContext(ctx, q).Scan(&v)
+	return v, err
+}
+
+// Stats are those of the pool that serves reads.
+func (db *DB) Stats() sql.DBStats { return db.read.Stats() }
+
+// Pool is the pool of connections that write, for migrations and for benchmarks
+// that need the bare store.
+func (db *DB) Pool() *sql.DB { return db.write }
+
+// Backup writes a consistent copy of a SQLite store to path, which must not
+// exist, while the store is in use.
+func (db *DB) Backup(ctx context.Context, path string) error {
+	if db.Engine != SQLite {
+		return errors.New("only a SQLite store is copied here")
+	}
+	if _, err := os.Stat(path); err == nil {
+		return fmt.Errorf("%s exists already", path)
+	}
+	_, err := db.write.ExecContext(ctx, "VACUUM INTO $1", path)
+	return err
+}
+
+// uniqueIndexes maps what SQLite says of a broken unique index ("table.column,
+// table.column") to the index's name, which Postgres says itself.
+func (db *DB) uniqueIndexes() (map[string]string, error) {
+	rows, err := db.read.Query(`SELECT l.name, group_concat(t.name || '.' || i.name, ', ')
+		FROM sqlite_master t JOIN pragma_index_list(t.name) l JOIN pragma_index_info(l.name) i
+		WHERE t.type = 'table' AND l."unique" = 1 GROUP BY t.name, l.name`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	m := map[string]string{}
+	for rows.Next() {
+		var name, columns string
+		if err := rows.Scan(&name, &columns); err != nil {
+			return nil, err
+		}
+		if _, named := m[columns]; !named || !strings.HasPrefix(name, "sqlite_autoindex") {
+			m[columns] = name
+		}
+	}
+	return m, rows.Err()
+}
+
+// Broken reports whether err says that the unique index of that name was about
+// to be broken. Races are decided this way, never by reading first.
+func (db *DB) Broken(err error, index string) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505" && pg.ConstraintName == index
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		const says = "UNIQUE constraint failed: "
+		_, columns, ok := strings.Cut(lite.Error(), says)
+		if !ok {
+			return false
+		}
+		columns, _, _ = strings.Cut(columns, " (")
+		names, err := db.indexes()
+		return err == nil && names[columns] == index
+	}
+	return false
+}
+
+// Unreachable reports whether err says that the store itself can't be used.
+func Unreachable(err error) bool {
+	var connect *pgconn.ConnectError
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &connect):
+		return true
+	case errors.As(err, &pg):
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P") || pg.Code == "53300"
+	}
+	return errors.Is(err, sql.ErrConnDone)
+}

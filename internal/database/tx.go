@@ -1,0 +1,181 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Tx is one transaction. Its Now is read once, at its start, so that all it
+// writes bears one instant. A Tx belongs to one goroutine.
+type Tx struct {
+	Now time.Time
+	DB  *DB
+	tx  *sql.Tx
+}
+
+// ErrNoRows is what Row.Scan gives where the query found nothing.
+var ErrNoRows = sql.ErrNoRows
+
+// Write runs fn in a transaction that commits when fn gives no error and leaves
+// nothing behind when it does. On PostgreSQL fn may run again after a deadlock
+// or serialization failure, so it changes nothing but the store.
+func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
+	for attempt := 1; ; attempt++ {
+		v, err := run(ctx, db, db.write, nil, fn)
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") && attempt < 5 {
+			continue
+		}
+		return v, err
+	}
+}
+
+// Do is Write for work that has no result but its error.
+func Do(ctx context.Context, db *DB, fn func(*Tx) error) error {
+	_, err := Write(ctx, db, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+	return err
+}
+
+// Read runs fn on one consistent view of the store; fn can't write.
+func Read[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
+	var opts *sql.TxOptions
+	if db.Engine == Postgres {
+		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	return run(ctx, db, db.read, opts, fn)
+}
+
+func run[T any](ctx context.Context, db *DB, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) (T, error)) (T, error) {
+	var zero T
+	tx, err := pool.BeginTx(ctx, opts)
+	if err != nil {
+		return zero, err
+	}
+	// After a commit this does nothing; after an error or a panic it undoes all.
+	defer func() { _ = tx.Rollback() }()
+	v, err := fn(&Tx{Now: db.Now(), DB: db, tx: tx})
+	if err != nil {
+		return zero, err
+	}
+	if err := tx.Commit(); err != nil {
+		return zero, err
+	}
+	return v, nil
+}
+
+// Exec runs a statement and gives the number of rows it changed.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := tx.tx.ExecContext(ctx, query, stored(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Row is the first row of a query, or none.
+type Row struct{ row *sql.Row }
+
+// QueryRow asks for one row.
+func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
+	return Row{tx.tx.QueryRowContext(ctx, query, stored(args)...)}
+}
+
+// Scan reads the row's columns; ErrNoRows where there is no row. *time.Time and
+// **time.Time take instants, the latter NULL as nil.
+func (r Row) Scan(dest ...any) error { return r.row.Scan(scanned(dest)...) }
+
+// Scanner is a row that can be read: Row, or the row that Query is at.
+type Scanner interface{ Scan(dest ...any) error }
+
+// Query asks for rows and hands each to fn, until fn gives an error.
+func (tx *Tx) Query(ctx context.Context, fn func(Scanner) error, query string, args ...any) error {
+	rows, err := tx.tx.QueryContext(ctx, query, stored(args)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(scanRows{rows}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// All asks for rows and gathers what one makes of each; never nil.
+func All[T any](ctx context.Context, tx *Tx, one func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+	list := []T{}
+	err := tx.Query(ctx, func(s Scanner) error {
+		v, err := one(s)
+		list = append(list, v)
+		return err
+	}, query, args...)
+	return list, err
+}
+
+type scanRows struct{ *sql.Rows }
+
+func (r scanRows) Scan(dest ...any) error { return r.Rows.Scan(scanned(dest)...) }
+
+// stored turns instants into microseconds.
+func stored(args []any) []any {
+	for i, a := range args {
+		switch t := a.(type) {
+		case time.Time:
+			if t.IsZero() {
+				args[i] = nil
+			} else {
+				args[i] = t.UnixMicro()
+			}
+		case *time.Time:
+			if t == nil {
+				args[i] = nil
+			} else {
+				args[i] = t.UnixMicro()
+			}
+		case bool:
+			args[i] = 0
+			if t {
+				args[i] = 1
+			}
+		}
+	}
+	return args
+}
+
+func scanned(dest []any) []any {
+	for i, d := range dest {
+		switch p := d.(type) {
+		case *time.Time:
+			dest[i] = instant{func(t *time.Time) {
+				*p = time.Time{}
+				if t != nil {
+					*p = *t
+				}
+			}}
+		case **time.Time:
+			dest[i] = instant{func(t *time.Time) { *p = t }}
+		}
+	}
+	return dest
+}
+
+type instant struct{ set func(*time.Time) }
+
+// Scan implements sql.Scanner for a column of microseconds.
+func (i instant) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		i.set(nil)
+	case int64:
+		t := time.UnixMicro(v).UTC()
+		i.set(&t)
+	default:
+		return errors.New("database: an instant must be stored as integer microseconds")
+	}
+	return nil
+}
