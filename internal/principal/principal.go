@@ -57,3 +57,11 @@ func From(ctx context.Context) Call {
 	}
 	return Call{Principal: Principal{Kind: System}}
 }
+
+// As is ctx with p as the caller of the same request, for what a person does by
+// presenting a mailed token.
+func As(ctx context.Context, p Principal) context.Context {
+	c := From(ctx)
+	c.Principal = p
+	return With(ctx, c)
+}
