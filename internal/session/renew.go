@@ -51,7 +51,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (*Bound, error) {
 		if err != nil {
 			return nil, err
 		}
-		return b, s.sign(ctx, tx, st, b)
+		return b, s.sign(tx, st, b)
 	})
 	if !errors.Is(err, database.ErrNoRows) {
 		return b, err
@@ -196,7 +196,7 @@ func (s *Service) Switch(ctx context.Context, applicationID id.ID) (*Bound, erro
 		}
 		b := s.bound(tx, st, u, m, app)
 		b.Refresh = next
-		return b, s.sign(ctx, tx, st, b)
+		return b, s.sign(tx, st, b)
 	})
 }
 

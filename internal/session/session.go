@@ -89,7 +89,7 @@ func (s *Service) open(ctx context.Context, tx *database.Tx, u *portaluser.User,
 	if err != nil {
 		return nil, err
 	}
-	return b, s.sign(ctx, tx, st, b)
+	return b, s.sign(tx, st, b)
 }
 
 // bound prepares the answer; sign puts the access token in.
@@ -101,7 +101,7 @@ func (s *Service) bound(tx *database.Tx, st state, u *portaluser.User, m account
 	return &Bound{ExpiresIn: s.AccessTTL, Refresh: secret.NewToken(), RefreshUntil: until, User: u, Membership: m, Application: app}
 }
 
-func (s *Service) sign(ctx context.Context, tx *database.Tx, st state, b *Bound) error {
+func (s *Service) sign(tx *database.Tx, st state, b *Bound) error {
 	c := signingkey.Claims{Subject: b.User.ID, Type: string(principal.User), SessionID: st.id, ID: id.New[id.ID](tx.Now),
 		IssuedAt: tx.Now.Unix(), ExpiresAt: tx.Now.Add(s.AccessTTL).Unix(), AccountID: b.Membership.AccountID, AccountSlug: b.Membership.AccountSlug,
 		ApplicationID: b.Application.ID, ApplicationSlug: b.Application.Slug}
@@ -109,7 +109,7 @@ func (s *Service) sign(ctx context.Context, tx *database.Tx, st state, b *Bound)
 		c.Permissions = Rights(b.Membership.Role)
 	}
 	var err error
-	b.AccessToken, err = s.Keys.Sign(ctx, c)
+	b.AccessToken, err = s.Keys.Sign(c)
 	return err
 }
 

@@ -174,7 +174,7 @@ func (s *Service) preAuth(ctx context.Context, tx *database.Tx, u *portaluser.Us
 	if err != nil {
 		return "", err
 	}
-	return s.Keys.Sign(ctx, c)
+	return s.Keys.Sign(c)
 }
 
 // Select spends the pre-auth token of the context's principal on an Application.
