@@ -16,15 +16,15 @@ import (
 //go:embed templates
 var files embed.FS
 
-// sort is what distinguishes one kind from another, besides its words.
-type sort struct {
+// form is what distinguishes one kind from another, besides its words.
+type form struct {
 	subject string
 	page    string // below <publicURL>/app/: where the button leads
 	token   bool   // the link carries the token and ends
 	dated   bool   // the mail says when it happened
 }
 
-var sorts = map[Kind]sort{
+var forms = map[Kind]form{
 	UserInvite:        {subject: "You have been invited", page: "accept-invite", token: true},
 	VerifyEmail:       {subject: "Confirm your e-mail address", page: "verify-email", token: true},
 	AlreadyRegistered: {subject: "You already have an account", page: "login"},
@@ -65,7 +65,7 @@ func NewRenderer(publicURL *url.URL, from string) (*Renderer, error) {
 	}
 	r := &Renderer{public: publicURL.JoinPath(), from: sender.String(), text: map[Kind]*texttemplate.Template{}, html: map[Kind]*htmltemplate.Template{}}
 	r.domain = sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
-	for kind := range sorts {
+	for kind := range forms {
 		if r.text[kind], err = texttemplate.ParseFS(files, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl"); err != nil {
 			return nil, err
 		}
@@ -90,7 +90,7 @@ var (
 // that d can never be sent: an unknown kind, an address that is none, a missing
 // or malformed token, a missing time. It repeats none of them.
 func (r *Renderer) Render(d Data, messageID string) (Message, error) {
-	s, known := sorts[d.Kind]
+	s, known := forms[d.Kind]
 	switch {
 	case !known:
 		return Message{}, errors.New("mail: unknown kind")

@@ -235,7 +235,7 @@ func literal(a net.Addr) string {
 	return "[IPv6:" + t.IP.String() + "]"
 }
 
-// envelope is a Message as it travels.
+// envelope is a Message as it travels; the addresses stand in angle brackets.
 type envelope struct {
 	from, to string
 	content  []byte
@@ -271,7 +271,7 @@ func pack(m Message, date time.Time) (envelope, error) {
 	if _, err := msg.WriteTo(&content); err != nil {
 		return envelope{}, malformed("can't be written out")
 	}
-	return envelope{from: from.Address, to: m.To, content: content.Bytes()}, nil
+	return envelope{from: (&netmail.Address{Address: from.Address}).String(), to: "<" + m.To + ">", content: content.Bytes()}, nil
 }
 
 func malformed(text string) error {
