@@ -109,15 +109,6 @@ func (s *Service) mail(ctx context.Context, tx *database.Tx, inv Invite, token s
 		InviterEmail: principal.From(ctx).Principal.Label, Token: token.Reveal(), ExpiresAt: inv.ExpiresAt}, inv.ID, token.Hash())
 }
 
-// CreateMany invites row by row, in order; rows stand alone, and each gets its
-// invite or its fault.
-func (s *Service) CreateMany(ctx context.Context, drafts []Draft, each func(i int, inv Invite, err error)) {
-	for i, d := range drafts {
-		inv, err := s.Create(ctx, d)
-		each(i, inv, err)
-	}
-}
-
 // List gives one page of the caller's Account's invites; status "" is any. The
 // columns to sort by are created_at, expires_at, email and name.
 func (s *Service) List(ctx context.Context, r page.Request, status Status) ([]Invite, page.Info, error) {

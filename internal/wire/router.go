@@ -157,7 +157,7 @@ func Handle[In, Out any](rt *Router, route Route, fn func(ctx context.Context, c
 	// and not a request.
 	rt.bodies.registry.Schema(reflect.TypeFor[In](), true, "")
 	rt.mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
-		c := &Call{r: r, w: w, IP: principal.From(r.Context()).IP}
+		c := &Call{r: r, w: w, bodies: rt.bodies, IP: principal.From(r.Context()).IP}
 		status, body, err := serve(rt, route, c, fn)
 		if err != nil {
 			rt.fail(w, r, err)
@@ -189,7 +189,7 @@ func serve[In, Out any](rt *Router, route Route, c *Call, fn func(context.Contex
 	if err := rt.admit(route, c); err != nil {
 		return 0, nil, err
 	}
-	ctx := c.r.Context()
+	ctx := c.r.Context() // with the principal that admit has put in
 	answer := func() (int, []byte, error) {
 		var in In
 		if _, none := any(in).(None); !none || len(raw) > 0 {

@@ -27,9 +27,11 @@ const patience = 10 * time.Second
 // Options say what kind of server New starts. The zero value is a server in
 // clear without authentication.
 type Options struct {
-	// TLS is what the server speaks; empty means mail.NoTLS. The certificate is
-	// made for the test, for 127.0.0.1, ::1 and localhost.
+	// TLS is what the server speaks; empty means mail.NoTLS.
 	TLS mail.TLSMode
+	// Hosts are the names and IP addresses the certificate is for; empty means
+	// those of loopback.
+	Hosts []string
 	// Username and Password, when set, are needed before a mail is taken, by the
 	// mechanism PLAIN.
 	Username, Password string
@@ -71,7 +73,7 @@ func New(t testing.TB, options ...Options) *Server {
 		s.options.TLS = mail.NoTLS
 	}
 	var err error
-	if s.cert, s.roots, err = certificate(); err != nil {
+	if s.cert, s.roots, err = certificate(s.options.Hosts); err != nil {
 		t.Fatalf("mailtest: certificate: %v", err)
 	}
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
