@@ -311,3 +311,32 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		t.Errorf("logged: %s", got)
 	}
 }
+
+// Whatever a person is called, the mail keeps its lines and its elements, and
+// gains no link.
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "x://y", "\xff", "{{.}}", "-->", "ｗｗｗ．", "&lt;"} {
+		f.Add(s)
+	}
+	r := renderer(f)
+	plain, err := r.Render(data(mail.VerifyEmail), "id")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		d := data(mail.VerifyEmail)
+		d.FirstName, d.AccountName, d.ApplicationName = name, name, name
+		m, err := r.Render(d, "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mark := range []string{"\n", "<", ">", "://"} {
+			if strings.Count(m.HTML, mark) != strings.Count(plain.HTML, mark) {
+				t.Errorf("%q changes the number of %q in the HTML", name, mark)
+			}
+		}
+		if strings.Count(m.Text, "\n") != strings.Count(plain.Text, "\n") || strings.Count(m.Text, "://") != 1 || strings.Contains(strings.ToLower(m.Text), "www.") {
+			t.Errorf("%q changes the text:\n%s", name, m.Text)
+		}
+	})
+}
