@@ -48,25 +48,23 @@ const (
 // most the service's TokenLife away: keys are retired by it. Errors are internal
 // ones.
 //
-// Sign may be called inside a transaction: once Ensure has run, and while Run
-// does, it works from memory. It is safe for concurrent use.
-func (s *Service) Sign(ctx context.Context, c Claims) (string, error) {
-	now := s.db.Now()
+// Sign works from memory alone, so it may be called inside a transaction: Ensure
+// must have run before, and Run must be running, which learns of a new key long
+// before it signs. It is safe for concurrent use.
+func (s *Service) Sign(c Claims) (string, error) {
+	now := s.DB.Now()
 	switch {
 	case c.Subject.IsZero() || c.Type == "" || c.IssuedAt == 0 || c.ExpiresAt <= c.IssuedAt:
 		return "", errors.New("signingkey: a token needs sub, type, iat and a later exp")
-	case time.Unix(c.ExpiresAt, 0).Sub(now) > s.life+skew:
-		return "", fmt.Errorf("signingkey: a token may live %s at most", s.life)
+	case time.Unix(c.ExpiresAt, 0).Sub(now) > s.TokenLife+skew:
+		return "", fmt.Errorf("signingkey: a token may live %s at most", s.TokenLife)
 	}
-	set, err := s.keys(ctx, signStale)
-	if err != nil {
-		return "", err
-	}
-	k := set.signer(now)
-	if k == nil {
+	set := s.known.Load()
+	if set == nil || len(set.keys) == 0 {
 		return "", errNoKey
 	}
-	c.Issuer = s.issuer
+	k := set.signer(now)
+	c.Issuer = s.Issuer
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", err
@@ -128,7 +126,7 @@ func (s *Service) Verify(ctx context.Context, token string, now time.Time) (Clai
 	switch {
 	case c.Audience != nil:
 		return invalid(errors.New("an audience where none is expected"))
-	case c.Issuer != s.issuer:
+	case c.Issuer != s.Issuer:
 		return invalid(errors.New("another issuer"))
 	case c.Subject.IsZero() || c.Type == "" || c.IssuedAt <= 0 || c.ExpiresAt <= 0:
 		return invalid(errors.New("sub, type, iat or exp is missing"))

@@ -41,8 +41,9 @@ type key struct {
 // set is what one reading of the table gave, oldest first by SignsFrom. It is
 // never changed.
 type set struct {
-	keys []*key
-	at   time.Time
+	keys     []*key
+	at       time.Time
+	youngest time.Time // when the youngest was made
 }
 
 // signer is the youngest key whose time has come. A first key whose maker's

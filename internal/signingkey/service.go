@@ -7,13 +7,16 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/database"
 	"canopy.dev/canopy/internal/secret"
@@ -41,14 +44,9 @@ type Config struct {
 }
 
 // Service signs and verifies tokens. It is safe for concurrent use, and so are
-// any number of them on one store.
+// any number of them on one store. Make one with New.
 type Service struct {
-	db          *database.DB
-	box         *secret.Box
-	issuer      string
-	rotateAfter time.Duration
-	life        time.Duration
-	log         *slog.Logger
+	Config
 
 	known atomic.Pointer[set]
 	gate  chan struct{} // held by the one caller that reads the table
@@ -57,13 +55,10 @@ type Service struct {
 
 // New makes a service. It reads nothing: call Ensure once before the first Sign.
 func New(c Config) *Service {
-	return &Service{
-		db: c.DB, box: c.Box, issuer: c.Issuer,
-		rotateAfter: cmp.Or(c.RotateAfter, 90*24*time.Hour),
-		life:        max(cmp.Or(c.TokenLife, time.Hour), 5*time.Minute),
-		log:         cmp.Or(c.Log, slog.Default()),
-		gate:        make(chan struct{}, 1),
-	}
+	c.RotateAfter = cmp.Or(c.RotateAfter, 90*24*time.Hour)
+	c.TokenLife = max(cmp.Or(c.TokenLife, time.Hour), 5*time.Minute)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return &Service{Config: c, gate: make(chan struct{}, 1)}
 }
 
 // Run keeps keys fresh until ctx ends: it reads them again each minute and makes
@@ -73,7 +68,7 @@ func (s *Service) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := s.Ensure(ctx); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "signing keys can't be kept fresh", "error", err)
+			s.Log.ErrorContext(ctx, "signing keys can't be kept fresh", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -89,15 +84,13 @@ func (s *Service) Run(ctx context.Context) {
 // is not the one the keys were sealed with.
 func (s *Service) Ensure(ctx context.Context) error {
 	set, err := s.reload(ctx)
-	if err != nil {
+	if err != nil || !s.due(set.youngest, s.DB.Now()) {
 		return err
 	}
-	if s.due(set.youngest(), s.db.Now()) {
-		if _, err := s.add(ctx, false); err != nil {
-			return err
-		}
-		_, err = s.reload(ctx)
+	if _, err := s.add(ctx, false); err != nil {
+		return err
 	}
+	_, err = s.reload(ctx)
 	return err
 }
 
@@ -122,7 +115,7 @@ func (s *Service) List(ctx context.Context) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, now := []Key{}, s.db.Now()
+	list, now := []Key{}, s.DB.Now()
 	for _, k := range set.keys {
 		view := k.Key
 		view.State = set.state(k, now)
@@ -132,27 +125,26 @@ func (s *Service) List(ctx context.Context) ([]Key, error) {
 }
 
 // JWKS is the JSON of the key set: every key whose tokens may still be taken,
-// also the one that is yet to sign. It is at most a minute old.
-func (s *Service) JWKS(ctx context.Context) ([]byte, error) {
+// also the one that is yet to sign (RFC 7517). It is at most a minute old.
+func (s *Service) JWKS(ctx context.Context) (jsontext.Value, error) {
 	set, err := s.keys(ctx, fresh)
 	if err != nil {
 		return nil, err
 	}
-	return set.jwks(s.db.Now())
+	return set.jwks(s.DB.Now())
 }
 
 // How old the keys in memory may be.
 const (
 	fresh      = time.Minute     // ordinary use
 	unknownKey = 3 * time.Second // when a kid is met that they lack
-	signStale  = ahead / 3       // for signing: a successor is published well before
 )
 
 // keys are those in memory, read again when they are older than age. Where the
 // store can't be read, those in memory serve on, unless a missing one is looked
 // for.
 func (s *Service) keys(ctx context.Context, age time.Duration) (*set, error) {
-	if set := s.known.Load(); set != nil && recent(set.at, s.db.Now(), age) {
+	if set := s.known.Load(); set != nil && recent(set.at, s.DB.Now(), age) {
 		return set, nil
 	}
 	select {
@@ -162,13 +154,13 @@ func (s *Service) keys(ctx context.Context, age time.Duration) (*set, error) {
 	}
 	defer func() { <-s.gate }()
 	// Those who waited take what the one before them read.
-	set, now := s.known.Load(), s.db.Now()
+	set, now := s.known.Load(), s.DB.Now()
 	if set != nil && (recent(set.at, now, age) || recent(s.tried, now, unknownKey)) {
 		return set, nil
 	}
 	read, err := s.load(ctx, set, now)
 	if err != nil && set != nil && age != unknownKey {
-		s.log.WarnContext(ctx, "signing keys can't be read, the known ones serve on", "error", err)
+		s.Log.WarnContext(ctx, "signing keys can't be read, the known ones serve on", "error", err)
 		return set, nil
 	}
 	return read, err
@@ -182,7 +174,7 @@ func (s *Service) reload(ctx context.Context) (*set, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-s.gate }()
-	return s.load(ctx, s.known.Load(), s.db.Now())
+	return s.load(ctx, s.known.Load(), s.DB.Now())
 }
 
 // recent takes a clock that was set back as a reason to look again.
@@ -194,17 +186,17 @@ func recent(at, now time.Time, age time.Duration) bool {
 // twice.
 func (s *Service) load(ctx context.Context, before *set, now time.Time) (*set, error) {
 	s.tried = now
-	list, err := database.Read(ctx, s.db, rows)
+	list, err := database.Read(ctx, s.DB, func(tx *database.Tx) ([]row, error) { return rows(ctx, tx) })
 	if err != nil {
 		return nil, err
 	}
-	read := &set{at: now}
+	read := &set{at: now, youngest: youngest(list)}
 	for i, r := range list {
 		k := &key{Key: Key{ID: r.id, CreatedAt: r.createdAt, SignsFrom: r.signsFrom}, sealed: r.private}
 		if i+1 < len(list) {
 			// One clock difference for the process that signs with the older
 			// key a little longer, one for the one that verifies.
-			k.RetiresAt = list[i+1].signsFrom.Add(s.life + 2*skew)
+			k.RetiresAt = list[i+1].signsFrom.Add(s.TokenLife + 2*skew)
 		}
 		if old := before.find(r.id); old != nil && bytes.Equal(old.sealed, r.private) {
 			k.private, k.jws = old.private, old.jws
@@ -229,24 +221,24 @@ func (s *set) find(kid string) *key {
 	return nil
 }
 
-func (s *set) youngest() time.Time {
-	var t time.Time
-	for _, k := range s.keys {
-		if k.CreatedAt.After(t) {
-			t = k.CreatedAt
+// youngest is when the youngest key was made, zero without keys.
+func youngest(list []row) (t time.Time) {
+	for _, r := range list {
+		if r.createdAt.After(t) {
+			t = r.createdAt
 		}
 	}
 	return t
 }
 
 func (s *Service) due(youngest, now time.Time) bool {
-	return youngest.IsZero() || now.Sub(youngest) >= s.rotateAfter
+	return youngest.IsZero() || now.Sub(youngest) >= s.RotateAfter
 }
 
 func sealContext(kid string) string { return "signing_key:" + kid }
 
 func (s *Service) open(k *key) error {
-	der, err := s.box.Open(k.sealed, sealContext(k.ID))
+	der, err := s.Box.Open(k.sealed, sealContext(k.ID))
 	if err != nil {
 		return err
 	}
@@ -276,11 +268,31 @@ func (s *Service) add(ctx context.Context, forced bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return database.Write(ctx, s.db, func(tx *database.Tx) (string, error) {
+	return database.Write(ctx, s.DB, func(tx *database.Tx) (string, error) {
 		if err := lock(ctx, tx); err != nil {
 			return "", err
 		}
-		list, err := rows(tx.Context(ctx))
-		return "", err
+		list, err := rows(ctx, tx)
+		if err != nil {
+			return "", err
+		}
+		r := row{createdAt: tx.Now, signsFrom: tx.Now.Add(ahead)}
+		if len(list) == 0 {
+			r.signsFrom = tx.Now
+		}
+		if !forced && !s.due(youngest(list), tx.Now) {
+			return "", nil
+		}
+		for r.id == "" || slices.ContainsFunc(list, func(other row) bool { return other.id == r.id }) {
+			var tail [2]byte
+			_, _ = rand.Read(tail[:])
+			r.id = tx.Now.Format("2006-01-") + hex.EncodeToString(tail[:])
+		}
+		r.private = s.Box.Seal(der, sealContext(r.id))
+		if err := insert(ctx, tx, r); err != nil {
+			return "", err
+		}
+		// A key was retired once a later one had signed for the life of a token.
+		return r.id, prune(ctx, tx, list, tx.Now.Add(-kept-s.TokenLife))
 	})
 }
