@@ -1,0 +1,18 @@
+// Package outbox owns work that must follow a change: the table outbox, written
+// in the transaction of the change and worked off afterwards, at least once, by
+// any process of the install. Payloads lie sealed under the install key and are
+// wiped when the work is done, given up or dropped.
+//
+//	          ┌─────────── fails: attempt⁴ s later ───────────┐
+//	          ▼                                               │
+//	queued ──lease──► Wanted? ──yes──► Deliver ──► Settled ──► done
+//	   │                 └─ no ──► dropped   └─ permanent, or 24 h ──► dead
+//	   └──Drop──► dropped
+//
+// A worker leases a job by moving its next attempt ahead, so a job is in one
+// worker's hands at a time, and a job whose worker has died comes back. A crash
+// between Deliver and Settled delivers twice: handlers bear that.
+//
+// It refuses to know what a job is about; handlers do. It calls database, secret
+// and id; every room may call Enqueue and Drop.
+package outbox
