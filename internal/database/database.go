@@ -168,16 +168,22 @@ func (db *DB) Stats() sql.DBStats { return db.read.Stats() }
 // that need the bare store.
 func (db *DB) Pool() *sql.DB { return db.write }
 
-// Backup writes a consistent copy of a SQLite store to path, which must not
-// exist, while the store is in use.
-func (db *DB) Backup(ctx context.Context, path string) error {
-	if db.Engine != SQLite {
-		return errors.New("only a SQLite store is copied here")
+// Copy writes a consistent copy of the SQLite file at from to the path to, which
+// must not exist, also while a server is using it (VACUUM INTO reads one
+// snapshot).
+func Copy(ctx context.Context, from, to string) error {
+	if _, err := os.Stat(from); err != nil {
+		return err
 	}
-	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("%s exists already", path)
+	if _, err := os.Stat(to); err == nil {
+		return fmt.Errorf("%s exists already", to)
 	}
-	_, err := db.write.ExecContext(ctx, "VACUUM INTO $1", path)
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: from}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, "VACUUM INTO $1", to)
 	return err
 }
 

@@ -312,10 +312,13 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	}
 }
 
+// wwwLink is what a reader makes a link of; "www." may also end our sentence.
+var wwwLink = regexp.MustCompile(`(?i)www\.\S`)
+
 // Whatever a person is called, the mail keeps its lines and its elements, and
 // gains no link.
 func FuzzNames(f *testing.F) {
-	for _, s := range []string{"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "x://y", "\xff", "{{.}}", "-->", "ｗｗｗ．", "&lt;"} {
+	for _, s := range []string{"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "x://y", "\xff", "{{.}}", "-->", "www", "ｗｗｗ．", "&lt;"} {
 		f.Add(s)
 	}
 	r := renderer(f)
@@ -335,7 +338,7 @@ func FuzzNames(f *testing.F) {
 				t.Errorf("%q changes the number of %q in the HTML", name, mark)
 			}
 		}
-		if strings.Count(m.Text, "\n") != strings.Count(plain.Text, "\n") || strings.Count(m.Text, "://") != 1 || strings.Contains(strings.ToLower(m.Text), "www.") {
+		if strings.Count(m.Text, "\n") != strings.Count(plain.Text, "\n") || strings.Count(m.Text, "://") != 1 || wwwLink.MatchString(m.Text) {
 			t.Errorf("%q changes the text:\n%s", name, m.Text)
 		}
 	})

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/account"
@@ -137,6 +136,5 @@ func (d *Door) jwks(ctx context.Context, c *wire.Call, _ wire.None) (jsontext.Va
 		return nil, err
 	}
 	c.SetHeader("Cache-Control", "public, max-age=300")
-	raw, err := json.Marshal(set)
-	return raw, err
+	return set, nil
 }

@@ -95,3 +95,10 @@ func (b *Box) Open(sealed []byte, context string) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// NewKey makes an install key, in base64.
+func NewKey() string {
+	var b [KeySize]byte
+	_, _ = rand.Read(b[:])
+	return base64.StdEncoding.EncodeToString(b[:])
+}

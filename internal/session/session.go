@@ -121,7 +121,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (principal.Pri
 	if err != nil {
 		return principal.Principal{}, err
 	}
-	if c.TokenType == "preauth" {
+	if c.TokenType == signingkey.PreAuth {
 		return principal.Principal{Kind: principal.PreAuth, ID: c.Subject, SessionID: c.ID}, nil
 	}
 	p := principal.Principal{Kind: principal.Kind(c.Type), ID: c.Subject, SessionID: c.SessionID, AccountID: c.AccountID,

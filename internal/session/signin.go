@@ -167,7 +167,7 @@ func Choices(ctx context.Context, tx *database.Tx, userID id.ID) ([]Choice, erro
 }
 
 func (s *Service) preAuth(ctx context.Context, tx *database.Tx, u *portaluser.User, permissions bool) (string, error) {
-	c := signingkey.Claims{Subject: u.ID, Type: string(principal.User), TokenType: "preauth", ID: id.New[id.ID](tx.Now),
+	c := signingkey.Claims{Subject: u.ID, Type: string(principal.User), TokenType: signingkey.PreAuth, ID: id.New[id.ID](tx.Now),
 		IssuedAt: tx.Now.Unix(), ExpiresAt: tx.Now.Add(preAuthLife).Unix()}
 	_, err := tx.Exec(ctx, `INSERT INTO pre_auth (id, user_id, include_permissions, expires_at) VALUES ($1, $2, $3, $4)`,
 		c.ID, u.ID, permissions, tx.Now.Add(preAuthLife))

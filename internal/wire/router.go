@@ -114,8 +114,15 @@ type Call struct {
 	IP        string
 	r         *http.Request
 	w         http.ResponseWriter
+	bodies    bodies
 	replayed  bool
 }
+
+// DecodeRow reads one row of a bulk body, as Handle reads a whole body.
+func DecodeRow[T any](c *Call, raw []byte) (T, error) { return Decode[T](c.bodies, raw) }
+
+// Status is the HTTP status of a fault, for the rows of a bulk answer.
+func Status(f *fault.Error) int { return statuses[f.Kind] }
 
 // Path is a segment of the path.
 func (c *Call) Path(name string) string { return c.r.PathValue(name) }

@@ -1,0 +1,22 @@
+// Command canopy is the whole product: server, migrations and tools in one.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"canopy.dev/canopy/internal/command"
+)
+
+// version is set at build time.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := &command.Program{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	code := p.Run(ctx)
+	stop()
+	os.Exit(code)
+}

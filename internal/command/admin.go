@@ -1,0 +1,258 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/term"
+
+	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/mail"
+	"canopy.dev/canopy/internal/registration"
+	"canopy.dev/canopy/internal/server"
+	"canopy.dev/canopy/internal/text"
+)
+
+type bootstrapCmd struct {
+	Email        string `required:"" help:"The owner's address."`
+	Account      string `required:"" help:"Name of the Account."`
+	Application  string `required:"" help:"Name of its first Application."`
+	FirstName    string `default:"Account" help:"The owner's first name."`
+	LastName     string `default:"Owner" help:"The owner's last name."`
+	PasswordFile string `type:"path" help:"File that holds the password; read from the terminal when not given."`
+}
+
+// Run makes the Account and prints ids and slugs as JSON.
+func (v *bootstrapCmd) Run(ctx context.Context, e *environment) error {
+	p := registration.Params{}
+	for _, f := range []struct {
+		flag, in string
+		rule     func(string) (string, string)
+		to       *string
+	}{
+		{"--email", v.Email, text.Email, &p.Email}, {"--account", v.Account, text.Name, &p.AccountName},
+		{"--application", v.Application, text.Name, &p.ApplicationName},
+		{"--first-name", v.FirstName, text.Name, &p.FirstName}, {"--last-name", v.LastName, text.Name, &p.LastName},
+	} {
+		kept, broken := f.rule(f.in)
+		if broken != "" {
+			return errors.New(f.flag + " " + broken)
+		}
+		*f.to = kept
+	}
+	password, err := e.password(v.PasswordFile)
+	if err != nil {
+		return err
+	}
+	kept, broken := text.PortalPassword(password)
+	if broken != "" {
+		return errors.New("the password " + broken)
+	}
+	p.Password = kept
+	return e.withServer(ctx, func(s *server.Server) error {
+		r, err := s.Registrations.Bootstrap(ctx, p)
+		if errors.Is(err, registration.ErrLinkUsed) {
+			return errors.New("--email: this address is already a portal user's")
+		}
+		if err != nil {
+			return err
+		}
+		out, err := json.Marshal(map[string]any{
+			"account":     map[string]any{"id": r.AccountID, "slug": r.AccountSlug},
+			"application": map[string]any{"id": r.ApplicationID, "slug": r.ApplicationSlug},
+			"user":        map[string]any{"id": r.UserID, "email": p.Email},
+		}, jsontext.WithIndent("  "), json.Deterministic(true))
+		fmt.Fprintln(e.Stdout, string(out))
+		return err
+	})
+}
+
+func (e *environment) password(path string) (string, error) {
+	if path != "" {
+		raw, err := os.ReadFile(path)
+		return strings.TrimRight(string(raw), "\r\n"), err
+	}
+	if f, ok := e.Stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(e.Stderr, "Password: ")
+		raw, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(e.Stderr)
+		return string(raw), err
+	}
+	line, err := bufio.NewReader(e.Stdin).ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return strings.TrimRight(line, "\r\n"), err
+}
+
+type keysCmd struct {
+	List   keysList   `cmd:"" help:"List the signing keys."`
+	Rotate keysRotate `cmd:"" help:"Make a new key; it signs in 15 minutes."`
+}
+
+type (
+	keysList   struct{}
+	keysRotate struct{}
+)
+
+// Run lists the keys.
+func (keysList) Run(ctx context.Context, e *environment) error {
+	return e.withServer(ctx, func(s *server.Server) error {
+		keys, err := s.Keys.List(ctx)
+		for _, k := range keys {
+			fmt.Fprintf(e.Stdout, "%-20s made %s, signs from %s, %s\n", k.ID, k.CreatedAt.Format(time.RFC3339), k.SignsFrom.Format(time.RFC3339), k.State)
+		}
+		return err
+	})
+}
+
+// Run makes a key.
+func (keysRotate) Run(ctx context.Context, e *environment) error {
+	return e.withServer(ctx, func(s *server.Server) error {
+		k, err := s.Keys.Rotate(ctx)
+		if err == nil {
+			fmt.Fprintf(e.Stdout, "%s signs from %s\n", k.ID, k.SignsFrom.Format(time.RFC3339))
+		}
+		return err
+	})
+}
+
+type backupCmd struct {
+	To string `required:"" type:"path" help:"The file to write; it must not exist."`
+}
+
+const usePgDump = "PostgreSQL is backed up with its own tools: pg_dump --format=custom --file=canopy.dump \"$CANOPY_DATABASE_URL\", and back with pg_restore --dbname"
+
+// Run copies the database. It opens the file beside a running server, which
+// SQLite allows for readers.
+func (v *backupCmd) Run(ctx context.Context, e *environment) error {
+	c, err := e.settings.Check()
+	if err != nil {
+		return err
+	}
+	path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+	if !lite {
+		return errors.New(usePgDump)
+	}
+	if err := database.Copy(ctx, path, v.To); err != nil {
+		return err
+	}
+	info, err := os.Stat(v.To)
+	if err == nil {
+		fmt.Fprintf(e.Stdout, "%s: %d bytes. Keep secret.key with it: without the key, signing keys and queued links can't be read.\n", v.To, info.Size())
+	}
+	return err
+}
+
+type restoreCmd struct {
+	From string `required:"" type:"existingfile" help:"The copy."`
+}
+
+// Run brings a copy back.
+func (v *restoreCmd) Run(ctx context.Context, e *environment) error {
+	c, err := e.settings.Check()
+	if err != nil {
+		return err
+	}
+	path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+	if !lite {
+		return errors.New(usePgDump)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists already; a copy is restored into an empty place only", path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := database.Copy(ctx, v.From, path); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Stdout, "restored %s\n", path)
+	return nil
+}
+
+type doctorCmd struct{}
+
+// Run checks, a line each.
+func (doctorCmd) Run(ctx context.Context, e *environment) error {
+	failed := 0
+	tell := func(name string, err error, good string) {
+		if err != nil {
+			failed++
+			fmt.Fprintf(e.Stdout, "FAIL  %-11s %v\n", name, err)
+			return
+		}
+		fmt.Fprintf(e.Stdout, "ok    %-11s %s\n", name, good)
+	}
+	c, err := e.settings.Check()
+	tell("settings", err, "")
+	if err != nil {
+		return errors.New("1 check failed")
+	}
+	db, err := database.Open(ctx, c.DatabaseURL, time.Now)
+	tell("database", err, "")
+	if err == nil {
+		defer db.Close()
+		version, err := db.Version(ctx)
+		tell("version", err, string(db.Engine)+" "+version)
+		tell("migrations", current(ctx, db), "up to date")
+		if _, err := c.Box(); err != nil {
+			tell("secret key", err, "")
+		} else if s, err := server.New(ctx, server.Options{Config: c, DB: db, Log: e.logger()}); err != nil {
+			tell("keys", err, "")
+		} else {
+			keys, err := s.Keys.List(ctx)
+			tell("keys", err, fmt.Sprintf("%d", len(keys)))
+		}
+	}
+	if c.SMTP == nil {
+		fmt.Fprintf(e.Stdout, "note  %-11s no mail server is configured (CANOPY_SMTP_URL): mail stays queued\n", "mail")
+	} else {
+		tell("mail", mail.NewSender(*c.SMTP).Check(ctx), "the server greets, encrypts and lets us in")
+	}
+	tell("public url", nil, c.PublicURL)
+	if failed > 0 {
+		return fmt.Errorf("%d checks failed", failed)
+	}
+	return nil
+}
+
+type healthcheckCmd struct {
+	URL string `help:"The server to ask; its listen address on this machine when not given."`
+}
+
+// Run asks /readyz.
+func (v *healthcheckCmd) Run(ctx context.Context, e *environment) error {
+	target := v.URL
+	if target == "" {
+		_, port, ok := strings.Cut(e.settings.Addr, ":")
+		if !ok {
+			return errors.New("CANOPY_ADDR must be host:port or :port")
+		}
+		target = "http://127.0.0.1:" + port
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(target, "/")+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", req.URL, res.Status)
+	}
+	return nil
+}

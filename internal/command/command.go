@@ -1,0 +1,235 @@
+// Package command is Canopy's command line: one struct holds all verbs and
+// settings (kong), and each verb says what it does in its Run.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/server"
+)
+
+type cli struct {
+	config.Settings
+
+	Dev         devCmd         `cmd:"" help:"Try Canopy: SQLite in ./canopy-data, mail caught at /dev/mail, a demo Account."`
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database up to this version, or show where it is."`
+	Bootstrap   bootstrapCmd   `cmd:"" help:"Make the first Account and its verified owner, without mail."`
+	Keys        keysCmd        `cmd:"" help:"List or rotate the token signing keys."`
+	Backup      backupCmd      `cmd:"" help:"Copy the SQLite database while the server runs."`
+	Restore     restoreCmd     `cmd:"" help:"Bring a copy back, into an empty place only."`
+	Doctor      doctorCmd      `cmd:"" help:"Check settings, database, mail server and keys."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask /readyz of a running server."`
+	Openapi     openapiCmd     `cmd:"" help:"Print the OpenAPI 3.1 document."`
+	Config      configCmd      `cmd:"" help:"Print the settings in force, secrets masked."`
+	Version     versionCmd     `cmd:"" help:"Print version and Go version."`
+}
+
+// Program is one run of the command line.
+type Program struct {
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Version        string
+}
+
+// Run runs a command until it ends or ctx does; the result is the exit code: 0
+// done, 1 failed, 2 a wrong command line.
+func (p *Program) Run(ctx context.Context) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("canopy"), kong.Description("Hierarchical identity and access management for B2B SaaS."),
+		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) {}), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "canopy:", err)
+		return 1
+	}
+	if len(p.Args) == 0 || p.Args[len(p.Args)-1] == "--help" || p.Args[len(p.Args)-1] == "-h" {
+		_, _ = parser.Parse(append(p.Args, "--help"))
+		return 0
+	}
+	parsed, err := parser.Parse(p.Args)
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "canopy:", err)
+		return 2
+	}
+	env := &environment{Program: p, settings: c.Settings}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(env); err != nil {
+		fmt.Fprintln(p.Stderr, "canopy:", err)
+		return 1
+	}
+	return 0
+}
+
+// environment is what verbs share.
+type environment struct {
+	*Program
+	settings config.Settings
+}
+
+func (e *environment) logger() *slog.Logger {
+	o := &slog.HandlerOptions{Level: e.settings.LogLevel}
+	if e.settings.LogFormat == "text" || e.settings.LogFormat == "" && terminal(e.Stderr) {
+		return slog.New(slog.NewTextHandler(e.Stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(e.Stderr, o))
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// open reads the settings and opens the store.
+func (e *environment) open(ctx context.Context) (*config.Checked, *database.DB, error) {
+	c, err := e.settings.Check()
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := database.Open(ctx, c.DatabaseURL, time.Now)
+	return c, db, err
+}
+
+// withServer builds a server that does not listen, for verbs that need a room.
+func (e *environment) withServer(ctx context.Context, fn func(*server.Server) error) error {
+	c, db, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	s, err := server.New(ctx, server.Options{Config: c, DB: db, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	return fn(s)
+}
+
+type serveCmd struct {
+	Migrate bool `help:"Run pending migrations first; --no-migrate refuses to start instead." default:"true" negatable:""`
+}
+
+// Run starts the server.
+func (v *serveCmd) Run(ctx context.Context, e *environment) error {
+	c, db, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if v.Migrate {
+		if err := db.Migrate(ctx); err != nil {
+			return err
+		}
+	} else if err := current(ctx, db); err != nil {
+		return err
+	}
+	return listen(ctx, e, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version}, nil)
+}
+
+func current(ctx context.Context, db *database.DB) error {
+	steps, err := db.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range steps {
+		if !m.Applied {
+			return fmt.Errorf("migration %d is pending; run canopy migrate up", m.Version)
+		}
+	}
+	return nil
+}
+
+func listen(ctx context.Context, e *environment, o server.Options, ready func(*server.Server) error) error {
+	s, err := server.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", o.Config.Addr)
+	if err != nil {
+		return fmt.Errorf("CANOPY_ADDR: %w", err)
+	}
+	o.Log.InfoContext(ctx, "listening", "addr", ln.Addr().String(), "public_url", o.Config.PublicURL, "database", string(o.DB.Engine))
+	if ready != nil {
+		if err := ready(s); err != nil {
+			return errors.Join(err, ln.Close())
+		}
+	}
+	return s.Serve(ctx, ln)
+}
+
+type migrateCmd struct {
+	Up     migrateUp     `cmd:"" help:"Run pending migrations."`
+	Status migrateStatus `cmd:"" help:"List migrations."`
+}
+
+type (
+	migrateUp     struct{}
+	migrateStatus struct{}
+)
+
+// Run migrates.
+func (migrateUp) Run(ctx context.Context, e *environment) error {
+	_, db, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.Migrate(ctx)
+}
+
+// Run lists the migrations.
+func (migrateStatus) Run(ctx context.Context, e *environment) error {
+	_, db, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	steps, err := db.Migrations(ctx)
+	for _, m := range steps {
+		state := "pending"
+		if m.Applied {
+			state = "applied"
+		}
+		fmt.Fprintf(e.Stdout, "%5d  %-8s %s\n", m.Version, state, m.Name)
+	}
+	return err
+}
+
+type configCmd struct{}
+
+// Run prints the settings.
+func (configCmd) Run(e *environment) error {
+	if _, err := e.settings.Check(); err != nil {
+		return err
+	}
+	for _, line := range e.settings.Lines() {
+		fmt.Fprintln(e.Stdout, line)
+	}
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(e *environment) error {
+	fmt.Fprintln(e.Stdout, "canopy", strings.TrimSpace(e.Version+" "+server.Runtime()))
+	return nil
+}

@@ -1,0 +1,113 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/registration"
+	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/server"
+)
+
+type devCmd struct {
+	Dir string `help:"Where the demo's data lies." default:"canopy-data" type:"path"`
+}
+
+const demoEmail = "demo@canopy.example"
+
+// Run starts the quick start: loopback only, SQLite only, mail caught. The demo
+// Account is made once, on an empty database, with a password of its own that
+// is kept beside it.
+func (v *devCmd) Run(ctx context.Context, e *environment) error {
+	if strings.HasPrefix(e.settings.DatabaseURL, "postgres") {
+		return errors.New("CANOPY_DATABASE_URL: canopy dev keeps to SQLite; use canopy serve with PostgreSQL")
+	}
+	if e.settings.Addr == ":8080" {
+		e.settings.Addr = "127.0.0.1:8080"
+	}
+	host, port, err := net.SplitHostPort(e.settings.Addr)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("CANOPY_ADDR: canopy dev listens on loopback only, such as 127.0.0.1:8080")
+	}
+	if e.settings.PublicURL == "http://localhost:8080" {
+		e.settings.PublicURL = "http://localhost:" + port
+	}
+	e.settings.DatabaseURL = "sqlite:" + filepath.Join(v.Dir, "canopy.db")
+	c, db, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	caught := &server.DevMail{}
+	return listen(ctx, e, server.Options{Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version}, func(s *server.Server) error {
+		return v.demo(ctx, e, db, s, c.PublicURL)
+	})
+}
+
+func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *server.Server, origin string) error {
+	path := filepath.Join(v.Dir, "demo-password")
+	users, err := database.Read(ctx, db, func(tx *database.Tx) (n int, err error) {
+		return n, tx.QueryRow(ctx, `SELECT count(*) FROM portal_user`).Scan(&n)
+	})
+	if err != nil {
+		return err
+	}
+	if users == 0 {
+		password := "Demo-" + secret.NewToken().Reveal()[:12] + "-1a"
+		if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
+			return err
+		}
+		_, err := s.Registrations.Bootstrap(ctx, registration.Params{Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
+			AccountName: "Acme Realty", ApplicationName: "Lease Desk"})
+		if err != nil {
+			return err
+		}
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil { // an own Account was made here before; there is no demo
+		return nil
+	}
+	password := strings.TrimSpace(string(raw))
+	fmt.Fprintf(e.Stdout, `
+Canopy is ready.
+
+  Portal   %[1]s/app/login
+  Sign in  %[2]s  %[3]s
+  Mail     %[1]s/dev/mail
+
+Invite a colleague:
+
+  TOKEN=$(curl -s %[1]s/v1/auth/login -H 'Content-Type: application/json' \
+    -d '{"email":"%[2]s","password":"%[3]s"}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -s %[1]s/portal/v1/accounts/acme-realty/user-invites -H "Authorization: Bearer $TOKEN" \
+    -H 'Content-Type: application/json' -d '{"email":"dana@acme.example","first_name":"Dana","last_name":"Cole"}'
+
+`, origin, demoEmail, password)
+	return nil
+}
+
+type openapiCmd struct {
+	Surface string `enum:"portal,public,all" default:"all" help:"portal, public or all."`
+}
+
+// Run prints the document.
+func (v *openapiCmd) Run(e *environment) error {
+	if v.Surface == "public" {
+		return errors.New("--surface: the public API is not built yet; portal and all are")
+	}
+	doc, err := server.Document(e.Version)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.Stdout, string(doc))
+	return nil
+}

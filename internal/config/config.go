@@ -1,0 +1,163 @@
+// Package config holds the settings, each with its default, its environment
+// variable and its rule, and is the one door to the environment. A flag wins over
+// the environment, the environment over the file. An unknown or malformed setting
+// stops the start with one line that names it.
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"canopy.dev/canopy/internal/mail"
+	"canopy.dev/canopy/internal/ratelimit"
+	"canopy.dev/canopy/internal/secret"
+)
+
+// Settings are what the operator chooses. The tags are kong's.
+type Settings struct {
+	Addr           string        `help:"Listen address." env:"CANOPY_ADDR" default:":8080"`
+	PublicURL      string        `help:"Origin for links in mail, token issuer, cookies; https makes cookies Secure." env:"CANOPY_PUBLIC_URL" default:"http://localhost:8080"`
+	DatabaseURL    string        `help:"sqlite:PATH or postgres://…" env:"CANOPY_DATABASE_URL" default:"sqlite:canopy-data/canopy.db" secret:"url"`
+	SecretKey      string        `help:"32 bytes, base64; encrypts what must stay readable. SQLite makes one beside the database." env:"CANOPY_SECRET_KEY" secret:"all"`
+	SecretKeyFile  string        `help:"File that holds the secret key." env:"CANOPY_SECRET_KEY_FILE" type:"path"`
+	SMTPURL        string        `name:"smtp-url" help:"smtp://user:pass@host:587?tls=starttls|none|implicit; without it mail stays queued." env:"CANOPY_SMTP_URL" secret:"url"`
+	SMTPURLFile    string        `name:"smtp-url-file" help:"File that holds the SMTP URL." env:"CANOPY_SMTP_URL_FILE" type:"path"`
+	MailFrom       string        `help:"Sender of all mails." env:"CANOPY_MAIL_FROM" default:"Canopy <no-reply@localhost>"`
+	InviteTTL      time.Duration `name:"invite-ttl" help:"Life of invites, 24h to 720h." env:"CANOPY_INVITE_TTL" default:"168h"`
+	AccessTTL      time.Duration `name:"access-token-ttl" help:"Life of access tokens, 1m to 1h." env:"CANOPY_ACCESS_TOKEN_TTL" default:"15m"`
+	RefreshTTL     time.Duration `name:"refresh-token-ttl" help:"How long each use renews a session." env:"CANOPY_REFRESH_TOKEN_TTL" default:"720h"`
+	RefreshMax     time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
+	Signup         string        `help:"open, or closed: only bootstrap and invites make users." env:"CANOPY_SIGNUP" enum:"open,closed" default:"open"`
+	TrustedProxies []string      `help:"CIDRs whose X-Forwarded-For is believed, for limits and audit only." env:"CANOPY_TRUSTED_PROXIES"`
+	AllowedOrigins []string      `help:"Further origins that may call the cookie endpoints." env:"CANOPY_ALLOWED_ORIGINS"`
+	RateLimits     string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
+	LogLevel       slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
+	LogFormat      string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
+}
+
+// Checked are settings that have been read and found good.
+type Checked struct {
+	Settings
+	Origin  string // scheme://host of the public URL
+	Public  *url.URL
+	Proxies []netip.Prefix
+	Limits  ratelimit.Rules
+	SMTP    *mail.SMTPConfig // nil without a mail server
+}
+
+// Check reads what is more than a text. Every error is one line that names the
+// setting and says what is allowed.
+func (s Settings) Check() (*Checked, error) {
+	if err := errors.Join(fromFile(&s.SecretKey, s.SecretKeyFile, "CANOPY_SECRET_KEY"), fromFile(&s.SMTPURL, s.SMTPURLFile, "CANOPY_SMTP_URL")); err != nil {
+		return nil, err
+	}
+	c := &Checked{Settings: s}
+	var err error
+	c.Public, err = url.Parse(strings.TrimSuffix(s.PublicURL, "/"))
+	if err != nil || c.Public.Scheme != "http" && c.Public.Scheme != "https" || c.Public.Host == "" || c.Public.Path != "" || c.Public.RawQuery != "" {
+		return nil, errors.New("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com")
+	}
+	c.PublicURL = c.Public.String()
+	c.Origin = c.Public.Scheme + "://" + c.Public.Host
+	for _, b := range []struct {
+		name        string
+		v, min, max time.Duration
+	}{
+		{"CANOPY_INVITE_TTL", s.InviteTTL, 24 * time.Hour, 720 * time.Hour},
+		{"CANOPY_ACCESS_TOKEN_TTL", s.AccessTTL, time.Minute, time.Hour},
+		{"CANOPY_REFRESH_TOKEN_TTL", s.RefreshTTL, time.Hour, s.RefreshMax},
+		{"CANOPY_REFRESH_TOKEN_TTL_MAX", s.RefreshMax, time.Hour, 8760 * time.Hour},
+	} {
+		if b.v < b.min || b.v > b.max {
+			return nil, fmt.Errorf("%s must be %s to %s", b.name, b.min, b.max)
+		}
+	}
+	for _, p := range s.TrustedProxies {
+		prefix, err := netip.ParsePrefix(p)
+		if err != nil {
+			return nil, fmt.Errorf("CANOPY_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", p)
+		}
+		c.Proxies = append(c.Proxies, prefix)
+	}
+	if c.Limits, err = ratelimit.Parse(s.RateLimits); err != nil {
+		return nil, fmt.Errorf("CANOPY_RATE_LIMITS: %w", err)
+	}
+	if s.SMTPURL != "" {
+		smtp, err := mail.ParseSMTPURL(s.SMTPURL)
+		if err != nil {
+			return nil, fmt.Errorf("CANOPY_SMTP_URL: %w", err)
+		}
+		c.SMTP = &smtp
+	}
+	if _, err := mail.NewRenderer(c.Public, s.MailFrom); err != nil {
+		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
+	}
+	return c, nil
+}
+
+func fromFile(value *string, path, name string) error {
+	if path == "" {
+		return nil
+	}
+	if *value != "" {
+		return fmt.Errorf("%s and %s_FILE are both set; choose one", name, name)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	*value = strings.TrimSpace(string(raw))
+	return nil
+}
+
+// Box is the install's key. A SQLite install without one gets it at its first
+// start, in secret.key beside the database, readable by its owner alone; a
+// PostgreSQL install must be given it.
+func (c *Checked) Box() (*secret.Box, error) {
+	text := c.SecretKey
+	if text == "" {
+		path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+		if !lite {
+			return nil, errors.New("CANOPY_SECRET_KEY is required with PostgreSQL: 32 bytes, base64, such as `openssl rand -base64 32` prints")
+		}
+		var err error
+		if text, err = keyBeside(path); err != nil {
+			return nil, err
+		}
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != secret.KeySize {
+		return nil, errors.New("CANOPY_SECRET_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints")
+	}
+	return secret.NewBox(key)
+}
+
+func keyBeside(database string) (string, error) {
+	path := filepath.Join(filepath.Dir(database), "secret.key")
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(raw)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	text := secret.NewKey()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(text + "\n")
+	return text, errors.Join(err, f.Sync(), f.Close())
+}

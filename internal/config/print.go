@@ -1,0 +1,35 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+)
+
+// Lines are the settings as NAME=value, secrets masked: of a URL the password,
+// else the whole value.
+func (s Settings) Lines() []string {
+	v := reflect.ValueOf(s)
+	lines := make([]string, 0, v.NumField())
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		text := fmt.Sprint(v.Field(i).Interface())
+		if f.Type.Kind() == reflect.Slice && v.Field(i).Len() == 0 {
+			text = ""
+		}
+		switch f.Tag.Get("secret") {
+		case "all":
+			if text != "" {
+				text = "••••"
+			}
+		case "url":
+			if u, err := url.Parse(text); err == nil {
+				text = u.Redacted()
+			} else if text != "" {
+				text = "••••"
+			}
+		}
+		lines = append(lines, f.Tag.Get("env")+"="+text)
+	}
+	return lines
+}
