@@ -89,7 +89,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	invites := &invite.Service{DB: db, Guard: guard, Limits: limits, Mail: queue, Life: c.InviteTTL}
 	kept := &idempotency.Store{DB: db, Box: box}
 
-	s.Worker = &outbox.Worker{DB: db, Box: box, Log: o.Log, Handlers: map[string]outbox.Handler{}}
+	handlers := map[string]outbox.Handler{}
 	for kind, h := range map[mail.Kind]mailer.Handler{
 		mail.UserInvite:        {Still: invite.StillWanted, Delivered: invite.Delivered},
 		mail.VerifyEmail:       {Still: registration.StillWanted},
@@ -98,8 +98,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		mail.PasswordChanged:   {},
 	} {
 		h.Renderer, h.Sender = renderer, s.sender
-		s.Worker.Handlers[string(kind)] = h
+		handlers[string(kind)] = h
 	}
+	s.Worker = outbox.NewWorker(outbox.Config{DB: db, Box: box, Handlers: handlers, Log: o.Log})
 
 	s.Router = wire.NewRouter(wire.Config{Log: o.Log, Now: db.Now, PublicOrigin: c.Origin, Origins: c.AllowedOrigins, Proxies: c.Proxies,
 		Authenticate: sessions.Authenticate, InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound, Idempotency: kept})
