@@ -1,0 +1,21 @@
+.DEFAULT_GOAL := help
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+
+run: ## Start the quick start on http://localhost:8080
+	go run ./cmd/canopy dev
+
+build: ## Build the binary, without cgo
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o canopy ./cmd/canopy
+
+test: ## Run all tests on SQLite and PostgreSQL (installs Debian's postgresql as root)
+	scripts/test
+
+race: ## The same under the race detector
+	scripts/test -race ./...
+
+check: ## Formatting, vet and tests: what .ci/run runs
+	.ci/run
+
+.PHONY: help run build test race check
