@@ -47,6 +47,7 @@ type DB struct {
 	now   func() time.Time
 	read  *sql.DB
 	write *sql.DB
+	pool  *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
 	lock  *os.File
 
 	indexes func() (map[string]string, error)
@@ -129,7 +130,7 @@ func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB
 		pool.Close()
 		return nil, fmt.Errorf("connect to PostgreSQL at %s:%d: %w", cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
 	}
-	return &DB{Engine: Postgres, now: now, read: p, write: p, indexes: func() (map[string]string, error) { return nil, nil }}, nil
+	return &DB{Engine: Postgres, now: now, read: p, write: p, pool: pool, indexes: func() (map[string]string, error) { return nil, nil }}, nil
 }
 
 // Close ends all connections and frees the SQLite file for other processes.
@@ -137,6 +138,9 @@ func (db *DB) Close() error {
 	err := db.read.Close()
 	if db.write != db.read {
 		err = errors.Join(err, db.write.Close())
+	}
+	if db.pool != nil {
+		db.pool.Close()
 	}
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())

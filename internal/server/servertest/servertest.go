@@ -1,0 +1,279 @@
+// Package servertest runs whole servers in tests, on both engines, with a clock
+// that the test turns and mail that the test reads.
+package servertest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/database/dbtest"
+	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/server"
+)
+
+// Password is good for every person of a test.
+const Password = "Correct-Horse-7"
+
+// Clock is what a server takes for the time. It goes on with the real one and
+// can be turned ahead.
+type Clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+// Now is the time of the test.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+// Advance turns the clock ahead.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// Server is one running Canopy.
+type Server struct {
+	*server.Server
+	URL   string
+	DB    *database.DB
+	Mail  *server.DevMail
+	Clock *Clock
+	Log   *Log
+	t     *testing.T
+}
+
+// Log keeps what the server logs.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+// String is everything logged so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Each runs fn against a server on SQLite and one on PostgreSQL. Limits are off
+// unless change sets them; change may be nil.
+func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *Server)) {
+	t.Helper()
+	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
+		t.Run(string(engine), func(t *testing.T) { fn(t, New(t, engine, change)) })
+	}
+}
+
+// New runs a server until the test ends.
+func New(t *testing.T, engine database.Engine, change func(*config.Settings)) *Server {
+	t.Helper()
+	settings := config.Settings{PublicURL: "http://canopy.test", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "unused.db"),
+		MailFrom: "Canopy <no-reply@canopy.test>", InviteTTL: 168 * time.Hour, AccessTTL: 15 * time.Minute, RefreshTTL: 720 * time.Hour,
+		RefreshMax: 2160 * time.Hour, Signup: "open", RateLimits: "off"}
+	if change != nil {
+		change(&settings)
+	}
+	c, err := settings.Check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock, log, mail := &Clock{}, &Log{}, &server.DevMail{}
+	db := dbtest.Open(t, engine, clock.Now)
+	s, err := server.New(t.Context(), server.Options{Config: c, DB: db, Log: slog.New(slog.NewTextHandler(log, nil)), Sender: mail,
+		Hash: secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(s.Router)
+	t.Cleanup(func() {
+		h.Close()
+		s.Wait()
+	})
+	return &Server{Server: s, URL: h.URL, DB: db, Mail: mail, Clock: clock, Log: log, t: t}
+}
+
+// Answer is what a call got.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   map[string]any
+	Raw    string
+}
+
+// Code is the error code of the answer, "" without one.
+func (a Answer) Code() string {
+	code, _ := a.At("error", "code").(string)
+	return code
+}
+
+// At follows a path of members, nil where it ends.
+func (a Answer) At(path ...string) any {
+	var v any = a.Body
+	for _, name := range path {
+		object, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = object[name]
+	}
+	return v
+}
+
+// Text is At for strings.
+func (a Answer) Text(path ...string) string {
+	s, _ := a.At(path...).(string)
+	return s
+}
+
+// Client is a caller with a bearer token and a cookie jar of its own.
+type Client struct {
+	s     *Server
+	http  *http.Client
+	Token string
+}
+
+// Client makes a caller without credentials.
+func (s *Server) Client() *Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &Client{s: s, http: &http.Client{Jar: jar}}
+}
+
+// Do sends a request; body is a string as it is, else JSON; header holds pairs.
+// It may be called by several goroutines.
+func (c *Client) Do(method, path string, body any, header ...string) Answer {
+	t := c.s.t
+	t.Helper()
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
+		if err != nil {
+			t.Error(err)
+			return Answer{}
+		}
+		reader = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), method, c.s.URL+path, reader)
+	if err != nil {
+		t.Error(err)
+		return Answer{}
+	}
+	if reader != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+			continue
+		}
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		t.Error(err)
+		return Answer{}
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw)}
+	if len(raw) > 0 && strings.Contains(res.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(raw, &a.Body); err != nil {
+			t.Errorf("%s %s answers what is no JSON object: %v: %s", method, path, err, raw)
+		}
+	}
+	return a
+}
+
+// Must is Do for a call that has to answer with a status.
+func (c *Client) Must(status int, method, path string, body any, header ...string) Answer {
+	c.s.t.Helper()
+	a := c.Do(method, path, body, header...)
+	if a.Status != status {
+		c.s.t.Fatalf("%s %s answers %d, want %d: %s", method, path, a.Status, status, a.Raw)
+	}
+	return a
+}
+
+// Deliver sends all mail that is due.
+func (s *Server) Deliver() {
+	s.t.Helper()
+	s.Wait()
+	if _, err := s.Worker.RunDue(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+var token = regexp.MustCompile(`#token=([A-Za-z0-9_-]{43})`)
+
+// MailedToken is the token of the newest mail to an address.
+func (s *Server) MailedToken(to string) string {
+	s.t.Helper()
+	s.Deliver()
+	list := s.Mail.Messages()
+	for i := len(list) - 1; i >= 0; i-- {
+		if m := token.FindStringSubmatch(list[i].Text); list[i].To == to && m != nil {
+			return m[1]
+		}
+	}
+	s.t.Fatalf("no mail with a link was sent to %s", to)
+	return ""
+}
+
+// Map is a JSON object.
+type Map = map[string]any
+
+// SignUp registers and verifies a person, who is then signed in as the owner of
+// a new Account. The slug of the Account is the second result.
+func (s *Server) SignUp(email, accountName string) (*Client, string) {
+	s.t.Helper()
+	c := s.Client()
+	a := c.Must(201, "POST", "/v1/auth/register", Map{"email": email, "password": Password, "first_name": "Alex", "last_name": "Reed",
+		"account_name": accountName, "application_name": "Lease Desk"})
+	c.Must(200, "POST", "/v1/auth/verify-email", Map{"token": s.MailedToken(email)})
+	c.SignIn(email)
+	return c, a.Text("data", "account", "slug")
+}
+
+// SignIn signs a person in who has one Account and Application.
+func (c *Client) SignIn(email string) {
+	c.s.t.Helper()
+	c.Token = c.Must(200, "POST", "/v1/auth/login", Map{"email": email, "password": Password}).Text("data", "access_token")
+}
