@@ -17,6 +17,7 @@ import (
 	"canopy.dev/canopy/internal/account"
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/hosted"
 	"canopy.dev/canopy/internal/idempotency"
 	"canopy.dev/canopy/internal/invite"
 	"canopy.dev/canopy/internal/mail"
@@ -80,7 +81,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	limits := ratelimit.New(db, c.Limits)
 	guard := &portaluser.Guard{DB: db, Hasher: hasher, Limits: limits}
 	queue := &mailer.Queue{Box: box, Limits: limits}
-	s.Keys = signingkey.New(signingkey.Config{DB: db, Box: box, Issuer: c.PublicURL, TokenLife: c.AccessTTL, Log: o.Log})
+	s.Keys = signingkey.New(signingkey.Config{DB: db, Box: box, Issuer: c.PublicURL, TokenLife: time.Hour, Log: o.Log})
 	if err := s.Keys.Ensure(ctx); err != nil {
 		return nil, err
 	}
@@ -114,10 +115,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.Router.Mount("GET /openapi.json", serveDocument(doc))
+	s.Router.Mount("/app/", hosted.Handler())
 	if o.DevMail != nil {
 		s.Router.Mount("GET /dev/mail", o.DevMail)
 	}
-	s.sweeps = []func(context.Context) error{limits.Sweep, kept.Sweep, s.Registrations.Sweep, sessions.Sweep}
+	s.sweeps = []func(context.Context) error{func(ctx context.Context) error { return outbox.Sweep(ctx, db) }, limits.Sweep, kept.Sweep, s.Registrations.Sweep, sessions.Sweep}
 	return s, nil
 }
 

@@ -93,7 +93,8 @@ func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *
 // New runs a server until the test ends.
 func New(t *testing.T, engine database.Engine, change func(*config.Settings)) *Server {
 	t.Helper()
-	settings := config.Settings{PublicURL: "http://canopy.test", DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "unused.db"),
+	h := httptest.NewUnstartedServer(nil)
+	settings := config.Settings{PublicURL: "http://" + h.Listener.Addr().String(), DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "unused.db"),
 		MailFrom: "Canopy <no-reply@canopy.test>", InviteTTL: 168 * time.Hour, AccessTTL: 15 * time.Minute, RefreshTTL: 720 * time.Hour,
 		RefreshMax: 2160 * time.Hour, Signup: "open", RateLimits: "off"}
 	if change != nil {
@@ -110,7 +111,8 @@ func New(t *testing.T, engine database.Engine, change func(*config.Settings)) *S
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := httptest.NewServer(s.Router)
+	h.Config.Handler = s.Router
+	h.Start()
 	t.Cleanup(func() {
 		h.Close()
 		s.Wait()

@@ -1,0 +1,43 @@
+// What verify-email and reset-password share: one call that uses up a mailed
+// link, and a form that asks for a new mail when the link is too old.
+
+import { call } from "./api.js";
+import { Form, section, show } from "./view.js";
+
+export function mailed({ onToken, use, again }) {
+  let token = "";
+
+  const form = new Form(section("form").querySelector("form"), async (values) => {
+    const mine = token;
+    const answer = await call("POST", use, { body: { token: mine, ...values } });
+    if (mine !== token) return null; // another link was opened meanwhile
+    const next = outcome(answer);
+    if (!next) return answer;
+    token = "";
+    form.clear();
+    show(next);
+    return null;
+  });
+
+  const ask = new Form(section("expired").querySelector("form"), async (values) => {
+    const answer = await call("POST", again, { body: { email: values.email } });
+    if (!answer.ok) return answer;
+    show("sent");
+    return null;
+  });
+
+  onToken((given) => {
+    token = given;
+    form.clear();
+    ask.clear();
+    show(token ? "form" : "no-link");
+  });
+}
+
+function outcome(answer) {
+  if (answer.ok) return "done";
+  if (answer.status === 404) return "not-found";
+  if (answer.status === 410) return answer.code === "auth.link_expired" ? "expired" : "used";
+  if (answer.status === 400 && answer.details.some((detail) => detail.startsWith("token "))) return "not-found";
+  return null;
+}
