@@ -196,3 +196,28 @@ func once[R any](rows []R, key func(R) id.ID) []R {
 	}
 	return list
 }
+
+// TellAll tells all rows of the heap to r, contradictions and all.
+func (h *Heap) TellAll(r decide.Rows) {
+	for _, a := range h.assignments {
+		r.Assignment(a)
+	}
+	for _, m := range h.members {
+		r.Member(m)
+	}
+	for _, n := range h.nodes {
+		r.Node(n)
+	}
+	for _, role := range h.roles {
+		r.Role(role)
+	}
+	for _, key := range h.keys {
+		r.Permission(key)
+	}
+}
+
+// Len is how many rows there are, permissions and roles aside.
+func (h *Heap) Len() int { return len(h.nodes) + len(h.members) + len(h.assignments) }
+
+// Len is how many rows there are, permissions and roles aside.
+func (w *World) Len() int { return len(w.Nodes) + len(w.Members) + len(w.Assignments) }
