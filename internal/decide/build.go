@@ -33,8 +33,11 @@ type Builder struct {
 	}
 	keys map[string]struct{}
 
+	waiting []Assignment
 	// Assignments in pieces, so that a long list is never copied to grow.
 	assignments [][]link
+
+	fetched uint32
 }
 
 // A link is an assignment whose ends are numbers of the builder. The numbers
@@ -132,15 +135,51 @@ func (b *Builder) Assignment(a Assignment) {
 		b.problem(Problem{Kind: EmptyWindow, Subject: SubjectAssignment, ID: a.ID})
 		return
 	}
-	last := len(b.assignments) - 1
-	if last < 0 || len(b.assignments[last]) == linksLen {
-		b.assignments = append(b.assignments, make([]link, 0, linksLen))
-		last++
+	if b.waiting = append(b.waiting, a); len(b.waiting) == batchLen {
+		b.link()
 	}
-	b.assignments[last] = append(b.assignments[last], link{
-		row:    row{from: a.From, to: a.To, node: b.node(a.Node), role: b.role(a.Role), id: a.ID},
-		member: b.member(a.Identity),
-	})
+}
+
+// batchLen is how many assignments are linked at once.
+const batchLen = 64
+
+// link gives numbers to the ends of the waiting assignments. To look up two ids
+// in large tables is to wait for memory four times. So it is done in steps for
+// all that wait, first only touching what the next step needs: the processor
+// then waits for many of them at once, and the last step for none.
+func (b *Builder) link() {
+	var hashes [batchLen][2]uint64
+	var buckets [batchLen][2]*bucket
+	for i := range b.waiting {
+		a, h := &b.waiting[i], &hashes[i]
+		h[0], h[1] = hashID(a.Identity), hashID(a.Node)
+		buckets[i] = [2]*bucket{b.members.index.first(h[0]), b.nodes.index.first(h[1])}
+		for _, at := range &buckets[i] {
+			b.fetched += at.n + uint32(at.tags[0]) // one in each cache line
+		}
+	}
+	for i := range b.waiting {
+		h, at := &hashes[i], &buckets[i]
+		if hits := at[0].hits(h[0]); hits != 0 {
+			b.fetched += uint32(b.members.ids[at[0].slot(hits)][15])
+		}
+		if hits := at[1].hits(h[1]); hits != 0 {
+			b.fetched += uint32(b.nodes.ids[at[1].slot(hits)][15])
+		}
+	}
+	for i := range b.waiting {
+		a := &b.waiting[i]
+		last := len(b.assignments) - 1
+		if last < 0 || len(b.assignments[last]) == linksLen {
+			b.assignments = append(b.assignments, make([]link, 0, linksLen))
+			last++
+		}
+		b.assignments[last] = append(b.assignments[last], link{
+			row:    row{from: a.From, to: a.To, node: b.node(a.Node), role: b.role(a.Role), id: a.ID},
+			member: b.member(a.Identity),
+		})
+	}
+	b.waiting = b.waiting[:0]
 }
 
 func (b *Builder) problem(p Problem) { b.problems = append(b.problems, p) }
@@ -205,6 +244,7 @@ func (b *Builder) number(x *index, ids *[]id.ID, u id.ID) (n uint32, added bool)
 // It numbers nodes, members and roles in the order of their ids, so that lists
 // of pairs can be sorted by number.
 func (b *Builder) Build(revision uint64) (*Snapshot, []Problem) {
+	b.link()
 	sess := &session{all: true}
 	s := &Snapshot{revision: revision, seed: maphash.MakeSeed(), root: nowhere}
 	b.buildKeys(s, sess)
@@ -466,7 +506,18 @@ func (b *Builder) dangles(l *link, nodes, members, roles renumbering) bool {
 
 // tidy sorts the rows of one member and leaves out those that came twice.
 func (b *Builder) tidy(rows []row) []row {
-	slices.SortFunc(rows, func(x, y row) int { return atRow(y.node, y.id)(x) })
+	less := func(x, y *row) bool {
+		return x.node < y.node || x.node == y.node && compareIDs(&x.id, &y.id) < 0
+	}
+	if len(rows) <= 16 {
+		for i := 1; i < len(rows); i++ {
+			for j := i; j > 0 && less(&rows[j], &rows[j-1]); j-- {
+				rows[j], rows[j-1] = rows[j-1], rows[j]
+			}
+		}
+	} else {
+		slices.SortFunc(rows, func(x, y row) int { return atRow(y.node, y.id)(x) })
+	}
 	same := func(i, j int) bool { return rows[i].node == rows[j].node && rows[i].id == rows[j].id }
 	twice := false
 	for i := 1; i < len(rows); i++ {

@@ -39,7 +39,7 @@ func (d *dumper) wrong(format string, args ...any) { d.line("WRONG: "+format, ar
 func (d *dumper) numbersOf(x *index) []uint32 {
 	var list []uint32
 	for i := range x.buckets.n {
-		for b := x.buckets.at(uint32(i)); b != nil; b = b.more {
+		for b := x.buckets.at(i); b != nil; b = b.more {
 			list = append(list, b.slots[:b.n]...)
 		}
 	}

@@ -97,7 +97,7 @@ func (*editor) free(numbers []uint32, chain **vacancy) {
 }
 
 // place gives v a number: a free one if there is any.
-func place[T any](s *session, t *table[T], chain **vacancy, v T) uint32 {
+func place[T any, L leaf[T]](s *session, t *table[T, L], chain **vacancy, v T) uint32 {
 	if *chain == nil {
 		return t.add(s, v)
 	}

@@ -91,45 +91,57 @@ func (s *Snapshot) Bulk(questions []Question, now Instant, dst []Decision) []Dec
 // judge is the decision of the specification: the first reason that applies.
 // When it is None, t has the granting roles.
 func (s *Snapshot) judge(q *Question, t *tally) Reason {
-	m, ok := s.memberOf(q.Identity)
-	if !ok {
-		return IdentityNotFound
+	if q.Scope != AtNode {
+		return s.judgeAnywhere(q, t)
 	}
-	who := s.members.at(m)
+	if s.members.n == 0 || s.nodes.n == 0 {
+		return s.judgeNowhere(q)
+	}
+	// In a large environment nearly all of the time goes into waiting for memory:
+	// for the bucket, the record and the rows of the identity, and for the
+	// bucket, the id and the parents of the node. The two ways are taken side by
+	// side, step by step, so that the waits overlap.
+	hm, hn := hashID(q.Identity), hashID(q.Node)
+	mb, nb := s.byMember.first(hm), s.byNode.first(hn)
+	mHits, nHits := mb.hits(hm), nb.hits(hn)
+	m, n := mb.slot(mHits), nb.slot(nHits) // any number when there is no hit, but one of the table
+	who, node := s.members.at(m), s.nodes.at(n)
+	t.fetch(*s.up.at(n))
+	if rows := who.rows; len(rows) > 0 {
+		t.fetch(rows[0].node)
+		t.fetch(rows[len(rows)/2].node)
+		t.fetch(rows[len(rows)-1].node)
+	}
+	ok, found := who.id == q.Identity && mHits != 0, *node == q.Node && nHits != 0
+	if !ok {
+		if m, ok = mb.find(hm, mHits, func(n uint32) bool { return s.members.at(n).id == q.Identity }); !ok {
+			return IdentityNotFound
+		}
+		who = s.members.at(m)
+	}
 	if reason := who.reason(); reason != None {
 		return reason
 	}
-	if q.Scope != AtNode {
-		key, ok := s.keyOf(q.Permission)
-		if !ok {
-			return PermissionUnknown
+	if !found {
+		if n, found = nb.find(hn, nHits, func(n uint32) bool { return *s.nodes.at(n) == q.Node }); !found {
+			return NodeNotFound
 		}
-		t.key = key
-		return s.judgeAnywhere(m, t)
 	}
-	n, ok := s.nodeOf(q.Node)
-	if !ok {
-		return NodeNotFound
-	}
-	key, known := s.keyOf(q.Permission)
-	t.key = key
-	// One walk up the lineage both gathers what counts and finds out whether
-	// the node is live; if it is not, what was gathered is void.
+	var known bool
+	t.key, known = s.keyOf(q.Permission)
+	var line [16]uint32 // a piece of the lineage
 	for at := n; at != nowhere; {
-		up := *s.up.at(at)
-		if up&off != 0 {
-			return NodeInactive
-		}
-		switch {
-		case !known:
-		case who.heavy > 0:
-			s.eachHeavy(m, at, at, func(r *row) bool { t.count(s, r); return true })
-		default:
-			for i := rowsFrom(who.rows, at); i < len(who.rows) && who.rows[i].node == at; i++ {
-				t.count(s, &who.rows[i])
+		depth := 0
+		for ; depth < len(line) && at != nowhere; depth++ {
+			up := *s.up.at(at)
+			if up&off != 0 {
+				return NodeInactive
 			}
+			line[depth], at = at, up
 		}
-		at = up
+		if known {
+			s.gather(m, who, line[:depth], t)
+		}
 	}
 	if !known {
 		return PermissionUnknown
@@ -137,7 +149,56 @@ func (s *Snapshot) judge(q *Question, t *tally) Reason {
 	return t.best
 }
 
-func (s *Snapshot) judgeAnywhere(m uint32, t *tally) Reason {
+// judgeNowhere is for an environment in which there never was a node, or never
+// a member, so that not even the wrong one can be looked at.
+func (s *Snapshot) judgeNowhere(q *Question) Reason {
+	m, ok := s.memberOf(q.Identity)
+	if !ok {
+		return IdentityNotFound
+	}
+	if reason := s.members.at(m).reason(); reason != None {
+		return reason
+	}
+	return NodeNotFound
+}
+
+// gather counts the assignments of a member at some nodes.
+func (s *Snapshot) gather(m uint32, who *member, nodes []uint32, t *tally) {
+	rows := who.rows
+	switch {
+	case who.heavy > 0:
+		for _, n := range nodes {
+			s.eachHeavy(m, n, n, func(r *row) bool { t.count(s, r); return true })
+		}
+	case len(rows) <= 8:
+		// Hardly any row matches, so these branches are foreseen.
+		for i := range rows {
+			for _, n := range nodes {
+				if rows[i].node == n {
+					t.count(s, &rows[i])
+				}
+			}
+		}
+	default:
+		for _, n := range nodes {
+			for i := rowsFrom(rows, n); i < len(rows) && rows[i].node == n; i++ {
+				t.count(s, &rows[i])
+			}
+		}
+	}
+}
+
+func (s *Snapshot) judgeAnywhere(q *Question, t *tally) Reason {
+	m, ok := s.memberOf(q.Identity)
+	if !ok {
+		return IdentityNotFound
+	}
+	if reason := s.members.at(m).reason(); reason != None {
+		return reason
+	}
+	if t.key, ok = s.keyOf(q.Permission); !ok {
+		return PermissionUnknown
+	}
 	s.eachRow(m, func(r *row) bool {
 		// To ask whether a node is live is dearer than all else, so it is asked
 		// only about a row that would make a difference.
@@ -171,7 +232,12 @@ type tally struct {
 	few  [8]uint32
 	rest []uint32 // granting roles beyond the eighth
 	now  Instant
+
+	fetched uint32
 }
+
+// fetch makes sure that v, which is needed soon, is on its way from memory.
+func (t *tally) fetch(v uint32) { t.fetched += v }
 
 // weigh says how far the row gets.
 func (t *tally) weigh(s *Snapshot, r *row) Reason {

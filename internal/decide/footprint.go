@@ -56,12 +56,12 @@ func spineSize[P any](v *spine[P]) int {
 	return cap(v.ribs)*sizeOf[*rib[P]]() + len(v.ribs)*sizeOf[rib[P]]() + v.n*sizeOf[P]()
 }
 
-func tableSize[T any](t *table[T]) int { return spineSize(&t.leaves) }
+func tableSize[T any, L leaf[T]](t *table[T, L]) int { return spineSize(&t.leaves) }
 
 func indexSize(x *index) int {
-	size := spineSize(&x.buckets)
+	size := tableSize(&x.buckets)
 	for i := range x.buckets.n {
-		for b := x.buckets.at(uint32(i)).more; b != nil; b = b.more {
+		for b := x.buckets.at(i).more; b != nil; b = b.more {
 			size += sizeOf[bucket]()
 		}
 	}

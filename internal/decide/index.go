@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	bucketLen  = 32 // entries in a bucket
-	bucketLoad = 22 // entries a bucket holds on average before one is split
+	bucketLen  = 23 // entries in a bucket
+	bucketLoad = 16 // entries a bucket holds on average before one is split
 )
 
 // An index is a persistent hash table from keys to numbers of a table. It keeps
@@ -19,18 +19,31 @@ const (
 // bucket of a hash is its low bits; the bits that name a bucket not yet split
 // off are dropped.
 type index struct {
-	buckets spine[bucket]
+	buckets table[bucket, [64]bucket]
 	size    int
 }
 
 // A bucket holds the numbers of keys of like hash, packed to the front, with a
-// byte of each hash beside them. Eight of those are compared at once, and the
-// key itself is looked at only where its byte agrees.
+// byte of each hash beside them, its tag. The key itself is looked at only where
+// its tag agrees. A bucket is two cache lines, and to look into it takes no
+// branch that depends on them: in a large index both are far away, and whoever
+// asks for two buckets at once shall wait for both at once.
 type bucket struct {
-	tags  [bucketLen / 8]uint64
+	tags  [3]uint64
 	slots [bucketLen]uint32
 	n     uint32
-	more  *bucket // entries beyond the 32nd
+	more  *bucket // entries beyond the last
+}
+
+var noBucket bucket
+
+// first is the bucket where the number of a key of hash h is, if it is anywhere
+// but in those behind.
+func (x *index) first(h uint64) *bucket {
+	if x.size == 0 {
+		return &noBucket
+	}
+	return x.buckets.at(x.bucketOf(h))
 }
 
 func (x *index) bucketOf(h uint64) uint32 {
@@ -51,32 +64,56 @@ const (
 	highBits = 0x8080808080808080
 )
 
+// hits is a bit for every entry whose tag is that of h, and now and then one for
+// an entry whose tag is another.
+func (b *bucket) hits(h uint64) hits {
+	want := tagOf(h) * lowBits
+	return hits(zeroBytes(b.tags[0]^want)|zeroBytes(b.tags[1]^want)<<8|zeroBytes(b.tags[2]^want)<<16) & (1<<b.n - 1)
+}
+
+// zeroBytes is a bit for every byte of w that is zero; behind such a byte, maybe
+// also for one that isn't.
+func zeroBytes(w uint64) uint64 {
+	high := (w - lowBits) &^ w & highBits
+	return high >> 7 * 0x0102040810204080 >> 56
+}
+
+// hits is a set of entries of a bucket.
+type hits uint32
+
+// slot is the number in the first entry of the set; when it is empty, some number
+// that is or was in the index, or 0.
+func (b *bucket) slot(in hits) uint32 {
+	return b.slots[min(bits.TrailingZeros32(uint32(in)), bucketLen-1)]
+}
+
+func (in hits) rest() hits { return in & (in - 1) }
+
 // find is the number whose key has the hash h and of which is says yes.
 func (x *index) find(h uint64, is func(number uint32) bool) (uint32, bool) {
-	if x.size == 0 {
-		return 0, false
-	}
-	want := tagOf(h) * lowBits
-	for b := x.buckets.at(x.bucketOf(h)); b != nil; b = b.more {
-		for w := uint32(0); w*8 < b.n; w++ {
-			diff := b.tags[w&(bucketLen/8-1)] ^ want
-			// A byte of diff that is zero leaves its high bit here. A false one
-			// may come with it; is tells.
-			for hits := (diff - lowBits) &^ diff & highBits; hits != 0; hits &= hits - 1 {
-				i := w*8 + uint32(bits.TrailingZeros64(hits)>>3)
-				if i < b.n && is(b.slots[i&(bucketLen-1)]) {
-					return b.slots[i&(bucketLen-1)], true
-				}
+	b := x.first(h)
+	return b.find(h, b.hits(h), is)
+}
+
+// find goes on from the entries of b that are in the set.
+func (b *bucket) find(h uint64, in hits, is func(number uint32) bool) (uint32, bool) {
+	for {
+		for ; in != 0; in = in.rest() {
+			if number := b.slot(in); is(number) {
+				return number, true
 			}
 		}
+		if b = b.more; b == nil {
+			return 0, false
+		}
+		in = b.hits(h)
 	}
-	return 0, false
 }
 
 // put adds a number whose key is not there yet. hash is the hash of the key of
 // any number of the index.
 func (x *index) put(s *session, h uint64, number uint32, hash func(number uint32) uint64) {
-	if x.size >= x.buckets.n*bucketLoad {
+	if x.size >= int(x.buckets.n)*bucketLoad {
 		x.split(s, hash)
 	}
 	x.buckets.edit(s, x.bucketOf(h)).push(s, h, number)
@@ -86,8 +123,8 @@ func (x *index) put(s *session, h uint64, number uint32, hash func(number uint32
 // reserve makes the buckets of an empty index for n keys, so that they needn't
 // be split on the way.
 func (x *index) reserve(s *session, n int) {
-	for x.buckets.n*bucketLoad <= n {
-		x.buckets.grow(s)
+	for int(x.buckets.n)*bucketLoad <= n {
+		x.buckets.add(s, bucket{})
 	}
 }
 
@@ -112,8 +149,7 @@ func (x *index) drop(s *session, h uint64, number uint32) {
 }
 
 func (x *index) split(s *session, hash func(number uint32) uint64) {
-	x.buckets.grow(s)
-	added := uint32(x.buckets.n - 1)
+	added := x.buckets.add(s, bucket{})
 	if added == 0 {
 		return
 	}

@@ -14,23 +14,23 @@ type Snapshot struct {
 	revision uint64
 	seed     maphash.Seed // of the permission keys' hashes
 
-	nodes    table[id.ID]
-	up       table[uint32] // by node: its parent, and whether it is switched off
-	children tree[pair]    // (node, child)
+	nodes    table[id.ID, [512]id.ID]
+	up       table[uint32, [2048]uint32] // by node: its parent, and whether it is switched off
+	children tree[pair]                  // (node, child)
 	nodeFree *vacancy
 	byNode   index
 	root     uint32
 
-	members    table[member]
+	members    table[member, [128]member]
 	memberFree *vacancy
 	byMember   index
 	heavy      tree[heavyRow] // the assignments of members that have many
 
-	roles    table[role]
+	roles    table[role, [32]role]
 	roleFree *vacancy
 	byRole   index
 
-	keys    table[string]
+	keys    table[string, [128]string]
 	keyFree *vacancy
 	byKey   index
 

@@ -1,10 +1,8 @@
 package decide
 
 const (
-	leafBits = 5
-	leafLen  = 1 << leafBits // items in a leaf
-	ribBits  = 7
-	ribLen   = 1 << ribBits // leaves under a rib
+	ribBits = 7
+	ribLen  = 1 << ribBits // leaves under a rib
 )
 
 // A spine is a persistent vector of pointers to P, three loads deep:
@@ -58,36 +56,45 @@ func (v *spine[P]) detach(s *session) {
 	}
 }
 
-// A table is a persistent vector of T: a spine whose entries are leaves of 32
-// items that lie side by side.
-type table[T any] struct {
-	leaves spine[leaf[T]]
+// A table is a persistent vector of T: a spine whose entries are leaves L, items
+// that lie side by side. A change copies a leaf, and a look-up waits for the
+// spine when it doesn't fit into the caches; so leaves are about 2 KB long.
+type table[T any, L leaf[T]] struct {
+	leaves spine[L]
 	n      uint32
 }
 
-type leaf[T any] [leafLen]T
+type leaf[T any] interface {
+	[32]T | [64]T | [128]T | [512]T | [2048]T
+}
 
 // at is the item at i, to be read only. i must be below n.
-func (t *table[T]) at(i uint32) *T {
-	return &t.leaves.at(i >> leafBits)[i&(leafLen-1)]
+func (t *table[T, L]) at(i uint32) *T {
+	l := t.leaves.at(i / t.leafLen())
+	return &(*l)[i%t.leafLen()]
 }
 
 // edit is the item at i, safe to change. Pointers got from at before this call
 // may show the old item.
-func (t *table[T]) edit(s *session, i uint32) *T {
-	return &t.leaves.edit(s, i>>leafBits)[i&(leafLen-1)]
+func (t *table[T, L]) edit(s *session, i uint32) *T {
+	l := t.leaves.edit(s, i/t.leafLen())
+	return &(*l)[i%t.leafLen()]
 }
 
 // add appends v and returns its number.
-func (t *table[T]) add(s *session, v T) uint32 {
+func (t *table[T, L]) add(s *session, v T) uint32 {
 	i := t.n
-	if i>>leafBits == uint32(t.leaves.n) {
-		t.leaves.grow(s)[0] = v
-	} else {
-		*t.edit(s, i) = v
+	if i/t.leafLen() == uint32(t.leaves.n) {
+		t.leaves.grow(s)
 	}
 	t.n++
+	*t.edit(s, i) = v
 	return i
+}
+
+func (*table[T, L]) leafLen() uint32 {
+	var l L
+	return uint32(len(l))
 }
 
 // A vacancy is a number of a table that is free again. Vacancies form a chain
