@@ -33,6 +33,7 @@ type cli struct {
 	Doctor      doctorCmd      `cmd:"" help:"Check settings, database, mail server and keys."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask /readyz of a running server."`
 	Openapi     openapiCmd     `cmd:"" help:"Print the OpenAPI 3.1 document."`
+	Bench       benchCmd       `cmd:"" help:"Measure parts of Canopy on this machine."`
 	Config      configCmd      `cmd:"" help:"Print the settings in force, secrets masked."`
 	Version     versionCmd     `cmd:"" help:"Print version and Go version."`
 }
