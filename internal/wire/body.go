@@ -52,6 +52,9 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 	for _, e := range result.Errors {
 		problems = append(problems, sentence(e))
 	}
+	if _, object := parsed.(map[string]any); !object {
+		return v, problems.Err()
+	}
 	// Fields of the right type are read even where others are wrong, so that
 	// their values are judged in the same answer.
 	_ = json.Unmarshal(mistypedRemoved(parsed, result.Errors), &v)

@@ -180,7 +180,7 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 	case string:
 		reader = strings.NewReader(b)
 	default:
-		raw, err := json.Marshal(b)
+		raw, err := json.Marshal(b, json.Deterministic(true))
 		if err != nil {
 			t.Error(err)
 			return Answer{}
