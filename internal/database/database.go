@@ -128,7 +128,9 @@ func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB
 	if err := p.PingContext(ctx); err != nil {
 		_ = p.Close()
 		pool.Close()
-		return nil, fmt.Errorf("connect to PostgreSQL at %s:%d: %w", cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
+		// pgx tells one line for each address it tried; the first says it.
+		first, _, _ := strings.Cut(strings.ReplaceAll(err.Error(), ":\n\t", ": "), "\n")
+		return nil, fmt.Errorf("connect to PostgreSQL at %s:%d: %s", cfg.ConnConfig.Host, cfg.ConnConfig.Port, first)
 	}
 	return &DB{Engine: Postgres, now: now, read: p, write: p, pool: pool, indexes: func() (map[string]string, error) { return nil, nil }}, nil
 }
