@@ -31,11 +31,11 @@ func everyMember() []id.ID {
 
 func everyKey() []string { return []string{"key.1", "key.2", "key.3", "key.4", "key.5"} }
 
-func TestSnapshotAnswersAsTheOracle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		checkAll(t, w, build(t, w, 1), drawInstant(t))
-	})
+func TestSnapshotAnswersAsTheOracle(t *testing.T) { rapid.Check(t, answersAsTheOracle) }
+
+func answersAsTheOracle(t *rapid.T) {
+	w := drawWorld(t)
+	checkAll(t, w, build(t, w, 1), drawInstant(t))
 }
 
 // checkAll asks every question about everything.
@@ -143,115 +143,115 @@ func checkWho(t *rapid.T, w *oracle.World, s *decide.Snapshot, n id.ID, key stri
 	same(t, "who", w.WhoCan(n, key, now), all)
 }
 
-func TestBuilderLeavesContradictionsOut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		h := drawHeap(t)
-		var b decide.Builder
-		h.TellAll(&b)
-		s, problems := b.Build(1)
-		w := h.World()
-		want := decide.Dump(build(t, w, 1))
-		if diff := cmp.Diff(want, decide.Dump(s)); diff != "" {
-			t.Fatalf("sound rows alone (-), all rows (+):\n%s", diff)
+func TestBuilderLeavesContradictionsOut(t *testing.T) { rapid.Check(t, leavesContradictionsOut) }
+
+func leavesContradictionsOut(t *rapid.T) {
+	h := drawHeap(t)
+	var b decide.Builder
+	h.TellAll(&b)
+	s, problems := b.Build(1)
+	w := h.World()
+	want := dump(t, build(t, w, 1))
+	if diff := cmp.Diff(want, dump(t, s)); diff != "" {
+		t.Fatalf("sound rows alone (-), all rows (+):\n%s", diff)
+	}
+	if left := h.Len() - w.Len(); left > 0 && len(problems) == 0 {
+		t.Errorf("%d rows were left out without a word", left)
+	}
+	now := drawInstant(t)
+	for _, m := range everyMember() {
+		for _, n := range everyNode() {
+			q := decide.Question{Identity: m, Permission: "key.1", Node: n}
+			same(t, q, w.Evaluate(q, now), s.Evaluate(q, now, nil))
 		}
-		if left := h.Len() - w.Len(); left > 0 && len(problems) == 0 {
-			t.Errorf("%d rows were left out without a word", left)
-		}
-		now := drawInstant(t)
-		for _, m := range everyMember() {
-			for _, n := range everyNode() {
-				q := decide.Question{Identity: m, Permission: "key.1", Node: n}
-				same(t, q, w.Evaluate(q, now), s.Evaluate(q, now, nil))
-			}
-		}
-	})
+	}
 }
 
-func TestEditedSnapshotEqualsOneBuiltAfresh(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		s := build(t, w, 0)
-		type past struct {
-			s    *decide.Snapshot
-			dump string
+func TestEditedSnapshotEqualsOneBuiltAfresh(t *testing.T) { rapid.Check(t, editedEqualsAfresh) }
+
+func editedEqualsAfresh(t *rapid.T) {
+	w := drawWorld(t)
+	s := build(t, w, 0)
+	type past struct {
+		s    *decide.Snapshot
+		dump string
+	}
+	history := []past{{s, dump(t, s)}}
+	for revision := range uint64(rapid.IntRange(1, 12).Draw(t, "edits")) {
+		e := drawEdit(t, revision+1)
+		problems := w.Apply(e)
+		next, reported := s.Apply(e)
+		if len(reported) != problems {
+			t.Fatalf("%+v: oracle finds %d problems, engine %+v", e, problems, reported)
 		}
-		history := []past{{s, decide.Dump(s)}}
-		for revision := range uint64(rapid.IntRange(1, 12).Draw(t, "edits")) {
-			e := drawEdit(t, revision+1)
-			problems := w.Apply(e)
-			next, reported := s.Apply(e)
-			if len(reported) != problems {
-				t.Fatalf("%+v: oracle finds %d problems, engine %+v", e, problems, reported)
-			}
-			if next.Revision() != e.Revision {
-				t.Fatalf("revision %d, want %d", next.Revision(), e.Revision)
-			}
-			dump := decide.Dump(next)
-			if diff := cmp.Diff(decide.Dump(build(t, w, e.Revision)), dump); diff != "" {
-				t.Fatalf("after %+v: afresh (-), edited (+):\n%s", e, diff)
-			}
-			history = append(history, past{next, dump})
-			s = next
+		if next.Revision() != e.Revision {
+			t.Fatalf("revision %d, want %d", next.Revision(), e.Revision)
 		}
-		for i, p := range history {
-			if diff := cmp.Diff(p.dump, decide.Dump(p.s)); diff != "" {
-				t.Fatalf("snapshot %d was changed by later edits:\n%s", i, diff)
-			}
+		text := dump(t, next)
+		if diff := cmp.Diff(dump(t, build(t, w, e.Revision)), text); diff != "" {
+			t.Fatalf("after %+v: afresh (-), edited (+):\n%s", e, diff)
 		}
-		checkAll(t, w, s, drawInstant(t))
-	})
+		history = append(history, past{next, text})
+		s = next
+	}
+	for i, p := range history {
+		if diff := cmp.Diff(p.dump, decide.Dump(p.s)); diff != "" {
+			t.Fatalf("snapshot %d was changed by later edits:\n%s", i, diff)
+		}
+	}
+	checkAll(t, w, s, drawInstant(t))
 }
 
-func TestImpactIsTheDifferenceThatAnEditMakes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		s := build(t, w, 1)
-		e := drawEdit(t, 2)
-		after := w.Clone()
-		problems := after.Apply(e)
-		now := drawInstant(t)
+func TestImpactIsTheDifferenceThatAnEditMakes(t *testing.T) { rapid.Check(t, impactIsTheDifference) }
 
-		gains, losses := map[oracle.Access]bool{}, map[oracle.Access]bool{}
-		until := map[id.ID]decide.Instant{}
-		first := decide.Forever
-		q := decide.ImpactQuery{Edit: e, Limit: rapid.IntRange(0, 3).Draw(t, "limit")}
-		var last id.ID
-		for {
-			page := s.Impact(q, now)
-			if len(page.Problems) != problems {
-				t.Fatalf("%d problems, want %d", len(page.Problems), problems)
-			}
-			first = min(first, page.Until)
-			for _, i := range page.Impacts {
-				if slices.Compare(last[:], i.Identity[:]) >= 0 {
-					t.Fatalf("%s comes after %s", i.Identity, last)
-				}
-				last = i.Identity
-				until[i.Identity] = i.Until
-				expand(t, after, i.Identity, i.Gains, gains)
-				expand(t, w, i.Identity, i.Losses, losses)
-			}
-			if page.Next.IsZero() {
-				break
-			}
-			q.After = page.Next
+func impactIsTheDifference(t *rapid.T) {
+	w := drawWorld(t)
+	s := build(t, w, 1)
+	e := drawEdit(t, 2)
+	after := w.Clone()
+	problems := after.Apply(e)
+	now := drawInstant(t)
+
+	gains, losses := map[oracle.Access]bool{}, map[oracle.Access]bool{}
+	until := map[id.ID]decide.Instant{}
+	first := decide.Forever
+	q := decide.ImpactQuery{Edit: e, Limit: rapid.IntRange(0, 3).Draw(t, "limit")}
+	var last id.ID
+	for {
+		page := s.Impact(q, now)
+		if len(page.Problems) != problems {
+			t.Fatalf("%d problems, want %d", len(page.Problems), problems)
 		}
-		wantGains, wantLosses := w.Difference(after, now)
-		same(t, "gains", wantGains, gains)
-		same(t, "losses", wantLosses, losses)
-		wantUntil, wantFirst := w.DifferenceUntil(after, now), decide.Forever
-		for u, got := range until {
-			want, changes := wantUntil[u]
-			if !changes {
-				want = decide.Forever
+		first = min(first, page.Until)
+		for _, i := range page.Impacts {
+			if slices.Compare(last[:], i.Identity[:]) >= 0 {
+				t.Fatalf("%s comes after %s", i.Identity, last)
 			}
-			same(t, "until", want, got)
+			last = i.Identity
+			until[i.Identity] = i.Until
+			expand(t, after, i.Identity, i.Gains, gains)
+			expand(t, w, i.Identity, i.Losses, losses)
 		}
-		for _, at := range wantUntil {
-			wantFirst = min(wantFirst, at)
+		if page.Next.IsZero() {
+			break
 		}
-		same(t, "first", wantFirst, first)
-	})
+		q.After = page.Next
+	}
+	wantGains, wantLosses := w.Difference(after, now)
+	same(t, "gains", wantGains, gains)
+	same(t, "losses", wantLosses, losses)
+	wantUntil, wantFirst := w.DifferenceUntil(after, now), decide.Forever
+	for u, got := range until {
+		want, changes := wantUntil[u]
+		if !changes {
+			want = decide.Forever
+		}
+		same(t, "until", want, got)
+	}
+	for _, at := range wantUntil {
+		wantFirst = min(wantFirst, at)
+	}
+	same(t, "first", wantFirst, first)
 }
 
 // expand adds what the areas mean, each of which must mean something no other

@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -206,6 +207,20 @@ func build(t interface {
 		t.Fatalf("the builder finds problems in sound rows: %+v", problems)
 	}
 	return s
+}
+
+// dump is everything in s, which must hold together.
+func dump(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, s *decide.Snapshot,
+) string {
+	t.Helper()
+	text := decide.Dump(s)
+	if strings.Contains(text, "WRONG") {
+		t.Fatalf("the snapshot does not hold together:\n%s", text)
+	}
+	return text
 }
 
 // same reports a difference between what the oracle and the engine say. A list
