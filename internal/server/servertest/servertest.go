@@ -82,7 +82,8 @@ func (l *Log) String() string {
 }
 
 // Each runs fn against a server on SQLite and one on PostgreSQL. Limits are off
-// unless change sets them; change may be nil.
+// and mail is caught unless change sets limits or an SMTP server; change may be
+// nil.
 func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *Server)) {
 	t.Helper()
 	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
@@ -106,8 +107,11 @@ func New(t *testing.T, engine database.Engine, change func(*config.Settings)) *S
 	}
 	clock, log, mail := &Clock{}, &Log{}, &server.DevMail{}
 	db := dbtest.Open(t, engine, clock.Now)
-	s, err := server.New(t.Context(), server.Options{Config: c, DB: db, Log: slog.New(slog.NewTextHandler(log, nil)), Sender: mail,
-		Hash: secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}})
+	o := server.Options{Config: c, DB: db, Log: slog.New(slog.NewTextHandler(log, nil)), Hash: secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}}
+	if settings.SMTPURL == "" {
+		o.Sender = mail
+	}
+	s, err := server.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,52 @@
+package server_test
+
+import (
+	"testing"
+	"time"
+
+	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/mail/mailtest"
+	"canopy.dev/canopy/internal/server/servertest"
+)
+
+// TestMailServerDown: an invite is created while the mail server is down; the
+// mail follows when it is back, and a refusal for good is told as failed.
+func TestMailServerDown(t *testing.T) {
+	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			smtp := mailtest.New(t)
+			s := servertest.New(t, engine, func(c *config.Settings) { c.SMTPURL = smtp.URL() })
+			c := s.Client()
+			c.Must(201, "POST", "/v1/auth/register", m{"email": "alex@acme.com", "password": servertest.Password, "first_name": "Alex",
+				"last_name": "Reed", "account_name": "Acme", "application_name": "Desk"})
+			s.Deliver()
+			c.Must(200, "POST", "/v1/auth/verify-email", m{"token": mailtest.Token(t, smtp.Wait(t, 1)[0])})
+			c.SignIn("alex@acme.com")
+
+			smtp.Down()
+			one := c.Must(201, "POST", invites("acme"), dana).Text("data", "id")
+			s.Deliver()
+			delivery := func(want string) {
+				t.Helper()
+				if a := c.Must(200, "GET", invites("acme")+"/"+one, nil); a.Text("data", "delivery") != want {
+					t.Errorf("%s, want %s", a.Raw, want)
+				}
+			}
+			delivery("queued")
+			smtp.Up()
+			s.Clock.Advance(time.Minute)
+			s.Deliver()
+			delivery("sent")
+			got := smtp.Wait(t, 2)[1]
+			if got.Subject() != "You have been invited" || mailtest.Token(t, got) == "" {
+				t.Errorf("%q to %v", got.Subject(), got.To)
+			}
+
+			smtp.Refuse(550)
+			one = c.Must(201, "POST", invites("acme"), m{"email": "kim@acme.com", "first_name": "Kim", "last_name": "Abe"}).Text("data", "id")
+			s.Deliver()
+			delivery("failed")
+		})
+	}
+}
