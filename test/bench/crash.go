@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"canopy.dev/canopy/internal/database"
+)
+
+// benchCrash kills the server with SIGKILL while clients make invites, starts it
+// again, and counts: every invite that was answered with 201 must be there, and
+// every invite's mail must reach the mail server.
+func benchCrash(ctx context.Context, o options, engine database.Engine) error {
+	inbox := &inbox{seen: map[string]int{}}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mailServer := smtp.NewServer(inbox)
+	mailServer.Domain, mailServer.AllowInsecureAuth = "localhost", true
+	go func() { _ = mailServer.Serve(ln) }()
+	defer mailServer.Close()
+
+	i, err := newInstance(ctx, o, engine, "CANOPY_SMTP_URL=smtp://"+ln.Addr().String()+"?tls=none")
+	if err != nil {
+		return err
+	}
+	defer i.close()
+	answered := map[string]bool{}
+	var mu sync.Mutex
+	next := 0
+	for kill := range o.kills {
+		if _, err := i.start(ctx); err != nil {
+			return err
+		}
+		if err := i.signIn(ctx); err != nil {
+			return err
+		}
+		// The kill falls at another moment of the load each time.
+		timer := time.AfterFunc(time.Second+time.Duration(kill)*37*time.Millisecond, i.kill)
+		_, _, err := load(ctx, o.clients, time.Minute, func(ctx context.Context, _ int) error {
+			mu.Lock()
+			next++
+			k := next
+			mu.Unlock()
+			status, _, err := i.call(ctx, http.MethodPost, i.account("/user-invites"), createBody(k))
+			if status == http.StatusCreated && err == nil {
+				mu.Lock()
+				answered[address(k)] = true
+				mu.Unlock()
+			}
+			if err == nil && status != http.StatusCreated {
+				return fmt.Errorf("an invite answers %d", status)
+			}
+			if err != nil {
+				return io.EOF // the server is gone
+			}
+			return nil
+		})
+		timer.Stop()
+		if !errors.Is(err, io.EOF) {
+			return fmt.Errorf("the load ended with %w", err)
+		}
+		i.kill()
+	}
+	if _, err := i.start(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("%d kills, %d invites answered with 201 of %d asked for\n", o.kills, len(answered), next)
+	for began := time.Now(); time.Since(began) < 10*time.Minute && inbox.missing(answered) > 0; {
+		time.Sleep(200 * time.Millisecond)
+	}
+	i.stop()
+	db, err := i.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	lost, unsent, queued, integrity := 0, 0, 0, "not SQLite's"
+	err = database.Do(ctx, db, func(tx *database.Tx) error {
+		kept, err := database.All(ctx, tx, func(row database.Scanner) (string, error) {
+			var email string
+			return email, row.Scan(&email)
+		}, `SELECT email FROM user_invite`)
+		if err != nil {
+			return err
+		}
+		there := map[string]bool{}
+		for _, email := range kept {
+			there[email] = true
+		}
+		for email := range answered {
+			if !there[email] {
+				lost++
+			}
+		}
+		unsent = inbox.missing(there)
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE state = 'queued'`).Scan(&queued); err != nil {
+			return err
+		}
+		if engine == database.SQLite {
+			return tx.QueryRow(ctx, `PRAGMA integrity_check`).Scan(&integrity)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	once, again := inbox.count()
+	fmt.Printf("answered and lost: %d; invites in the database whose mail never came: %d; still queued: %d\n", lost, unsent, queued)
+	fmt.Printf("addresses mailed: %d, of them more than once: %d; integrity check: %s\n", once, again, integrity)
+	if lost > 0 || unsent > 0 || engine == database.SQLite && integrity != "ok" {
+		return errors.New("something was lost")
+	}
+	return nil
+}
+
+// inbox is a mail server that counts what each address gets.
+type inbox struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+// NewSession implements smtp.Backend.
+func (b *inbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &delivery{inbox: b}, nil }
+
+// missing counts the addresses that have got nothing.
+func (b *inbox) missing(of map[string]bool) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for address := range of {
+		if b.seen[address] == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *inbox) count() (addresses, again int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.seen {
+		if n > 1 {
+			again++
+		}
+	}
+	return len(b.seen), again
+}
+
+type delivery struct {
+	inbox *inbox
+	to    string
+}
+
+var link = regexp.MustCompile(`#token=`)
+
+func (d *delivery) Mail(string, *smtp.MailOptions) error { return nil }
+
+func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
+	d.to = to
+	return nil
+}
+
+// Data takes the mail, if it holds a link.
+func (d *delivery) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if !link.Match(raw) {
+		return errors.New("a mail without a link")
+	}
+	d.inbox.mu.Lock()
+	defer d.inbox.mu.Unlock()
+	d.inbox.seen[d.to]++
+	return nil
+}
+
+func (d *delivery) Reset()        {}
+func (d *delivery) Logout() error { return nil }

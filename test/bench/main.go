@@ -1,0 +1,89 @@
+// Command bench measures a whole Canopy, as released, on both engines: how fast
+// it starts and what it takes, invites made and listed, sign-ins, and what is
+// left after it was killed under load. scripts/bench runs it with a PostgreSQL
+// of its own; every figure is printed as it was measured.
+//
+// It is a client of the HTTP API. Where a figure is compared with "the same
+// without HTTP", the room's own use case runs in this process on the same kind
+// of database.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"canopy.dev/canopy/internal/database"
+)
+
+// options are the command line.
+type options struct {
+	binary   string
+	postgres string // address of a server in which databases may be made
+	invites  int    // of the list benchmark, in all
+	own      int    // of them in the Account that asks
+	clients  int
+	kills    int
+	duration time.Duration
+}
+
+func main() {
+	var o options
+	var only, engines string
+	flag.StringVar(&o.binary, "canopy", "./canopy", "the program to measure")
+	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"), "a PostgreSQL server in which databases may be made")
+	flag.StringVar(&only, "only", "start,create,list,signin,crash", "what to measure")
+	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
+	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
+	flag.IntVar(&o.own, "own", 100_000, "of these, in the Account that asks")
+	flag.IntVar(&o.clients, "clients", 16, "clients at once")
+	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
+	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, strings.Split(engines, ","), strings.Split(only, ",")); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options, engines, only []string) error {
+	fmt.Printf("%s/%s, %d CPUs, %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	benches := []struct {
+		name string
+		run  func(context.Context, options, database.Engine) error
+	}{{"start", benchStart}, {"create", benchCreate}, {"list", benchList}, {"signin", benchSignIn}, {"crash", benchCrash}}
+	for _, name := range only {
+		if !slices.ContainsFunc(benches, func(b struct {
+			name string
+			run  func(context.Context, options, database.Engine) error
+		}) bool {
+			return b.name == name
+		}) {
+			return fmt.Errorf("-only: there is no %q", name)
+		}
+	}
+	for _, engine := range engines {
+		if engine == string(database.Postgres) && o.postgres == "" {
+			return errors.New("-postgres: name a PostgreSQL server, or run scripts/bench")
+		}
+		for _, b := range benches {
+			if !slices.Contains(only, b.name) {
+				continue
+			}
+			fmt.Printf("\n== %s on %s\n", b.name, engine)
+			if err := b.run(ctx, o, database.Engine(engine)); err != nil {
+				return fmt.Errorf("%s on %s: %w", b.name, engine, err)
+			}
+		}
+	}
+	return nil
+}
