@@ -67,6 +67,9 @@ type Draft struct{ Email, FirstName, LastName string }
 
 func (d Draft) folded() string { return text.Fold(d.FirstName + " " + d.LastName) }
 
+// searched is what a list's q is looked for in.
+func (d Draft) searched() string { return d.Email + "\n" + d.folded() }
+
 // Counts are the numbers of invites by status.
 type Counts struct{ Total, Pending, Accepted, Expired, Revoked int }
 

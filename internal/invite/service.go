@@ -48,7 +48,7 @@ func (s *Service) create(ctx context.Context, tx *database.Tx, d Draft) (Invite,
 	token := secret.NewToken()
 	inv := Invite{ID: id.New[id.ID](tx.Now), AccountID: caller.AccountID, Email: d.Email, FirstName: d.FirstName, LastName: d.LastName,
 		Status: Pending, ExpiresAt: tx.Now.Add(s.Life), InvitedBy: caller.ID, CreatedAt: tx.Now, Delivery: Queued, SendCount: 1, askedAt: tx.Now}
-	n, err := tx.Exec(ctx, insertInvite, inv.ID, inv.AccountID, inv.Email, inv.FirstName, inv.LastName, d.folded(), token.Hash(), inv.InvitedBy, inv.CreatedAt, inv.ExpiresAt)
+	n, err := tx.Exec(ctx, insertInvite, inv.ID, inv.AccountID, inv.Email, inv.FirstName, inv.LastName, d.folded(), d.searched(), token.Hash(), inv.InvitedBy, inv.CreatedAt, inv.ExpiresAt)
 	if err != nil {
 		return Invite{}, err
 	}
@@ -119,15 +119,18 @@ func (s *Service) List(ctx context.Context, r page.Request, status Status) ([]In
 	}
 	got, err := database.Read(ctx, s.DB, func(tx *database.Tx) (result, error) {
 		var count int
-		query, args := listQuery(caller.AccountID, r, status, tx.Now)
-		if err := tx.QueryRow(ctx, `SELECT count(*) `+query, args...).Scan(&count); err != nil {
+		where, args := filter(caller.AccountID, r, status, tx.Now)
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM user_invite`+where, args...).Scan(&count); err != nil {
 			return result{}, err
+		}
+		if count <= r.Offset() {
+			return result{[]Invite{}, r.Of(count)}, nil
 		}
 		items, err := database.All(ctx, tx, func(row database.Scanner) (Invite, error) {
 			inv, err := scan(row)
 			inv.Status = inv.Status.at(tx.Now, inv.ExpiresAt)
 			return inv, err
-		}, `SELECT `+columns+query+orderBy(r), args...)
+		}, onPage(where, r), args...)
 		return result{items, r.Of(count)}, err
 	})
 	return got.items, got.info, err
@@ -138,7 +141,8 @@ func (s *Service) Summary(ctx context.Context) (Counts, error) {
 	caller := principal.From(ctx).Principal
 	return database.Read(ctx, s.DB, func(tx *database.Tx) (Counts, error) {
 		var c Counts
-		err := tx.QueryRow(ctx, selectCounts, caller.AccountID, tx.Now).Scan(&c.Total, &c.Pending, &c.Accepted, &c.Expired, &c.Revoked)
+		err := tx.QueryRow(ctx, selectCounts, caller.AccountID, tx.Now).Scan(&c.Pending, &c.Accepted, &c.Expired, &c.Revoked)
+		c.Total = c.Pending + c.Accepted + c.Expired + c.Revoked
 		return c, err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -50,48 +51,55 @@ func seed(ctx context.Context, i *instance, db *database.DB) (token string, err 
 	if err != nil {
 		return "", err
 	}
-	live := secret.NewToken()
-	const columns = 14
-	const batch = 500
-	for k := 0; k < i.o.invites; {
-		err := database.Do(ctx, db, func(tx *database.Tx) error {
-			for end := min(k+20*batch, i.o.invites); k < end; {
-				var values []string
-				var args []any
-				for ; len(values) < batch && k < end; k++ {
-					accountID := own
-					if len(accounts) > 0 && rnd.IntN(i.o.invites) >= i.o.own {
-						accountID = accounts[rnd.IntN(len(accounts))]
-					}
-					made := now.Add(-365 * 24 * time.Hour).Add(time.Duration(k) * 365 * 24 * time.Hour / time.Duration(i.o.invites)).Truncate(time.Microsecond)
-					first, last := firstNames[rnd.IntN(len(firstNames))], lastNames[rnd.IntN(len(lastNames))]
-					email := strings.ToLower(fmt.Sprintf("%c%s%d@%s", "abcdefghijklmnopqrstuvwxyz"[rnd.IntN(26)], strconv.FormatUint(rnd.Uint64N(1<<40), 36), k, domains[rnd.IntN(len(domains))]))
-					status, expires, hash := []string{"accepted", "accepted", "accepted", "accepted", "accepted", "accepted", "expired", "expired", "revoked", "pending"}[rnd.IntN(10)],
-						made.Add(7*24*time.Hour), secret.NewToken().Hash()
-					if k == i.o.invites-1 {
-						status, hash, accountID = "pending", live.Hash(), own
-					}
-					args = append(args, id.New[id.ID](made), accountID, email, first, last, text.Fold(first+" "+last), status, hash, user,
-						made, expires, made, "sent", 1)
-					p := make([]string, columns)
-					for c := range p {
-						p[c] = "$" + strconv.Itoa(len(args)-columns+c+1)
-					}
-					values = append(values, "("+strings.Join(p, ",")+")")
-				}
-				if _, err := tx.Exec(ctx, `INSERT INTO user_invite (id, account_id, email, first_name, last_name, name_fold, status, token_hash, invited_by,
-					created_at, expires_at, asked_at, delivery, send_count) VALUES `+strings.Join(values, ","), args...); err != nil {
-					return err
-				}
+	if db.Engine == database.SQLite {
+		// Only for filling: the server opens the file with its own settings.
+		for _, pragma := range []string{"synchronous = OFF", "cache_size = -1000000"} {
+			if _, err := db.Pool().ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+				return "", err
 			}
-			return nil
-		})
-		if err != nil {
-			return "", err
-		}
-		if k%100_000 == 0 {
-			fmt.Printf("   %d invites\r", k)
 		}
 	}
-	return live.Reveal(), nil
+	live := secret.NewToken()
+	const columns = 15
+	const batch = 500
+	err = database.Do(ctx, db, func(tx *database.Tx) error {
+		for k := 0; k < i.o.invites; {
+			var values []string
+			var args []any
+			for ; len(values) < batch && k < i.o.invites; k++ {
+				accountID := own
+				if len(accounts) > 0 && rnd.IntN(i.o.invites) >= i.o.own {
+					accountID = accounts[rnd.IntN(len(accounts))]
+				}
+				made := now.Add(-time.Duration(float64(i.o.invites-k) / float64(i.o.invites) * float64(365*24*time.Hour))).Truncate(time.Microsecond)
+				first, last := firstNames[rnd.IntN(len(firstNames))], lastNames[rnd.IntN(len(lastNames))]
+				email := strings.ToLower(fmt.Sprintf("%c%s%d@%s", "abcdefghijklmnopqrstuvwxyz"[rnd.IntN(26)], strconv.FormatUint(rnd.Uint64N(1<<40), 36), k, domains[rnd.IntN(len(domains))]))
+				status, expires, hash := []string{"accepted", "accepted", "accepted", "accepted", "accepted", "accepted", "expired", "expired", "revoked", "pending"}[rnd.IntN(10)],
+					made.Add(7*24*time.Hour), secret.NewToken().Hash()
+				if k == i.o.invites-1 {
+					status, hash, accountID = "pending", live.Hash(), own
+				}
+				args = append(args, id.New[id.ID](made), accountID, email, first, last, text.Fold(first+" "+last), email+"\n"+text.Fold(first+" "+last), status, hash, user,
+					made, expires, made, "sent", 1)
+				p := make([]string, columns)
+				for c := range p {
+					p[c] = "$" + strconv.Itoa(len(args)-columns+c+1)
+				}
+				values = append(values, "("+strings.Join(p, ",")+")")
+			}
+			if _, err := tx.Exec(ctx, `INSERT INTO user_invite (id, account_id, email, first_name, last_name, name_fold, search, status, token_hash,
+				invited_by, created_at, expires_at, asked_at, delivery, send_count) VALUES `+strings.Join(values, ","), args...); err != nil {
+				return err
+			}
+			if k%100_000 == 0 {
+				fmt.Fprintf(os.Stderr, "   %d invites\r", k)
+			}
+		}
+		return nil
+	})
+	if err == nil && db.Engine == database.Postgres {
+		// What autovacuum does soon after so much was written.
+		_, err = db.Pool().ExecContext(ctx, "VACUUM ANALYZE user_invite")
+	}
+	return live.Reveal(), err
 }

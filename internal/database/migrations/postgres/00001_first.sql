@@ -141,6 +141,7 @@ CREATE TABLE user_invite (
 	first_name   TEXT NOT NULL,
 	last_name    TEXT NOT NULL,
 	name_fold    TEXT COLLATE "C" NOT NULL,
+	search       TEXT COLLATE "C" NOT NULL,
 	status       TEXT COLLATE "C" NOT NULL,
 	token_hash   TEXT COLLATE "C" NOT NULL,
 	invited_by   TEXT COLLATE "C" NOT NULL,
@@ -153,10 +154,12 @@ CREATE TABLE user_invite (
 );
 CREATE UNIQUE INDEX user_invite_token ON user_invite (token_hash);
 CREATE UNIQUE INDEX user_invite_live ON user_invite (account_id, email) WHERE status = 'pending';
-CREATE INDEX user_invite_created ON user_invite (account_id, created_at, id);
-CREATE INDEX user_invite_expires ON user_invite (account_id, expires_at, id);
-CREATE INDEX user_invite_email ON user_invite (account_id, email, id);
-CREATE INDEX user_invite_name ON user_invite (account_id, name_fold, id);
+-- Lists filter and sort inside one of these indexes alone, whatever the size of
+-- the Account: each holds all that a filter looks at.
+CREATE INDEX user_invite_created ON user_invite (account_id, created_at, id) INCLUDE (status, expires_at, search);
+CREATE INDEX user_invite_expires ON user_invite (account_id, expires_at, id) INCLUDE (status, search);
+CREATE INDEX user_invite_email ON user_invite (account_id, email, id) INCLUDE (status, expires_at, search);
+CREATE INDEX user_invite_name ON user_invite (account_id, name_fold, id) INCLUDE (status, expires_at, search);
 CREATE INDEX user_invite_status ON user_invite (account_id, status, expires_at);
 
 CREATE TABLE outbox (

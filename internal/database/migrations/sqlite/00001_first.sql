@@ -141,6 +141,7 @@ CREATE TABLE user_invite (
 	first_name   TEXT NOT NULL,
 	last_name    TEXT NOT NULL,
 	name_fold    TEXT NOT NULL,
+	search       TEXT NOT NULL,
 	status       TEXT NOT NULL,
 	token_hash   TEXT NOT NULL,
 	invited_by   TEXT NOT NULL,
@@ -153,10 +154,12 @@ CREATE TABLE user_invite (
 ) STRICT;
 CREATE UNIQUE INDEX user_invite_token ON user_invite (token_hash);
 CREATE UNIQUE INDEX user_invite_live ON user_invite (account_id, email) WHERE status = 'pending';
-CREATE INDEX user_invite_created ON user_invite (account_id, created_at, id);
-CREATE INDEX user_invite_expires ON user_invite (account_id, expires_at, id);
-CREATE INDEX user_invite_email ON user_invite (account_id, email, id);
-CREATE INDEX user_invite_name ON user_invite (account_id, name_fold, id);
+-- Lists filter and sort inside one of these indexes alone, whatever the size of
+-- the Account: each holds all that a filter looks at.
+CREATE INDEX user_invite_created ON user_invite (account_id, created_at, id, status, expires_at, search);
+CREATE INDEX user_invite_expires ON user_invite (account_id, expires_at, id, status, search);
+CREATE INDEX user_invite_email ON user_invite (account_id, email, id, status, expires_at, search);
+CREATE INDEX user_invite_name ON user_invite (account_id, name_fold, id, status, expires_at, search);
 CREATE INDEX user_invite_status ON user_invite (account_id, status, expires_at);
 
 CREATE TABLE outbox (
