@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -69,7 +70,7 @@ func run[T any](ctx context.Context, db *DB, pool *sql.DB, opts *sql.TxOptions, 
 
 // Exec runs a statement and gives the number of rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := tx.tx.ExecContext(ctx, query, stored(args)...)
+	res, err := tx.tx.ExecContext(ctx, query, tx.stored(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +82,7 @@ type Row struct{ row *sql.Row }
 
 // QueryRow asks for one row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
-	return Row{tx.tx.QueryRowContext(ctx, query, stored(args)...)}
+	return Row{tx.tx.QueryRowContext(ctx, query, tx.stored(args)...)}
 }
 
 // Scan reads the row's columns; ErrNoRows where there is no row. *time.Time and
@@ -93,7 +94,7 @@ type Scanner interface{ Scan(dest ...any) error }
 
 // Query asks for rows and hands each to fn, until fn gives an error.
 func (tx *Tx) Query(ctx context.Context, fn func(Scanner) error, query string, args ...any) error {
-	rows, err := tx.tx.QueryContext(ctx, query, stored(args)...)
+	rows, err := tx.tx.QueryContext(ctx, query, tx.stored(args)...)
 	if err != nil {
 		return err
 	}
@@ -121,8 +122,21 @@ type scanRows struct{ *sql.Rows }
 
 func (r scanRows) Scan(dest ...any) error { return r.Rows.Scan(scanned(dest)...) }
 
+// PlanAnew, as a query's first argument, has PostgreSQL plan it for its very
+// arguments. Without it a query that came a few times is planned once for all
+// arguments, which suits most, and not a list whose best plan depends on how much
+// is found. It is no argument for the query's placeholders.
+var PlanAnew any = planAnew{}
+
+type planAnew struct{}
+
 // stored turns instants into microseconds.
-func stored(args []any) []any {
+func (tx *Tx) stored(args []any) []any {
+	if len(args) > 0 && args[0] == PlanAnew {
+		if args = args[1:]; tx.DB.Engine == Postgres {
+			return append([]any{pgx.QueryExecModeExec}, tx.stored(args)...)
+		}
+	}
 	for i, a := range args {
 		switch t := a.(type) {
 		case time.Time:

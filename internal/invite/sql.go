@@ -52,10 +52,10 @@ const (
 //
 // filter is the WHERE of both, with its arguments.
 func filter(accountID id.ID, r page.Request, status Status, now time.Time) (string, []any) {
-	where, args := ` WHERE account_id = $1`, []any{accountID}
+	where, args := ` WHERE account_id = $1`, []any{database.PlanAnew, accountID}
 	arg := func(v any) string {
 		args = append(args, v)
-		return "$" + strconv.Itoa(len(args))
+		return "$" + strconv.Itoa(len(args)-1)
 	}
 	switch status {
 	case Pending:

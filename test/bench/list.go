@@ -8,7 +8,7 @@ import (
 	"canopy.dev/canopy/internal/database"
 )
 
-const pages = 300 // calls of each kind
+const pages = 200 // calls of each kind
 
 // benchList asks for each kind of list, the summary and an invite's page data,
 // one call at a time.
