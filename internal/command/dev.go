@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/portaluser"
 	"canopy.dev/canopy/internal/registration"
 	"canopy.dev/canopy/internal/secret"
 	"canopy.dev/canopy/internal/server"
@@ -55,9 +56,7 @@ func (v *devCmd) Run(ctx context.Context, e *environment) error {
 
 func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *server.Server, origin string) error {
 	path := filepath.Join(v.Dir, "demo-password")
-	users, err := database.Read(ctx, db, func(tx *database.Tx) (n int, err error) {
-		return n, tx.QueryRow(ctx, `SELECT count(*) FROM portal_user`).Scan(&n)
-	})
+	users, err := database.Read(ctx, db, func(tx *database.Tx) (int, error) { return portaluser.Count(ctx, tx) })
 	if err != nil {
 		return err
 	}

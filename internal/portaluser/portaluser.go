@@ -68,6 +68,11 @@ func ByID(ctx context.Context, tx *database.Tx, userID id.ID) (*User, error) {
 	return found(scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM portal_user WHERE id = $1`, userID)))
 }
 
+// Count is the number of users of the whole install.
+func Count(ctx context.Context, tx *database.Tx) (n int, err error) {
+	return n, tx.QueryRow(ctx, `SELECT count(*) FROM portal_user`).Scan(&n)
+}
+
 func found(u User, err error) (*User, error) {
 	if errors.Is(err, database.ErrNoRows) {
 		return nil, nil

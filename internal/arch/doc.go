@@ -1,0 +1,14 @@
+// Package arch holds the rules that keep the house in order, as tests; it has no
+// code. They read the source of every package under internal and cmd:
+//
+//   - floors: imports point to lower floors; the few that go sideways are listed
+//     with a reason, and the README shows the same floors
+//   - doors: each dangerous thing (environment, SQL, SMTP, outgoing HTTP,
+//     cryptography, clock, randomness) has one door
+//   - tenants: SQL that touches an Account's table names the Account
+//   - style: package comments, no init, no package variable that changes, no
+//     notes to self, no endless file
+//
+// An exception stands in its rule's table with a reason, and a rule fails when
+// one of its exceptions is no longer needed.
+package arch

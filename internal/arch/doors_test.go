@@ -1,0 +1,181 @@
+package arch_test
+
+import (
+	"go/ast"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// doors: each danger, what it takes (functions and types as go/types spells
+// them, or whole packages), and who may have it, with the reason.
+var doors = []struct {
+	danger   string
+	uses     []string
+	packages []string
+	door     map[string]string
+}{
+	{"reading the environment", []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "os.Expand"}, []string{"github.com/alecthomas/kong"}, map[string]string{
+		"command":         "kong fills config's settings from flags and environment",
+		"database/dbtest": "CANOPY_TEST_POSTGRES names the server of the tests",
+	}},
+	{"opening a database", []string{"database/sql.Open", "database/sql.OpenDB"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgxpool",
+		"github.com/jackc/pgx/v5/stdlib", "github.com/jackc/pgx/v5/pgconn", "modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/lock"}, map[string]string{
+		"database":        "is that door",
+		"database/dbtest": "makes and drops the tests' databases",
+	}},
+	{"speaking to a database past package database", nil, []string{"database/sql"}, map[string]string{
+		"database":        "is that door",
+		"database/dbtest": "makes and drops the tests' databases",
+	}},
+	{"sending mail", nil, []string{"net/smtp", "github.com/wneessen/go-mail", "github.com/wneessen/go-mail/smtp", "github.com/emersion/go-smtp"}, map[string]string{
+		"mail":          "is that door",
+		"mail/mailtest": "plays the receiving server",
+	}},
+	{"calling out by HTTP", []string{"net/http.Client", "net/http.Transport", "net/http.DefaultClient", "net/http.DefaultTransport",
+		"net/http.Get", "net/http.Head", "net/http.Post", "net/http.PostForm"}, nil, map[string]string{
+		"command":           "healthcheck asks the server on this machine",
+		"server/servertest": "plays the caller",
+	}},
+	{"dialling", []string{"net.Dial", "net.DialTimeout", "net.Dialer", "crypto/tls.Dial", "crypto/tls.Dialer"}, nil, map[string]string{
+		"mail": "reaches the mail server",
+	}},
+	{"comparing, hashing, sealing", nil, []string{"crypto/subtle", "crypto/hmac", "crypto/aes", "crypto/cipher", "crypto/sha256", "crypto/sha512", "crypto/sha1",
+		"crypto/md5", "golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt"}, map[string]string{
+		"secret": "is that door",
+		"hosted": "names assets by their content, which nobody hides",
+	}},
+	{"signing", nil, []string{"crypto/rsa", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "github.com/go-jose/go-jose/v4"}, map[string]string{
+		"signingkey":    "is that door",
+		"mail/mailtest": "makes the test server's certificate",
+	}},
+	{"reading randomness", nil, []string{"crypto/rand"}, map[string]string{
+		"id":            "names things",
+		"secret":        "makes tokens, salts, nonces and keys",
+		"signingkey":    "makes RSA keys",
+		"mail/mailtest": "makes the test server's certificate",
+	}},
+	{"chance", nil, []string{"math/rand", "math/rand/v2"}, map[string]string{
+		"outbox":             "spreads retries",
+		"decide/decidebench": "generates worlds from a seed",
+	}},
+	{"reading the clock", []string{"time.Now", "time.Since", "time.Until"}, nil, map[string]string{
+		"command":            "hands the clock to the store, whose Now everything else reads",
+		"mail":               "deadlines of real connections",
+		"decide/decidebench": "measures",
+		"database/dbtest":    "hands the clock to the store",
+		"server/servertest":  "is the tests' clock",
+		"mail/mailtest":      "dates the test server's certificate",
+	}},
+	{"ending the process", []string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln", "log.Panic", "log.Panicf"}, nil, map[string]string{
+		"cmd/canopy": "is that door",
+	}},
+	{"starting other programs", nil, []string{"os/exec", "plugin"}, nil},
+	{"reaching around the type system", nil, []string{"unsafe"}, nil},
+	{"logging past slog", nil, []string{"log"}, map[string]string{
+		"mail/mailtest": "go-smtp wants one",
+	}},
+	{"writing to the process's own output", []string{"os.Stdout", "os.Stderr", "os.Stdin", "fmt.Print", "fmt.Printf", "fmt.Println"}, nil, map[string]string{
+		"cmd/canopy": "hands them to command",
+	}},
+	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
+		"wire":              "routes, bodies and answers of all doors",
+		"portalapi":         "a door",
+		"hosted":            "a door",
+		"server":            "runs the HTTP server",
+		"command":           "healthcheck asks the server on this machine",
+		"server/servertest": "plays the caller",
+	}},
+	{"making schemas of its own", nil, []string{"github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/validation"}, map[string]string{
+		"wire": "is that door",
+	}},
+}
+
+func TestEachDangerHasOneDoor(t *testing.T) {
+	for _, d := range doors {
+		t.Run(strings.ReplaceAll(d.danger, " ", "-"), func(t *testing.T) {
+			seen := map[string]bool{}
+			for _, p := range packages(t) {
+				for thing, where := range taken(p, d.uses, d.packages) {
+					seen[p.room()] = true
+					if d.door[p.room()] == "" {
+						t.Errorf("%s: %s uses %s; the door for %s is %v", where, p.room(), thing, d.danger, slices.Sorted(maps.Keys(d.door)))
+					}
+				}
+			}
+			for name := range d.door {
+				if !seen[name] {
+					t.Errorf("%s no longer needs this door", name)
+				}
+			}
+		})
+	}
+}
+
+// taken gives what of uses and packages p has, and where.
+func taken(p *source, uses, pkgs []string) map[string]string {
+	found := map[string]string{}
+	for _, f := range p.files {
+		for _, imp := range f.Imports {
+			if name := strings.Trim(imp.Path.Value, `"`); slices.Contains(pkgs, name) {
+				found[name] = at(imp)
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if name, ok := n.(*ast.Ident); ok {
+				if o := p.info.Uses[name]; o != nil && o.Pkg() != nil && o.Parent() == o.Pkg().Scope() {
+					if full := o.Pkg().Path() + "." + o.Name(); slices.Contains(uses, full) {
+						found[full] = at(n)
+					}
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// TestTheCoreIsPure: what decides reads no clock, net, file or context.
+func TestTheCoreIsPure(t *testing.T) {
+	allowed := []string{"bytes", "hash/maphash", "iter", "math", "math/bits", "reflect", "slices", "strings", module + "/internal/id"}
+	for _, p := range packages(t) {
+		if p.room() != "decide" {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if !slices.Contains(allowed, imp) {
+				t.Errorf("decide imports %s", imp)
+			}
+		}
+	}
+}
+
+// TestOnlyRoomsHoldSQL: doors and wiring ask rooms, no SQL of their own.
+func TestOnlyRoomsHoldSQL(t *testing.T) {
+	for _, p := range packages(t) {
+		if f := floorOf(p.room()); f < 0 || floors[f].name == "rooms" || p.room() == "database" {
+			continue
+		}
+		for q, where := range statements(p) {
+			t.Errorf("%s: %s holds SQL: %s", where, p.room(), q)
+		}
+	}
+}
+
+// TestSettingsAreRead: only config's structs are filled from the environment.
+func TestSettingsAreReadByConfig(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.room() == "config" {
+			continue
+		}
+		for _, f := range p.files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if field, ok := n.(*ast.Field); ok && field.Tag != nil && strings.Contains(field.Tag.Value, `env:"`) {
+					t.Errorf("%s: %s reads a variable of the environment; settings are config's", at(n), p.room())
+				}
+				return true
+			})
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package arch_test
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// acrossTenants are the statements that touch an Account's table without naming
+// the Account: a piece of the statement, and what narrows it instead.
+var acrossTenants = []exception{
+	{"account", "FROM account a JOIN account_slug s ON s.account_id = a.id WHERE a.id = $1", "the Account itself, by its id"},
+	{"account", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
+	{"application", "WHERE p.id = $1", "finds the Account of an Application; the caller checks the membership there"},
+	{"registration", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
+	{"registration", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
+	{"registration", "WHERE id = $3 AND status = 'pending'", "the sign-up just found by its address"},
+	{"registration", "DELETE FROM registration WHERE", "sweeps sign-ups by age, or by the address that became a user"},
+	{"invite", "WHERE token_hash = $1", "a link's token names its invite"},
+	{"invite", "WHERE id = $1 AND token_hash = $2", "the mail's own invite and link"},
+	{"invite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
+	{"invite", "SELECT count(*) FROM user_invite…", "followed by filter, which begins with the Account"},
+	{"invite", "SELECT id AS on_page FROM user_invite…", "followed by filter, which begins with the Account"},
+	{"session", "WHERE refresh_hash = $", "a refresh token names its session"},
+	{"session", "WHERE u.token_hash = $1", "a used refresh token names its session"},
+	{"session", "WHERE id = $2", "the session just claimed by its token"},
+	{"session", "WHERE id = $3", "the session just claimed by its token"},
+	{"session", "WHERE id = $1 AND user_id = $2", "the caller's own session, in whichever Account"},
+	{"session", "WHERE s.user_id = $1", "a person's sessions, in all Accounts"},
+	{"session", "UPDATE portal_session SET ended_at = $1", "ends a person's sessions, in all Accounts or in one"},
+	{"session", "DELETE FROM portal_session WHERE ended_at < $1", "sweeps by age"},
+}
+
+type exception struct{ room, piece, why string }
+
+// sqlText tells SQL from other strings by its first word and what it reads or
+// changes.
+var sqlText = regexp.MustCompile(`(?s)\b(?:FROM|JOIN|UPDATE|INTO)\s+([a-z_]+)\b`)
+
+// statements are the SQL of a package, put together from its constants, with the
+// place of each.
+func statements(p *source) map[string]string {
+	found := map[string]string{}
+	for _, f := range p.files {
+		var walk func(n ast.Node) bool
+		walk = func(n ast.Node) bool {
+			switch e := n.(type) {
+			case *ast.GenDecl:
+				// A constant counts where it is used, with what is around it.
+				return e.Tok != token.CONST
+			case ast.Expr:
+				if q, isText := put(p, e); isText {
+					if sqlText.MatchString(q) {
+						found[strings.Join(strings.Fields(q), " ")] = at(n)
+					}
+					return false
+				}
+			}
+			return true
+		}
+		ast.Inspect(f, walk)
+	}
+	return found
+}
+
+// put gives the text of an expression, with … where only the running program
+// knows it.
+func put(p *source, e ast.Expr) (q string, isText bool) {
+	if v := p.info.Types[e].Value; v != nil && v.Kind() == constant.String {
+		return constant.StringVal(v), true
+	}
+	sum, ok := e.(*ast.BinaryExpr)
+	if !ok || sum.Op != token.ADD {
+		return "…", false
+	}
+	left, text1 := put(p, sum.X)
+	right, text2 := put(p, sum.Y)
+	return left + right, text1 || text2
+}
+
+// tenantTables are the tables with an account_id, as the migrations make them.
+func tenantTables(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "internal/database/migrations/sqlite/*.sql"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no migrations", err)
+	}
+	list := []string{"account"}
+	table := regexp.MustCompile(`(?s)CREATE TABLE ([a-z_]+) \((.*?)\n\)`)
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range table.FindAllStringSubmatch(string(raw), -1) {
+			if strings.Contains(m[2], "\taccount_id ") {
+				list = append(list, m[1])
+			}
+		}
+	}
+	return list
+}
+
+var (
+	namesAccount = regexp.MustCompile(`\baccount_id = \$\d|\baccount_id IN \(`)
+	accountByID  = regexp.MustCompile(`\b(?:FROM|JOIN|UPDATE) account\b.*\bid = (?:\$\d|[a-z]+\.account_id)`)
+	assignments  = regexp.MustCompile(`\bSET .*? WHERE\b`)
+	inserts      = regexp.MustCompile(`^INSERT INTO [a-z_]+ \(([^)]*)\)`)
+)
+
+func TestStatementsNameTheAccount(t *testing.T) {
+	tables := tenantTables(t)
+	needed := map[int]bool{}
+	checked := 0
+	for _, p := range packages(t) {
+		for q, where := range statements(p) {
+			var touched []string
+			for _, m := range sqlText.FindAllStringSubmatch(q, -1) {
+				if slices.Contains(tables, m[1]) {
+					touched = append(touched, m[1])
+				}
+			}
+			if len(touched) == 0 {
+				continue
+			}
+			checked++
+			if m := inserts.FindStringSubmatch(q); m != nil && (strings.Contains(m[1], "account_id") || strings.HasPrefix(q, "INSERT INTO account (")) {
+				continue
+			}
+			if namesAccount.MatchString(assignments.ReplaceAllString(q, "WHERE")) || slices.Equal(touched, []string{"account"}) && accountByID.MatchString(q) {
+				continue
+			}
+			i := slices.IndexFunc(acrossTenants, func(x exception) bool {
+				return x.room == p.room() && strings.Contains(q, x.piece)
+			})
+			if i < 0 {
+				t.Errorf("%s: touches %v and names no Account: %s", where, touched, q)
+				continue
+			}
+			needed[i] = true
+		}
+	}
+	for i, x := range acrossTenants {
+		if !needed[i] {
+			t.Errorf("%s has no statement with %q any more: take it off the list", x.room, x.piece)
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d statements were found", checked)
+	}
+}
