@@ -8,6 +8,7 @@ package audit
 
 import (
 	"context"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -89,6 +90,13 @@ func Write(ctx context.Context, tx *database.Tx, e Entry) error {
 		orNull(e.ResourceLabel), string(meta), orElse(string(e.Outcome), string(Success)),
 		orElse(string(e.Severity), string(Info)), !e.Hidden, orNull(call.RequestID), tx.Now)
 	return err
+}
+
+// Newest is the instant of the newest row, zero when there is none.
+func Newest(ctx context.Context, db *database.DB) (time.Time, error) {
+	return database.Read(ctx, db, func(tx *database.Tx) (at time.Time, err error) {
+		return at, tx.QueryRow(ctx, `SELECT max(created_at) FROM audit_event`).Scan(&at)
+	})
 }
 
 func orNull(s string) any {

@@ -17,10 +17,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/term"
 
+	"canopy.dev/canopy/internal/audit"
+	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/database"
 	"canopy.dev/canopy/internal/mail"
 	"canopy.dev/canopy/internal/registration"
 	"canopy.dev/canopy/internal/server"
+	"canopy.dev/canopy/internal/signingkey"
 	"canopy.dev/canopy/internal/text"
 )
 
@@ -106,15 +109,22 @@ type (
 	keysRotate struct{}
 )
 
-// Run lists the keys.
+// Run lists the keys, also beside a running server.
 func (keysList) Run(ctx context.Context, e *environment) error {
-	return e.withServer(ctx, func(s *server.Server) error {
-		keys, err := s.Keys.List(ctx)
-		for _, k := range keys {
-			fmt.Fprintf(e.Stdout, "%-20s made %s, signs from %s, %s\n", k.ID, k.CreatedAt.Format(time.RFC3339), k.SignsFrom.Format(time.RFC3339), k.State)
-		}
+	c, err := e.settings.Check()
+	if err != nil {
 		return err
-	})
+	}
+	db, err := database.Look(ctx, c.DatabaseURL, time.Now)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	keys, err := signingKeys(ctx, c, db)
+	for _, k := range keys {
+		fmt.Fprintf(e.Stdout, "%-20s made %s, signs from %s, %s\n", k.ID, k.CreatedAt.Format(time.RFC3339), k.SignsFrom.Format(time.RFC3339), k.State)
+	}
+	return err
 }
 
 // Run makes a key.
@@ -200,21 +210,20 @@ func (doctorCmd) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return errors.New("1 check failed")
 	}
-	db, err := database.Open(ctx, c.DatabaseURL, time.Now)
-	tell("database", err, "")
+	db, err := database.Look(ctx, c.DatabaseURL, time.Now)
+	tell("database", err, "answers")
 	if err == nil {
 		defer db.Close()
 		version, err := db.Version(ctx)
 		tell("version", err, string(db.Engine)+" "+version)
 		tell("migrations", current(ctx, db), "up to date")
-		if _, err := c.Box(); err != nil {
-			tell("secret key", err, "")
-		} else if s, err := server.New(ctx, server.Options{Config: c, DB: db, Log: e.logger()}); err != nil {
-			tell("keys", err, "")
-		} else {
-			keys, err := s.Keys.List(ctx)
-			tell("keys", err, fmt.Sprintf("%d", len(keys)))
+		off, err := clockOff(ctx, db)
+		tell("clock", err, "within "+off.String()+" of the database's and behind no record")
+		keys, err := signingKeys(ctx, c, db)
+		if err == nil && len(keys) == 0 {
+			err = errors.New("there are none; the first start makes one")
 		}
+		tell("keys", err, fmt.Sprintf("%d readable", len(keys)))
 	}
 	if c.SMTP == nil {
 		fmt.Fprintf(e.Stdout, "note  %-11s no mail server is configured (CANOPY_SMTP_URL): mail stays queued\n", "mail")
@@ -226,6 +235,35 @@ func (doctorCmd) Run(ctx context.Context, e *environment) error {
 		return fmt.Errorf("%d checks failed", failed)
 	}
 	return nil
+}
+
+// clockOff says how far this machine's clock is from the database's, in whole
+// seconds. More than five seconds are an error, and so are records from the
+// future: tokens and links would live for another time than they should.
+func clockOff(ctx context.Context, db *database.DB) (time.Duration, error) {
+	theirs, err := db.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := db.Now()
+	off := now.Sub(theirs).Abs().Truncate(time.Second) + time.Second
+	if off > 5*time.Second {
+		return off, fmt.Errorf("this machine's clock and the database's are %s apart", off)
+	}
+	newest, err := audit.Newest(ctx, db)
+	if err == nil && newest.After(now.Add(5*time.Second)) {
+		err = fmt.Errorf("the newest record is of %s, which is still to come: the clock is or was wrong", newest.Format(time.RFC3339))
+	}
+	return off, err
+}
+
+// signingKeys reads the keys, which proves that the secret key opens them.
+func signingKeys(ctx context.Context, c *config.Checked, db *database.DB) ([]signingkey.Key, error) {
+	box, err := c.Box()
+	if err != nil {
+		return nil, err
+	}
+	return signingkey.New(signingkey.Config{DB: db, Box: box, Issuer: c.PublicURL}).List(ctx)
 }
 
 type healthcheckCmd struct {

@@ -22,6 +22,7 @@ import (
 
 type cli struct {
 	config.Settings
+	File kong.ConfigFlag `name:"config" help:"Settings file, YAML: public_url: https://… and so on."`
 
 	Dev         devCmd         `cmd:"" help:"Try Canopy: SQLite in ./canopy-data, mail caught at /dev/mail, a demo Account."`
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
@@ -51,7 +52,8 @@ type Program struct {
 func (p *Program) Run(ctx context.Context) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("canopy"), kong.Description("Hierarchical identity and access management for B2B SaaS."),
-		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) {}), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) {}), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Configuration(config.File))
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "canopy:", err)
 		return 1
@@ -61,6 +63,9 @@ func (p *Program) Run(ctx context.Context) int {
 		return 0
 	}
 	parsed, err := parser.Parse(p.Args)
+	if err == nil {
+		err = config.CheckEnvironment()
+	}
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "canopy:", err)
 		return 2

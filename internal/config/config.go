@@ -22,26 +22,31 @@ import (
 	"canopy.dev/canopy/internal/secret"
 )
 
+// DefaultDatabase is where an install keeps its data that says nothing.
+const DefaultDatabase = "sqlite:canopy-data/canopy.db"
+
 // Settings are what the operator chooses. The tags are kong's.
 type Settings struct {
-	Addr           string        `help:"Listen address." env:"CANOPY_ADDR" default:":8080"`
-	PublicURL      string        `help:"Origin for links in mail, token issuer, cookies; https makes cookies Secure." env:"CANOPY_PUBLIC_URL" default:"http://localhost:8080"`
-	DatabaseURL    string        `help:"sqlite:PATH or postgres://…" env:"CANOPY_DATABASE_URL" default:"sqlite:canopy-data/canopy.db" secret:"url"`
-	SecretKey      string        `help:"32 bytes, base64; encrypts what must stay readable. SQLite makes one beside the database." env:"CANOPY_SECRET_KEY" secret:"all"`
-	SecretKeyFile  string        `help:"File that holds the secret key." env:"CANOPY_SECRET_KEY_FILE" type:"path"`
-	SMTPURL        string        `name:"smtp-url" help:"smtp://user:pass@host:587?tls=starttls|none|implicit; without it mail stays queued." env:"CANOPY_SMTP_URL" secret:"url"`
-	SMTPURLFile    string        `name:"smtp-url-file" help:"File that holds the SMTP URL." env:"CANOPY_SMTP_URL_FILE" type:"path"`
-	MailFrom       string        `help:"Sender of all mails." env:"CANOPY_MAIL_FROM" default:"Canopy <no-reply@localhost>"`
-	InviteTTL      time.Duration `name:"invite-ttl" help:"Life of invites, 24h to 720h." env:"CANOPY_INVITE_TTL" default:"168h"`
-	AccessTTL      time.Duration `name:"access-token-ttl" help:"Life of access tokens, 1m to 1h." env:"CANOPY_ACCESS_TOKEN_TTL" default:"15m"`
-	RefreshTTL     time.Duration `name:"refresh-token-ttl" help:"How long each use renews a session." env:"CANOPY_REFRESH_TOKEN_TTL" default:"720h"`
-	RefreshMax     time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
-	Signup         string        `help:"open, or closed: only bootstrap and invites make users." env:"CANOPY_SIGNUP" enum:"open,closed" default:"open"`
-	TrustedProxies []string      `help:"CIDRs whose X-Forwarded-For is believed, for limits and audit only." env:"CANOPY_TRUSTED_PROXIES"`
-	AllowedOrigins []string      `help:"Further origins that may call the cookie endpoints." env:"CANOPY_ALLOWED_ORIGINS"`
-	RateLimits     string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
-	LogLevel       slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
-	LogFormat      string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
+	Addr            string        `help:"Listen address." env:"CANOPY_ADDR" default:":8080"`
+	PublicURL       string        `help:"Origin for links in mail, token issuer, cookies; https makes cookies Secure." env:"CANOPY_PUBLIC_URL" default:"http://localhost:8080"`
+	DatabaseURL     string        `help:"sqlite:PATH or postgres://…" env:"CANOPY_DATABASE_URL" default:"sqlite:canopy-data/canopy.db" secret:"url"`
+	DatabaseURLFile string        `name:"database-url-file" help:"File that holds the database URL." env:"CANOPY_DATABASE_URL_FILE" type:"path"`
+	SecretKey       string        `help:"32 bytes, base64; encrypts what must stay readable. SQLite makes one beside the database." env:"CANOPY_SECRET_KEY" secret:"all"`
+	SecretKeyFile   string        `help:"File that holds the secret key." env:"CANOPY_SECRET_KEY_FILE" type:"path"`
+	SMTPURL         string        `name:"smtp-url" help:"smtp://user:pass@host:587?tls=starttls|none|implicit; without it mail stays queued." env:"CANOPY_SMTP_URL" secret:"url"`
+	SMTPURLFile     string        `name:"smtp-url-file" help:"File that holds the SMTP URL." env:"CANOPY_SMTP_URL_FILE" type:"path"`
+	MailFrom        string        `help:"Sender of all mails." env:"CANOPY_MAIL_FROM" default:"Canopy <no-reply@localhost>"`
+	InviteTTL       time.Duration `name:"invite-ttl" help:"Life of invites, 24h to 720h." env:"CANOPY_INVITE_TTL" default:"168h"`
+	AccessTTL       time.Duration `name:"access-token-ttl" help:"Life of access tokens, 1m to 1h." env:"CANOPY_ACCESS_TOKEN_TTL" default:"15m"`
+	RefreshTTL      time.Duration `name:"refresh-token-ttl" help:"How long each use renews a session." env:"CANOPY_REFRESH_TOKEN_TTL" default:"720h"`
+	RefreshMax      time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
+	Signup          string        `help:"open, or closed: only bootstrap and invites make users." env:"CANOPY_SIGNUP" enum:"open,closed" default:"open"`
+	TrustedProxies  []string      `help:"CIDRs whose X-Forwarded-For is believed, for limits and audit only." env:"CANOPY_TRUSTED_PROXIES"`
+	AllowedOrigins  []string      `help:"Further origins that may call the cookie endpoints." env:"CANOPY_ALLOWED_ORIGINS"`
+	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
+	MetricsAddr     string        `help:"Separate listen address for /metrics; else on the main one, for this machine only." env:"CANOPY_METRICS_ADDR"`
+	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
+	LogFormat       string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
 }
 
 // Checked are settings that have been read and found good.
@@ -57,7 +62,10 @@ type Checked struct {
 // Check reads what is more than a text. Every error is one line that names the
 // setting and says what is allowed.
 func (s Settings) Check() (*Checked, error) {
-	if err := errors.Join(fromFile(&s.SecretKey, s.SecretKeyFile, "CANOPY_SECRET_KEY"), fromFile(&s.SMTPURL, s.SMTPURLFile, "CANOPY_SMTP_URL")); err != nil {
+	if s.DatabaseURLFile != "" && s.DatabaseURL == DefaultDatabase {
+		s.DatabaseURL = ""
+	}
+	if err := errors.Join(fromFile(&s.DatabaseURL, s.DatabaseURLFile, "CANOPY_DATABASE_URL"), fromFile(&s.SecretKey, s.SecretKeyFile, "CANOPY_SECRET_KEY"), fromFile(&s.SMTPURL, s.SMTPURLFile, "CANOPY_SMTP_URL")); err != nil {
 		return nil, err
 	}
 	c := &Checked{Settings: s}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"strings"
 )
 
 // Lines are the settings as NAME=value, secrets masked: of a URL the password,
@@ -14,8 +15,8 @@ func (s Settings) Lines() []string {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		text := fmt.Sprint(v.Field(i).Interface())
-		if f.Type.Kind() == reflect.Slice && v.Field(i).Len() == 0 {
-			text = ""
+		if words, ok := v.Field(i).Interface().([]string); ok {
+			text = strings.Join(words, ",")
 		}
 		switch f.Tag.Get("secret") {
 		case "all":

@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -81,32 +82,52 @@ func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, er
 		_ = lock.Close()
 		return nil, fmt.Errorf("%s: %w", path, ErrInUse)
 	}
-	open := func(conns int, query string) (*sql.DB, error) {
-		u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-		u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
-			"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=mmap_size(268435456)" + query
-		p, err := sql.Open("sqlite", u.String())
-		if err != nil {
-			return nil, err
-		}
-		p.SetMaxOpenConns(conns)
-		p.SetMaxIdleConns(conns)
-		return p, p.PingContext(ctx)
-	}
 	// One writer that begins its transactions at once: waiting happens in Go's
 	// queue, which is fair, and not in SQLite's busy loop, which is not.
-	w, err := open(1, "&_txlock=immediate")
+	w, err := openFile(ctx, path, 1, "&_txlock=immediate")
 	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	r, err := open(max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)")
+	r, err := openFile(ctx, path, max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)")
 	if err != nil {
 		_ = w.Close()
 		_ = lock.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	db := &DB{Engine: SQLite, Path: path, now: now, read: r, write: w, lock: lock}
+	db.indexes = sync.OnceValues(db.uniqueIndexes)
+	return db, nil
+}
+
+func openFile(ctx context.Context, path string, conns int, query string) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
+		"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=mmap_size(268435456)" + query
+	p, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	p.SetMaxOpenConns(conns)
+	p.SetMaxIdleConns(conns)
+	return p, p.PingContext(ctx)
+}
+
+// Look opens a store for reading only, beside a server that is using it. On
+// SQLite nothing is made that isn't there, and writes fail.
+func Look(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
+	path, lite := strings.CutPrefix(rawURL, "sqlite:")
+	if !lite {
+		return Open(ctx, rawURL, now)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s does not exist yet; canopy serve and canopy migrate up make it", path)
+	}
+	p, err := openFile(ctx, path, 2, "&mode=rw&_pragma=query_only(1)")
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db := &DB{Engine: SQLite, Path: path, now: now, read: p, write: p}
 	db.indexes = sync.OnceValues(db.uniqueIndexes)
 	return db, nil
 }
@@ -155,6 +176,17 @@ func (db *DB) Now() time.Time { return db.now().UTC().Truncate(time.Microsecond)
 
 // Ping reports whether the store answers.
 func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+
+// Clock is the time of the database server; of SQLite, which has none of its
+// own, that of this machine.
+func (db *DB) Clock(ctx context.Context) (time.Time, error) {
+	if db.Engine == SQLite {
+		return db.Now(), nil
+	}
+	var t time.Time
+	err := db.read.QueryRowContext(ctx, "SELECT clock_timestamp()").Scan(&t)
+	return t, err
+}
 
 // Version is the engine's own version, such as "3.53.1" or "15.18".
 func (db *DB) Version(ctx context.Context) (string, error) {

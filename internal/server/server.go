@@ -31,6 +31,7 @@ import (
 	"canopy.dev/canopy/internal/secret"
 	"canopy.dev/canopy/internal/session"
 	"canopy.dev/canopy/internal/signingkey"
+	"canopy.dev/canopy/internal/telemetry"
 	"canopy.dev/canopy/internal/wire"
 )
 
@@ -52,10 +53,11 @@ type Server struct {
 	Keys          *signingkey.Service
 	Worker        *outbox.Worker
 
-	o      Options
-	door   *portalapi.Door
-	sweeps []func(context.Context) error
-	sender mailer.Sender
+	o       Options
+	door    *portalapi.Door
+	sweeps  []func(context.Context) error
+	sender  mailer.Sender
+	metrics *http.Server // nil: they are on the public listener, for this machine
 }
 
 // New wires a server over a migrated store and makes its first signing key.
@@ -85,8 +87,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.Keys.Ensure(ctx); err != nil {
 		return nil, err
 	}
+	metrics := telemetry.New(telemetry.Sources{Pool: db.Stats, PasswordWaiting: hasher.Waiting,
+		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, db) }})
 	s.Registrations = &registration.Service{DB: db, Hasher: hasher, Limits: limits, Mail: queue, Closed: c.Signup == "closed"}
-	sessions := &session.Service{DB: db, Guard: guard, Keys: s.Keys, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax}
+	sessions := &session.Service{DB: db, Guard: guard, Keys: s.Keys, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
+		Observe: metrics.SignIn}
 	invites := &invite.Service{DB: db, Guard: guard, Limits: limits, Mail: queue, Life: c.InviteTTL}
 	kept := &idempotency.Store{DB: db, Box: box}
 
@@ -101,10 +106,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		h.Renderer, h.Sender = renderer, s.sender
 		handlers[string(kind)] = h
 	}
-	s.Worker = outbox.NewWorker(outbox.Config{DB: db, Box: box, Handlers: handlers, Log: o.Log})
+	s.Worker = outbox.NewWorker(outbox.Config{DB: db, Box: box, Handlers: handlers, Log: o.Log, Observe: metrics.Mail})
 
 	s.Router = wire.NewRouter(wire.Config{Log: o.Log, Now: db.Now, PublicOrigin: c.Origin, Origins: c.AllowedOrigins, Proxies: c.Proxies,
-		Authenticate: sessions.Authenticate, InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound, Idempotency: kept})
+		Authenticate: sessions.Authenticate, InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound, Idempotency: kept,
+		Observe: metrics.Request})
 	s.door = &portalapi.Door{DB: db, Log: o.Log, Limits: limits, Registrations: s.Registrations, Sessions: sessions,
 		Passwords: &session.Passwords{DB: db, Guard: guard, Limits: limits, Mail: queue}, Invites: invites, Members: &member.Service{DB: db},
 		Keys: s.Keys, SecureCookies: strings.HasPrefix(c.Origin, "https:"), RefreshTTL: c.RefreshTTL, Wake: s.Worker.Wake}
@@ -116,6 +122,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.Router.Mount("GET /openapi.json", serveDocument(doc))
 	s.Router.Mount("/app/", hosted.Handler())
+	if c.MetricsAddr == "" {
+		s.Router.Mount("GET /metrics", metrics.Local())
+	} else {
+		s.metrics = &http.Server{Addr: c.MetricsAddr, Handler: metrics.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	}
 	if o.DevMail != nil {
 		s.Router.Mount("GET /dev/mail", o.DevMail)
 	}
@@ -140,6 +151,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	wg.Go(func() { s.Keys.Run(background) })
 	wg.Go(func() { s.sweep(background) })
 
+	if s.metrics != nil {
+		listener, err := net.Listen("tcp", s.metrics.Addr)
+		if err != nil {
+			return errors.Join(fmt.Errorf("CANOPY_METRICS_ADDR: %w", err), ln.Close())
+		}
+		wg.Go(func() { _ = s.metrics.Serve(listener) })
+		defer s.metrics.Close()
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(ln) }()
 	select {

@@ -43,6 +43,8 @@ type Service struct {
 	AccessTTL  time.Duration // of access tokens
 	RefreshTTL time.Duration // each use renews a session for this long
 	RefreshMax time.Duration // never past this long after sign-in
+	// Observe is told how each sign-in ended, "ok" or a code; may be nil.
+	Observe func(result string)
 }
 
 // Bound is a session that has just been opened, renewed or rebound: all that a

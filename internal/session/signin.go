@@ -37,6 +37,22 @@ type SignIn struct {
 // auth.invalid_credentials, auth.email_not_verified, auth.account_locked,
 // auth.no_active_account, server.busy.
 func (s *Service) Login(ctx context.Context, email, password string, permissions bool) (*SignIn, error) {
+	in, err := s.login(ctx, email, password, permissions)
+	if s.Observe == nil {
+		return in, err
+	}
+	switch f := fault.As(err); {
+	case err == nil:
+		s.Observe("ok")
+	case f != nil:
+		s.Observe(f.Code)
+	default:
+		s.Observe("error")
+	}
+	return in, err
+}
+
+func (s *Service) login(ctx context.Context, email, password string, permissions bool) (*SignIn, error) {
 	if err := s.Guard.Throttled(ctx, email); err != nil {
 		return nil, err
 	}
