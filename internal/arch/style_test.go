@@ -40,6 +40,7 @@ func TestNothingHappensBeforeMain(t *testing.T) {
 // changing are the package variables that may be set or pointed to.
 var changing = map[string]string{
 	module + "/internal/decide.noBucket":                    "an empty bucket that is read and never written",
+	"github.com/danielgtaylor/huma/v2.DefaultArrayNullable": "the only way to say that lists are never null",
 	"github.com/danielgtaylor/huma/v2.ValidateStrictCasing": "the only way to make field names match exactly",
 }
 

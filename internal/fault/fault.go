@@ -28,6 +28,12 @@ const (
 	Unavailable                 // 503
 )
 
+// String is the kind in one word, as the catalogue of errors spells it.
+func (k Kind) String() string {
+	words := [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "gone", "unprocessable", "too_many", "unavailable"}
+	return words[k]
+}
+
 // Error is a fault. A declared fault is never changed: the With methods copy,
 // so declared values may be used by any number of goroutines.
 type Error struct {

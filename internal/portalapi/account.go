@@ -65,10 +65,9 @@ func depth(v any) int {
 }
 
 func (d *Door) accountRoutes(rt *wire.Router) {
-	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: prefix, ID: "getAccount", Summary: "Read the Account", Status: 200, Access: wire.User,
-		Faults: []*fault.Error{account.ErrNotFound}}, d.getAccount)
+	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: prefix, ID: "getAccount", Summary: "Read the Account", Status: 200, Access: wire.User}, d.getAccount)
 	wire.Handle(rt, wire.Route{Method: http.MethodPatch, Path: prefix, ID: "updateAccount", Summary: "Change the Account", Status: 200, Access: wire.User,
-		Faults: []*fault.Error{account.ErrNotFound, wire.ErrPrecondition, account.ErrVersionConflict}}, d.patchAccount)
+		Faults: []*fault.Error{wire.ErrPrecondition, account.ErrVersionConflict}}, d.patchAccount)
 }
 
 func (d *Door) getAccount(ctx context.Context, c *wire.Call, _ wire.None) (wire.Data[accountView], error) {

@@ -9,7 +9,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"canopy.dev/canopy/internal/account"
 	"canopy.dev/canopy/internal/fault"
 	"canopy.dev/canopy/internal/id"
 	"canopy.dev/canopy/internal/invite"
@@ -146,24 +145,22 @@ func (b *acceptBody) Check(p *fault.Problems) {
 
 func (d *Door) inviteRoutes(rt *wire.Router) {
 	const base = prefix + "/user-invites"
-	create := []*fault.Error{account.ErrNotFound, invite.ErrAlreadyMember, invite.ErrMemberDeactivated, invite.ErrAlreadyPending,
-		wire.ErrKeyReused, wire.ErrInProgress, fault.RateLimited}
+	create := []*fault.Error{invite.ErrAlreadyMember, invite.ErrMemberDeactivated, invite.ErrAlreadyPending, fault.RateLimited}
 	token := []*fault.Error{invite.ErrNotFound, invite.ErrExpired, invite.ErrRevoked, invite.ErrAlreadyAccepted, fault.RateLimited}
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base, ID: "createUserInvite", Summary: "Invite a colleague", Status: 201, Access: wire.User,
 		Idempotent: true, Faults: create}, d.createInvite)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base + "/bulk-create", ID: "bulkCreateUserInvites", Summary: "Invite many", Status: 200,
+	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base + "/bulk-create", ID: "bulkCreateUserInvites", Summary: "Invite many", Status: 200, Also: []int{http.StatusMultiStatus},
 		Access: wire.User, Idempotent: true, Large: true, Faults: create}, d.createInvites)
 	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: base, ID: "listUserInvites", Summary: "List invites", Status: 200, Access: wire.User,
-		Query:  append([]wire.Param{{Name: "status", Doc: "pending, accepted, revoked or expired"}}, wire.PageParams...),
-		Faults: []*fault.Error{account.ErrNotFound}}, d.invites)
+		Query: append([]wire.Param{{Name: "status", Doc: "pending, accepted, revoked or expired"}}, wire.PageParams...)}, d.invites)
 	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: base + "/summary", ID: "userInvitesSummary", Summary: "Count invites", Status: 200,
-		Access: wire.User, Faults: []*fault.Error{account.ErrNotFound}}, d.inviteSummary)
+		Access: wire.User}, d.inviteSummary)
 	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: base + "/{id}", ID: "getUserInvite", Summary: "Read an invite", Status: 200,
-		Access: wire.User, Faults: []*fault.Error{account.ErrNotFound, invite.ErrNotFound}}, d.invite)
+		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound}}, d.invite)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base + "/{id}/resend", ID: "resendUserInvite", Summary: "Send a new link", Status: 200,
-		Access: wire.User, Faults: []*fault.Error{account.ErrNotFound, invite.ErrNotFound, invite.ErrNotPending, invite.ErrCooldown, fault.RateLimited}}, d.resendInvite)
+		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound, invite.ErrNotPending, invite.ErrCooldown, fault.RateLimited}}, d.resendInvite)
 	wire.Handle(rt, wire.Route{Method: http.MethodDelete, Path: base + "/{id}", ID: "revokeUserInvite", Summary: "Withdraw an invite", Status: 204,
-		Access: wire.User, Faults: []*fault.Error{account.ErrNotFound, invite.ErrNotFound, invite.ErrNotPending}}, d.revokeInvite)
+		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound, invite.ErrNotPending}}, d.revokeInvite)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/invite-info", ID: "inviteInfo", Summary: "Preview an invite by its token",
 		Status: 200, Faults: token}, d.inviteInfo)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/accept-invite", ID: "acceptInvite", Summary: "Accept an invite by its token",

@@ -3,17 +3,24 @@ package server
 import (
 	"net/http"
 
+	"canopy.dev/canopy/internal/account"
 	"canopy.dev/canopy/internal/portalapi"
 	"canopy.dev/canopy/internal/signingkey"
 	"canopy.dev/canopy/internal/wire"
 )
 
 // Document is the OpenAPI document of all doors, made without a store.
-func Document(version string) ([]byte, error) {
-	rt := wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken})
+func Document(version string) ([]byte, error) { return described().Document(version) }
+
+// Errors is the catalogue of all error codes, made without a store.
+func Errors() []wire.ErrorCode { return described().Errors() }
+
+// described has every route, to be described and not to be served.
+func described() *wire.Router {
+	rt := wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound})
 	(&portalapi.Door{}).Routes(rt)
 	(&Server{Router: rt}).health()
-	return rt.Document(version)
+	return rt
 }
 
 func serveDocument(body []byte) http.HandlerFunc {

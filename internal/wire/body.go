@@ -23,10 +23,13 @@ type bodies struct {
 }
 
 func newBodies() bodies {
-	// Field names match exactly, case included. This is the one switch of Huma
-	// that is a variable of its package; nothing else uses its validator.
+	// Field names match exactly, case included, and a list is never null. These
+	// switches of Huma are variables of its package; nothing else uses it.
 	huma.ValidateStrictCasing = true
-	return bodies{huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
+	huma.DefaultArrayNullable = false
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]())
+	return bodies{registry}
 }
 
 // Checked is a request body with rules of its own, beyond names and types.

@@ -33,11 +33,12 @@ type Route struct {
 	Summary      string
 	Access       Access
 	Status       int            // of success; 204 has no body
+	Also         []int          // further statuses, with the body of success
 	Idempotent   bool           // Idempotency-Key is honoured
 	Large        bool           // bodies up to 8 MiB instead of 1 MiB
 	Cookie       bool           // reads, sets or clears the refresh cookie: Origin is checked
 	Query        []Param        // query parameters, for the document
-	Faults       []*fault.Error // that the operation itself can answer, for the document
+	Faults       []*fault.Error // that the handler can answer, for document and catalogue
 }
 
 // Param is a query parameter of a route.

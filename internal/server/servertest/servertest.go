@@ -225,6 +225,13 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 			t.Errorf("%s %s answers what is no JSON object: %v: %s", method, path, err, raw)
 		}
 	}
+	document, err := ours()
+	if err == nil {
+		err = document.hold(req, a)
+	}
+	if err != nil {
+		t.Errorf("%s %s against our own document: %v", method, path, err)
+	}
 	return a
 }
 

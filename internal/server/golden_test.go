@@ -1,0 +1,50 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"canopy.dev/canopy/internal/server"
+	"canopy.dev/canopy/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write the files of api/ anew")
+
+// TestPublishedFiles: the files of api/ are what the code says, so that a change
+// of the API is seen in review.
+func TestPublishedFiles(t *testing.T) {
+	document, err := server.Document("dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes, err := wire.Encode(server.Errors())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{"openapi.json": document, "errors.json": codes} {
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, raw, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		pretty.WriteByte('\n')
+		path := filepath.Join("../../api", name)
+		if *update {
+			if err := os.WriteFile(path, pretty.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(kept), pretty.String()); diff != "" {
+			t.Errorf("api/%s is not what the code says; go test ./internal/server -run TestPublishedFiles -update writes it (-file +code):\n%s", name, diff)
+		}
+	}
+}
