@@ -18,6 +18,7 @@ var doors = []struct {
 }{
 	{"reading the environment", []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "os.Expand"}, []string{"github.com/alecthomas/kong"}, map[string]string{
 		"command":         "kong fills config's settings from flags and environment",
+		"config":          "finds settings that don't exist, and lets the environment win over the file",
 		"database/dbtest": "CANOPY_TEST_POSTGRES names the server of the tests",
 	}},
 	{"opening a database", []string{"database/sql.Open", "database/sql.OpenDB"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgxpool",
@@ -83,6 +84,8 @@ var doors = []struct {
 		"wire":              "routes, bodies and answers of all doors",
 		"portalapi":         "a door",
 		"hosted":            "a door",
+		"reference":         "one page",
+		"telemetry":         "the metrics' page",
 		"server":            "runs the HTTP server",
 		"command":           "healthcheck asks the server on this machine",
 		"server/servertest": "plays the caller",

@@ -21,7 +21,7 @@ var floors = []struct {
 	{"rooms", []string{"account", "application", "portaluser", "registration", "session", "invite", "member", "mailer", "outbox", "audit",
 		"signingkey", "ratelimit", "idempotency"}},
 	{"the pure core", []string{"decide", "decide/decidebench"}},
-	{"plumbing", []string{"database", "wire", "mail"}},
+	{"plumbing", []string{"database", "wire", "mail", "telemetry", "reference"}},
 	{"words", []string{"id", "fault", "text", "secret", "principal", "page"}},
 }
 

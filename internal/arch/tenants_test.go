@@ -27,6 +27,7 @@ var acrossTenants = []exception{
 	{"invite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
 	{"invite", "SELECT count(*) FROM user_invite…", "followed by filter, which begins with the Account"},
 	{"invite", "SELECT id AS on_page FROM user_invite…", "followed by filter, which begins with the Account"},
+	{"audit", "SELECT max(created_at) FROM audit_event", "one instant, for the doctor's look at the clock"},
 	{"session", "WHERE refresh_hash = $", "a refresh token names its session"},
 	{"session", "WHERE u.token_hash = $1", "a used refresh token names its session"},
 	{"session", "WHERE id = $2", "the session just claimed by its token"},

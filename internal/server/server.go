@@ -27,6 +27,7 @@ import (
 	"canopy.dev/canopy/internal/portalapi"
 	"canopy.dev/canopy/internal/portaluser"
 	"canopy.dev/canopy/internal/ratelimit"
+	"canopy.dev/canopy/internal/reference"
 	"canopy.dev/canopy/internal/registration"
 	"canopy.dev/canopy/internal/secret"
 	"canopy.dev/canopy/internal/session"
@@ -87,7 +88,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.Keys.Ensure(ctx); err != nil {
 		return nil, err
 	}
-	metrics := telemetry.New(telemetry.Sources{Pool: db.Stats, PasswordWaiting: hasher.Waiting,
+	metrics := telemetry.New(telemetry.Sources{PasswordWaiting: hasher.Waiting,
+		Pool: func() telemetry.Pool {
+			stats := db.Stats()
+			return telemetry.Pool{InUse: stats.InUse, Idle: stats.Idle, Waited: stats.WaitDuration}
+		},
 		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, db) }})
 	s.Registrations = &registration.Service{DB: db, Hasher: hasher, Limits: limits, Mail: queue, Closed: c.Signup == "closed"}
 	sessions := &session.Service{DB: db, Guard: guard, Keys: s.Keys, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
@@ -121,6 +126,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.Router.Mount("GET /openapi.json", serveDocument(doc))
+	docs, err := reference.Handler(doc)
+	if err != nil {
+		return nil, err
+	}
+	s.Router.Mount("GET /docs", docs)
 	s.Router.Mount("/app/", hosted.Handler())
 	if c.MetricsAddr == "" {
 		s.Router.Mount("GET /metrics", metrics.Local())

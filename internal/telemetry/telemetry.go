@@ -6,7 +6,6 @@ package telemetry
 
 import (
 	"context"
-	"database/sql"
 	"net"
 	"net/http"
 	"strconv"
@@ -19,10 +18,16 @@ import (
 
 // Sources are asked when somebody reads the metrics.
 type Sources struct {
-	Pool            func() sql.DBStats // of the connections to the database
-	PasswordWaiting func() int64       // sign-ins that wait for a turn at hashing
+	Pool            func() Pool  // connections to the database
+	PasswordWaiting func() int64 // sign-ins that wait for a turn at hashing
 	// Outbox counts the jobs that wait and says how long the oldest does.
 	Outbox func(context.Context) (queued int, oldest time.Duration, err error)
+}
+
+// Pool is the state of a pool of connections.
+type Pool struct {
+	InUse, Idle int
+	Waited      time.Duration // for a connection, in all
 }
 
 // Metrics are safe for concurrent use.
@@ -51,7 +56,7 @@ func New(s Sources) *Metrics {
 	gauge("canopy_password_hashes_waiting", "Passwords that wait for a turn at hashing.", func() float64 { return float64(s.PasswordWaiting()) })
 	gauge("canopy_database_connections_in_use", "Connections to the database that are busy.", func() float64 { return float64(s.Pool().InUse) })
 	gauge("canopy_database_connections_idle", "Connections to the database that are idle.", func() float64 { return float64(s.Pool().Idle) })
-	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 { return s.Pool().WaitDuration.Seconds() })
+	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 { return s.Pool().Waited.Seconds() })
 	m.registry.MustRegister(m.requests, m.jobs, m.signIns, outbox{s.Outbox}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
