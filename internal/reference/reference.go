@@ -124,7 +124,7 @@ func (d document) groups() []group {
 				v.Body = d.fields(*op.Body)
 			}
 			for status, res := range op.Responses {
-				a := answer{Status: status, Notes: strings.Split(res.Description, "; ")}
+				a := answer{Status: status, Notes: strings.Split(res.Description, "\n")}
 				if status < "300" {
 					a.Fields = d.fields(res)
 				}
@@ -151,14 +151,17 @@ func order(method string) int {
 	return slices.Index([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method)
 }
 
-// groupOf is the resource a path is about: the words before a name's second
-// placeholder, without the version.
+// groupOf is the resource a path is about, in a word or three: "auth",
+// "portal / accounts / members".
 func groupOf(path string) string {
 	var words []string
 	for _, s := range strings.Split(strings.Trim(path, "/"), "/") {
 		if !strings.HasPrefix(s, "{") && s != "v1" {
 			words = append(words, s)
 		}
+	}
+	if words[0] != "portal" {
+		return words[0]
 	}
 	return strings.Join(words[:min(len(words), 3)], " / ")
 }

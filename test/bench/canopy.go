@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -40,7 +39,7 @@ type instance struct {
 	token  string
 	http   *http.Client
 	cmd    *exec.Cmd
-	log    bytes.Buffer
+	ended  chan struct{} // closed when the server is gone; nil before the first start
 	forget func()
 }
 
@@ -130,6 +129,12 @@ func (i *instance) start(ctx context.Context) (time.Duration, error) {
 	if err := i.cmd.Start(); err != nil {
 		return 0, err
 	}
+	ended := make(chan struct{})
+	i.ended = ended
+	go func() {
+		_ = i.cmd.Wait()
+		close(ended)
+	}()
 	for time.Since(began) < 30*time.Second {
 		res, err := i.http.Get(i.url + "/readyz")
 		if err == nil {
@@ -148,12 +153,10 @@ func (i *instance) stop() { i.end(syscall.SIGTERM) }
 func (i *instance) kill() { i.end(syscall.SIGKILL) }
 
 func (i *instance) end(s syscall.Signal) {
-	if i.cmd == nil {
-		return
+	if i.ended != nil {
+		_ = i.cmd.Process.Signal(s)
+		<-i.ended
 	}
-	_ = i.cmd.Process.Signal(s)
-	_ = i.cmd.Wait()
-	i.cmd = nil
 }
 
 func (i *instance) close() {
