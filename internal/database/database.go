@@ -29,6 +29,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	sqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Engine names the kind of store.
@@ -269,13 +270,21 @@ func (db *DB) Broken(err error, index string) bool {
 	return false
 }
 
-// Unreachable reports whether err says that the store itself can't be used.
+// Unreachable reports whether err says that the store itself can't be used: no
+// connection, and for SQLite a file that is locked, read-only, or on a full or
+// failing disk.
 func Unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
+	var lite *sqlite.Error
 	switch {
 	case errors.As(err, &connect):
 		return true
+	case errors.As(err, &lite):
+		switch lite.Code() & 0xff { // the primary result code
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+			return true
+		}
 	case errors.As(err, &pg):
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P") || pg.Code == "53300"
 	}
