@@ -81,6 +81,28 @@ func URL(t testing.TB, engine database.Engine) string {
 	return named(base, name)
 }
 
+// Disconnect makes a PostgreSQL database of Open unreachable: its connections
+// end and no new one is let in.
+func Disconnect(t testing.TB, db *database.DB) {
+	t.Helper()
+	base, err := template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var name string
+	if err := db.Pool().QueryRowContext(t.Context(), `SELECT current_database()`).Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"ALTER DATABASE " + name + " ALLOW_CONNECTIONS false",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'",
+	} {
+		if err := admin(base, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func makeTemplate() (string, error) {
 	base := os.Getenv("CANOPY_TEST_POSTGRES")
 	if base == "" {
