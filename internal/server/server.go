@@ -231,7 +231,8 @@ type alive struct {
 func (s *Server) health() {
 	wire.Handle(s.Router, wire.Route{Method: http.MethodGet, Path: "/healthz", ID: "health", Summary: "Is the process alive", Status: 200},
 		func(context.Context, *wire.Call, wire.None) (alive, error) { return alive{"ok"}, nil })
-	wire.Handle(s.Router, wire.Route{Method: http.MethodGet, Path: "/readyz", ID: "readiness", Summary: "Can it do its work", Status: 200},
+	wire.Handle(s.Router, wire.Route{Method: http.MethodGet, Path: "/readyz", ID: "readiness", Summary: "Can it do its work", Status: 200,
+		Also: []int{http.StatusServiceUnavailable}},
 		func(ctx context.Context, _ *wire.Call, _ wire.None) (readiness, error) { return s.ready(ctx), nil })
 }
 
