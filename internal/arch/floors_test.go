@@ -39,7 +39,7 @@ var sideways = []struct {
 	{"audit", []string{"account", "application", "portaluser", "registration", "session", "invite", "member"}, "a change writes its row in its own transaction"},
 	{"outbox", []string{"mailer", "invite"}, "mail leaves through the outbox; an invite says how its mail fares"},
 	{"mailer", []string{"registration", "session", "invite"}, "a change queues its mail in its own transaction"},
-	{"ratelimit", []string{"mailer", "portaluser", "registration", "session", "invite"}, "limits are taken where the thing limited happens"},
+	{"ratelimit", []string{"mailer", "portaluser", "invite"}, "limits are taken where the thing limited happens"},
 	{"account", []string{"portaluser", "registration", "session", "invite", "member"}, "a person is somebody through the membership"},
 	{"application", []string{"registration", "session"}, "sign-up makes the first one, a session is bound to one"},
 	{"portaluser", []string{"registration", "session", "invite", "member"}, "the person behind all four"},

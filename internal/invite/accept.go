@@ -12,7 +12,6 @@ import (
 	"canopy.dev/canopy/internal/mail"
 	"canopy.dev/canopy/internal/portaluser"
 	"canopy.dev/canopy/internal/principal"
-	"canopy.dev/canopy/internal/ratelimit"
 	"canopy.dev/canopy/internal/registration"
 	"canopy.dev/canopy/internal/secret"
 	"canopy.dev/canopy/internal/text"
@@ -20,11 +19,8 @@ import (
 
 // Preview shows the holder of a token what it is for; it changes nothing, any
 // number of times. Faults: invites.not_found, invites.expired, invites.revoked,
-// invites.already_accepted, rate_limit.exceeded.
-func (s *Service) Preview(ctx context.Context, ip, token string) (Preview, error) {
-	if err := s.Limits.Take(ctx, ratelimit.Link, ip); err != nil {
-		return Preview{}, err
-	}
+// invites.already_accepted.
+func (s *Service) Preview(ctx context.Context, token string) (Preview, error) {
 	return database.Read(ctx, s.DB, func(tx *database.Tx) (Preview, error) {
 		inv, err := live(ctx, tx, token)
 		if err != nil {
@@ -87,10 +83,7 @@ var errChanged = errors.New("invite: the address has changed hands meanwhile")
 // preview said. Faults, all of which leave the invite as it is: those of
 // Preview, validation (a weak new password), auth.invalid_credentials,
 // auth.account_locked, auth.too_many_attempts, server.busy.
-func (s *Service) Accept(ctx context.Context, ip string, a Acceptance) error {
-	if err := s.Limits.Take(ctx, ratelimit.Link, ip); err != nil {
-		return err
-	}
+func (s *Service) Accept(ctx context.Context, a Acceptance) error {
 	for {
 		err := s.accept(ctx, a)
 		if !errors.Is(err, errChanged) {

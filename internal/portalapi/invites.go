@@ -13,6 +13,7 @@ import (
 	"canopy.dev/canopy/internal/id"
 	"canopy.dev/canopy/internal/invite"
 	"canopy.dev/canopy/internal/portaluser"
+	"canopy.dev/canopy/internal/ratelimit"
 	"canopy.dev/canopy/internal/text"
 	"canopy.dev/canopy/internal/wire"
 )
@@ -146,7 +147,7 @@ func (b *acceptBody) Check(p *fault.Problems) {
 func (d *Door) inviteRoutes(rt *wire.Router) {
 	const base = prefix + "/user-invites"
 	create := []*fault.Error{invite.ErrAlreadyMember, invite.ErrMemberDeactivated, invite.ErrAlreadyPending, fault.RateLimited}
-	token := []*fault.Error{invite.ErrNotFound, invite.ErrExpired, invite.ErrRevoked, invite.ErrAlreadyAccepted, fault.RateLimited}
+	token := []*fault.Error{invite.ErrNotFound, invite.ErrExpired, invite.ErrRevoked, invite.ErrAlreadyAccepted}
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base, ID: "createUserInvite", Summary: "Invite a colleague", Status: 201, Access: wire.User,
 		Idempotent: true, Faults: create}, d.createInvite)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base + "/bulk-create", ID: "bulkCreateUserInvites", Summary: "Invite many", Status: 200, Also: []int{http.StatusMultiStatus},
@@ -162,9 +163,10 @@ func (d *Door) inviteRoutes(rt *wire.Router) {
 	wire.Handle(rt, wire.Route{Method: http.MethodDelete, Path: base + "/{id}", ID: "revokeUserInvite", Summary: "Withdraw an invite", Status: 204,
 		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound, invite.ErrNotPending}}, d.revokeInvite)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/invite-info", ID: "inviteInfo", Summary: "Preview an invite by its token",
-		Status: 200, Faults: token}, d.inviteInfo)
+		Status: 200, PerIP: string(ratelimit.Link), Faults: token}, d.inviteInfo)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/accept-invite", ID: "acceptInvite", Summary: "Accept an invite by its token",
-		Status: 200, Faults: append([]*fault.Error{portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy}, token...)}, d.acceptInvite)
+		Status: 200, PerIP: string(ratelimit.Link),
+		Faults: append([]*fault.Error{portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy}, token...)}, d.acceptInvite)
 }
 
 func (d *Door) createInvite(ctx context.Context, _ *wire.Call, in inviteBody) (wire.Data[inviteView], error) {
@@ -276,11 +278,11 @@ func (d *Door) revokeInvite(ctx context.Context, c *wire.Call, _ wire.None) (out
 }
 
 func (d *Door) inviteInfo(ctx context.Context, c *wire.Call, in tokenBody) (wire.Data[previewView], error) {
-	v, err := d.Invites.Preview(ctx, c.IP, in.Token)
+	v, err := d.Invites.Preview(ctx, in.Token)
 	return wire.Data[previewView]{Data: previewView{v.Email, v.Intent, v.FirstName, v.LastName, v.AccountName, v.InviterEmail}}, err
 }
 
 func (d *Door) acceptInvite(ctx context.Context, c *wire.Call, in acceptBody) (wire.Data[wire.Message], error) {
-	return wire.Say("Invite accepted"), d.Invites.Accept(ctx, c.IP, invite.Acceptance{Token: in.Token, FirstName: in.FirstName,
+	return wire.Say("Invite accepted"), d.Invites.Accept(ctx, invite.Acceptance{Token: in.Token, FirstName: in.FirstName,
 		LastName: in.LastName, Password: in.Password})
 }

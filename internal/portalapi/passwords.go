@@ -34,7 +34,7 @@ func (d *Door) passwordRoutes(rt *wire.Router) {
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/forgot-password", ID: "forgotPassword", Summary: "Ask for a reset link",
 		Status: 200, Faults: []*fault.Error{fault.RateLimited}}, d.forgot)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/reset-password", ID: "resetPassword", Summary: "Set a new password with a reset link",
-		Status: 200, Faults: append([]*fault.Error{fault.Busy}, linkFaults...)}, d.reset)
+		Status: 200, PerIP: string(ratelimit.Link), Faults: append([]*fault.Error{fault.Busy}, linkFaults...)}, d.reset)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/change-password", ID: "changePassword", Summary: "Change one's password",
 		Status: 200, Access: wire.User, Faults: []*fault.Error{portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy}}, d.change)
 }
@@ -48,7 +48,7 @@ func (d *Door) forgot(ctx context.Context, c *wire.Call, in emailBody) (wire.Dat
 }
 
 func (d *Door) reset(ctx context.Context, c *wire.Call, in resetBody) (wire.Data[wire.Message], error) {
-	err := d.Passwords.Reset(ctx, c.IP, in.Token, in.Password)
+	err := d.Passwords.Reset(ctx, in.Token, in.Password)
 	d.Wake()
 	return wire.Say("Password reset"), err
 }

@@ -47,21 +47,21 @@ type emailBody struct {
 // Check implements wire.Checked.
 func (b *emailBody) Check(p *fault.Problems) { keep(p, "email", &b.Email, text.Email) }
 
-var linkFaults = []*fault.Error{registration.ErrLinkNotFound, registration.ErrLinkExpired, registration.ErrLinkUsed, fault.RateLimited}
+var linkFaults = []*fault.Error{registration.ErrLinkNotFound, registration.ErrLinkExpired, registration.ErrLinkUsed}
 
 func (d *Door) signUpRoutes(rt *wire.Router) {
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/register", ID: "register", Summary: "Sign up", Status: 201,
-		Faults: []*fault.Error{registration.ErrClosed, fault.RateLimited, fault.Busy}}, d.register)
+		PerIP: string(ratelimit.SignUp), Faults: []*fault.Error{registration.ErrClosed, fault.Busy}}, d.register)
 	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: "/v1/auth/verify-email", ID: "verifyEmailByLink", Summary: "Confirm an e-mail address",
-		Status: 200, Query: []wire.Param{{Name: "token", Doc: "from the mail"}}, Faults: linkFaults}, d.verifyLink)
+		Status: 200, Query: []wire.Param{{Name: "token", Doc: "from the mail"}}, PerIP: string(ratelimit.Link), Faults: linkFaults}, d.verifyLink)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/verify-email", ID: "verifyEmail", Summary: "Confirm an e-mail address",
-		Status: 200, Faults: linkFaults}, d.verify)
+		Status: 200, PerIP: string(ratelimit.Link), Faults: linkFaults}, d.verify)
 	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/resend-verification", ID: "resendVerification",
 		Summary: "Send the confirmation mail again", Status: 200, Faults: []*fault.Error{fault.RateLimited}}, d.resendVerification)
 }
 
 func (d *Door) register(ctx context.Context, c *wire.Call, in registerBody) (wire.Data[registered], error) {
-	r, err := d.Registrations.Register(ctx, c.IP, registration.Params{Email: in.Email, Password: in.Password, FirstName: in.FirstName,
+	r, err := d.Registrations.Register(ctx, registration.Params{Email: in.Email, Password: in.Password, FirstName: in.FirstName,
 		LastName: in.LastName, AccountName: in.AccountName, ApplicationName: in.ApplicationName})
 	if err != nil {
 		return wire.Data[registered]{}, err
@@ -77,11 +77,11 @@ func (d *Door) verifyLink(ctx context.Context, c *wire.Call, _ wire.None) (wire.
 	if c.Query("token") == "" {
 		return wire.Data[wire.Message]{}, fault.Validation.WithDetails("token is required")
 	}
-	return wire.Say("Email verified"), d.Registrations.Verify(ctx, c.IP, c.Query("token"))
+	return wire.Say("Email verified"), d.Registrations.Verify(ctx, c.Query("token"))
 }
 
 func (d *Door) verify(ctx context.Context, c *wire.Call, in tokenBody) (wire.Data[wire.Message], error) {
-	return wire.Say("Email verified"), d.Registrations.Verify(ctx, c.IP, in.Token)
+	return wire.Say("Email verified"), d.Registrations.Verify(ctx, in.Token)
 }
 
 func (d *Door) resendVerification(ctx context.Context, c *wire.Call, in emailBody) (wire.Data[wire.Message], error) {

@@ -26,7 +26,6 @@ import (
 	"canopy.dev/canopy/internal/mailer"
 	"canopy.dev/canopy/internal/portaluser"
 	"canopy.dev/canopy/internal/principal"
-	"canopy.dev/canopy/internal/ratelimit"
 	"canopy.dev/canopy/internal/secret"
 	"canopy.dev/canopy/internal/text"
 )
@@ -51,7 +50,6 @@ var (
 type Service struct {
 	DB     *database.DB
 	Hasher *secret.Hasher
-	Limits *ratelimit.Limiter
 	Mail   *mailer.Queue
 	Closed bool
 }
@@ -69,13 +67,10 @@ type Result struct {
 }
 
 // Register keeps a sign-up and mails its link, or keeps a decoy and mails the
-// address's user. Faults: auth.sign_up_closed, rate_limit.exceeded, server.busy.
-func (s *Service) Register(ctx context.Context, ip string, p Params) (Result, error) {
+// address's user. Faults: auth.sign_up_closed, server.busy.
+func (s *Service) Register(ctx context.Context, p Params) (Result, error) {
 	if s.Closed {
 		return Result{}, ErrClosed
-	}
-	if err := s.Limits.Take(ctx, ratelimit.SignUp, ip); err != nil {
-		return Result{}, err
 	}
 	hash, err := s.Hasher.Hash(ctx, p.Password)
 	if err != nil {
@@ -141,11 +136,8 @@ func scan(s database.Scanner) (r row, err error) {
 
 // Verify uses a link: one guarded update decides who wins, and user, Account,
 // Application and Environments come into being with it. Faults:
-// auth.link_not_found, auth.link_expired, auth.link_used, rate_limit.exceeded.
-func (s *Service) Verify(ctx context.Context, ip, token string) error {
-	if err := s.Limits.Take(ctx, ratelimit.Link, ip); err != nil {
-		return err
-	}
+// auth.link_not_found, auth.link_expired, auth.link_used.
+func (s *Service) Verify(ctx context.Context, token string) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
 		r, err := scan(tx.QueryRow(ctx, `UPDATE registration SET status = 'used'
 			WHERE token_hash = $1 AND status = 'pending' AND is_decoy = 0 AND expires_at > $2`+claimed, secret.Hash(token), tx.Now))

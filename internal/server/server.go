@@ -94,7 +94,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			return telemetry.Pool{InUse: stats.InUse, Idle: stats.Idle, Waited: stats.WaitDuration}
 		},
 		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, db) }})
-	s.Registrations = &registration.Service{DB: db, Hasher: hasher, Limits: limits, Mail: queue, Closed: c.Signup == "closed"}
+	s.Registrations = &registration.Service{DB: db, Hasher: hasher, Mail: queue, Closed: c.Signup == "closed"}
 	sessions := &session.Service{DB: db, Guard: guard, Keys: s.Keys, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
 		Observe: metrics.SignIn}
 	invites := &invite.Service{DB: db, Guard: guard, Limits: limits, Mail: queue, Life: c.InviteTTL}
@@ -115,9 +115,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 	s.Router = wire.NewRouter(wire.Config{Log: o.Log, Now: db.Now, PublicOrigin: c.Origin, Origins: c.AllowedOrigins, Proxies: c.Proxies,
 		Authenticate: sessions.Authenticate, InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound, Idempotency: kept,
+		Limit:   func(ctx context.Context, name, ip string) error { return limits.Take(ctx, ratelimit.Name(name), ip) },
 		Observe: metrics.Request})
 	s.door = &portalapi.Door{DB: db, Log: o.Log, Limits: limits, Registrations: s.Registrations, Sessions: sessions,
-		Passwords: &session.Passwords{DB: db, Guard: guard, Limits: limits, Mail: queue}, Invites: invites, Members: &member.Service{DB: db},
+		Passwords: &session.Passwords{DB: db, Guard: guard, Mail: queue}, Invites: invites, Members: &member.Service{DB: db},
 		Keys: s.Keys, SecureCookies: strings.HasPrefix(c.Origin, "https:"), RefreshTTL: c.RefreshTTL, Wake: s.Worker.Wake}
 	s.door.Routes(s.Router)
 	s.health()

@@ -13,7 +13,6 @@ import (
 	"canopy.dev/canopy/internal/mailer"
 	"canopy.dev/canopy/internal/portaluser"
 	"canopy.dev/canopy/internal/principal"
-	"canopy.dev/canopy/internal/ratelimit"
 	"canopy.dev/canopy/internal/registration"
 	"canopy.dev/canopy/internal/secret"
 )
@@ -23,10 +22,9 @@ const resetLife = time.Hour
 // Passwords holds the use cases that replace a password. They live with the
 // sessions because each of them ends some. It is safe for concurrent use.
 type Passwords struct {
-	DB     *database.DB
-	Guard  *portaluser.Guard
-	Limits *ratelimit.Limiter
-	Mail   *mailer.Queue
+	DB    *database.DB
+	Guard *portaluser.Guard
+	Mail  *mailer.Queue
 }
 
 // Forgot mails a reset link to a user; earlier links are dead. An address
@@ -71,11 +69,8 @@ func ResetWanted(ctx context.Context, tx *database.Tx, userID id.ID, tokenHash s
 
 // Reset uses a reset link: one guarded update decides who wins; all sessions and
 // pre-auth tokens end, lock and run are cleared. Faults: auth.link_not_found,
-// auth.link_expired, auth.link_used, rate_limit.exceeded, server.busy.
-func (p *Passwords) Reset(ctx context.Context, ip, token, password string) error {
-	if err := p.Limits.Take(ctx, ratelimit.Link, ip); err != nil {
-		return err
-	}
+// auth.link_expired, auth.link_used, server.busy.
+func (p *Passwords) Reset(ctx context.Context, token, password string) error {
 	// Nothing is hashed for a link that can't work.
 	_, err := database.Read(ctx, p.DB, func(tx *database.Tx) (id.ID, error) { return resetOf(ctx, tx, token) })
 	if err != nil {

@@ -56,6 +56,9 @@ func (rt *Router) faults(e entry) []*fault.Error {
 	if strings.Contains(e.Path, "{accountSlug}") {
 		list = append(list, rt.AccountNotFound)
 	}
+	if e.PerIP != "" {
+		list = append(list, fault.RateLimited)
+	}
 	if e.Cookie {
 		list = append(list, ErrOriginRefused)
 	}

@@ -36,6 +36,7 @@ type Route struct {
 	Also         []int          // further statuses, with the body of success
 	Idempotent   bool           // Idempotency-Key is honoured
 	Large        bool           // bodies up to 8 MiB instead of 1 MiB
+	PerIP        string         // name of the limit that counts the calls of one client IP; "" for none
 	Cookie       bool           // reads, sets or clears the refresh cookie: Origin is checked
 	Query        []Param        // query parameters, for the document
 	Faults       []*fault.Error // that the handler can answer, for document and catalogue
@@ -63,6 +64,9 @@ type Config struct {
 	// InvalidToken and AccountNotFound belong to rooms above.
 	InvalidToken, AccountNotFound *fault.Error
 	Idempotency                   Idempotency
+	// Limit counts one call of a client IP under a limit's name; its fault is
+	// rate_limit.exceeded. Nil counts nothing.
+	Limit func(ctx context.Context, name, ip string) error
 	// Observe is told of every answered request, for metrics; may be nil.
 	Observe func(pattern string, status int, took time.Duration)
 }
@@ -193,6 +197,11 @@ func serve[In, Out any](rt *Router, route Route, c *Call, fn func(context.Contex
 	raw, err := read(c.w, c.r, limit)
 	if err != nil {
 		return 0, nil, err
+	}
+	if route.PerIP != "" && rt.Limit != nil {
+		if err := rt.Limit(c.r.Context(), route.PerIP, c.IP); err != nil {
+			return 0, nil, err
+		}
 	}
 	if err := rt.admit(route, c); err != nil {
 		return 0, nil, err
