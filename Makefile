@@ -15,7 +15,11 @@ test: ## Run all tests on SQLite and PostgreSQL (installs Debian's postgresql as
 race: ## The same under the race detector
 	scripts/test -race ./...
 
+bench: ## Measure: the whole server on both engines, then the decision engine
+	scripts/bench
+	./canopy bench decide
+
 check: ## Formatting, vet and tests: what .ci/run runs
 	.ci/run
 
-.PHONY: help run build test race check
+.PHONY: help run build test race bench check
