@@ -37,6 +37,8 @@ func TestListStaysInsideTheAccount(t *testing.T) {
 					for _, r.Desc = range []bool{false, true} {
 						for _, r.Page = range []int{1, 50} {
 							check(fmt.Sprintf("status=%s %+v", status, r), onPage(where, r), args)
+							rest, more := afterPage(where, args, r, Invite{ID: own, CreatedAt: db.Now(), ExpiresAt: db.Now(), Email: "p5@acme.test", FirstName: "Dana"})
+							check(fmt.Sprintf("after the page, status=%s %+v", status, r), rest, more)
 						}
 					}
 				}

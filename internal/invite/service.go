@@ -118,20 +118,24 @@ func (s *Service) List(ctx context.Context, r page.Request, status Status) ([]In
 		info  page.Info
 	}
 	got, err := database.Read(ctx, s.DB, func(tx *database.Tx) (result, error) {
-		var count int
 		where, args := filter(caller.AccountID, r, status, tx.Now)
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM user_invite`+where, args...).Scan(&count); err != nil {
-			return result{}, err
-		}
-		if count <= r.Offset() {
-			return result{[]Invite{}, r.Of(count)}, nil
-		}
 		items, err := database.All(ctx, tx, func(row database.Scanner) (Invite, error) {
 			inv, err := scan(row)
 			inv.Status = inv.Status.at(tx.Now, inv.ExpiresAt)
 			return inv, err
 		}, onPage(where, r), args...)
-		return result{items, r.Of(count)}, err
+		if err != nil {
+			return result{}, err
+		}
+		count, rest := r.Offset()+len(items), 0
+		switch {
+		case len(items) == r.Take:
+			query, args := afterPage(where, args, r, items[len(items)-1])
+			err = tx.QueryRow(ctx, query, args...).Scan(&rest)
+		case len(items) == 0 && r.Offset() > 0: // past the end
+			count, err = 0, tx.QueryRow(ctx, `SELECT count(*) FROM user_invite`+where, args...).Scan(&rest)
+		}
+		return result{items, r.Of(count + rest)}, err
 	})
 	return got.items, got.info, err
 }

@@ -1,6 +1,7 @@
 package invite
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,8 +48,10 @@ const (
 		WHERE token_hash = $1 AND status = 'pending' AND expires_at > $2 RETURNING ` + columns
 )
 
-// A list is two statements: how many there are, and the page. Each stays inside
-// one index of the Account, as the plans of TestListStaysInsideTheAccount show.
+// A list is a page and a count, which together look at each of the Account's
+// invites once at most: the page ends somewhere, and only what comes after it is
+// left to count. Each statement stays inside one index of the Account, as the
+// plans of TestListStaysInsideTheAccount show.
 //
 // filter is the WHERE of both, with its arguments.
 func filter(accountID id.ID, r page.Request, status Status, now time.Time) (string, []any) {
@@ -71,15 +74,32 @@ func filter(accountID id.ID, r page.Request, status Status, now time.Time) (stri
 	return where, args
 }
 
+// columnOf is what a list sorts by. It comes from fixed words, never from the
+// caller.
+func columnOf(r page.Request) string {
+	return map[string]string{"created_at": "created_at", "expires_at": "expires_at", "email": "email", "name": "name_fold"}[r.SortBy]
+}
+
 // onPage wraps a filter: the page's ids come out of the index that holds the
-// sort order, and only their rows are read. Column and direction come from fixed
-// words, the numbers are numbers.
+// sort order, and only their rows are read.
 func onPage(where string, r page.Request) string {
-	column := map[string]string{"created_at": "created_at", "expires_at": "expires_at", "email": "email", "name": "name_fold"}[r.SortBy]
-	order := " ORDER BY " + column + ", id"
+	order := " ORDER BY " + columnOf(r) + ", id"
 	if r.Desc {
-		order = " ORDER BY " + column + " DESC, id DESC"
+		order = " ORDER BY " + columnOf(r) + " DESC, id DESC"
 	}
 	return `SELECT ` + columns + `FROM (SELECT id AS on_page FROM user_invite` + where + order +
 		` LIMIT ` + strconv.Itoa(r.Take) + ` OFFSET ` + strconv.Itoa(r.Offset()) + `) AS p JOIN user_invite ON id = on_page` + order
+}
+
+// afterPage counts what comes after the page's last row.
+func afterPage(where string, args []any, r page.Request, last Invite) (string, []any) {
+	key := map[string]any{"created_at": last.CreatedAt, "expires_at": last.ExpiresAt, "email": last.Email,
+		"name": Draft{FirstName: last.FirstName, LastName: last.LastName}.folded()}[r.SortBy]
+	than := " > "
+	if r.Desc {
+		than = " < "
+	}
+	n := len(args) // PlanAnew is no placeholder
+	return `SELECT count(*) FROM user_invite` + where + ` AND (` + columnOf(r) + `, id)` + than +
+		`($` + strconv.Itoa(n) + `, $` + strconv.Itoa(n+1) + `)`, append(slices.Clip(args), key, last.ID)
 }
