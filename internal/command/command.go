@@ -51,18 +51,22 @@ type Program struct {
 // done, 1 failed, 2 a wrong command line.
 func (p *Program) Run(ctx context.Context) int {
 	var c cli
+	helped := false // kong wants to end the process after --help
 	parser, err := kong.New(&c, kong.Name("canopy"), kong.Description("Hierarchical identity and access management for B2B SaaS."),
-		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) {}), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Configuration(config.File))
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "canopy:", err)
 		return 1
 	}
-	if len(p.Args) == 0 || p.Args[len(p.Args)-1] == "--help" || p.Args[len(p.Args)-1] == "-h" {
-		_, _ = parser.Parse(append(p.Args, "--help"))
+	args := p.Args
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
 		return 0
 	}
-	parsed, err := parser.Parse(p.Args)
 	if err == nil {
 		err = config.CheckEnvironment()
 	}
@@ -73,7 +77,9 @@ func (p *Program) Run(ctx context.Context) int {
 	env := &environment{Program: p, settings: c.Settings}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(env); err != nil {
-		fmt.Fprintln(p.Stderr, "canopy:", err)
+		for line := range strings.Lines(err.Error()) { // one for each problem
+			fmt.Fprintln(p.Stderr, "canopy:", strings.TrimSuffix(line, "\n"))
+		}
 		return 1
 	}
 	return 0

@@ -59,20 +59,21 @@ type Checked struct {
 	SMTP    *mail.SMTPConfig // nil without a mail server
 }
 
-// Check reads what is more than a text. Every error is one line that names the
-// setting and says what is allowed.
+// Check reads what is more than a text. The error tells every problem, in one
+// line that names the setting and says what is allowed.
 func (s Settings) Check() (*Checked, error) {
 	if s.DatabaseURLFile != "" && s.DatabaseURL == DefaultDatabase {
 		s.DatabaseURL = ""
 	}
-	if err := errors.Join(fromFile(&s.DatabaseURL, s.DatabaseURLFile, "CANOPY_DATABASE_URL"), fromFile(&s.SecretKey, s.SecretKeyFile, "CANOPY_SECRET_KEY"), fromFile(&s.SMTPURL, s.SMTPURLFile, "CANOPY_SMTP_URL")); err != nil {
-		return nil, err
-	}
+	problems := []error{fromFile(&s.DatabaseURL, s.DatabaseURLFile, "CANOPY_DATABASE_URL"), fromFile(&s.SecretKey, s.SecretKeyFile, "CANOPY_SECRET_KEY"),
+		fromFile(&s.SMTPURL, s.SMTPURLFile, "CANOPY_SMTP_URL")}
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	c := &Checked{Settings: s}
 	var err error
 	c.Public, err = url.Parse(strings.TrimSuffix(s.PublicURL, "/"))
 	if err != nil || c.Public.Scheme != "http" && c.Public.Scheme != "https" || c.Public.Host == "" || c.Public.Path != "" || c.Public.RawQuery != "" {
-		return nil, errors.New("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com")
+		wrong("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com")
+		c.Public = &url.URL{Scheme: "http", Host: "localhost"}
 	}
 	c.PublicURL = c.Public.String()
 	c.Origin = c.Public.Scheme + "://" + c.Public.Host
@@ -86,28 +87,31 @@ func (s Settings) Check() (*Checked, error) {
 		{"CANOPY_REFRESH_TOKEN_TTL_MAX", s.RefreshMax, time.Hour, 8760 * time.Hour},
 	} {
 		if b.v < b.min || b.v > b.max {
-			return nil, fmt.Errorf("%s must be %s to %s", b.name, b.min, b.max)
+			wrong("%s must be %s to %s", b.name, b.min, b.max)
 		}
 	}
 	for _, p := range s.TrustedProxies {
 		prefix, err := netip.ParsePrefix(p)
 		if err != nil {
-			return nil, fmt.Errorf("CANOPY_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", p)
+			wrong("CANOPY_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", p)
 		}
 		c.Proxies = append(c.Proxies, prefix)
 	}
 	if c.Limits, err = ratelimit.Parse(s.RateLimits); err != nil {
-		return nil, fmt.Errorf("CANOPY_RATE_LIMITS: %w", err)
+		wrong("CANOPY_RATE_LIMITS: %w", err)
 	}
 	if s.SMTPURL != "" {
 		smtp, err := mail.ParseSMTPURL(s.SMTPURL)
 		if err != nil {
-			return nil, fmt.Errorf("CANOPY_SMTP_URL: %w", err)
+			wrong("CANOPY_SMTP_URL: %w", err)
 		}
 		c.SMTP = &smtp
 	}
 	if _, err := mail.NewRenderer(c.Public, s.MailFrom); err != nil {
-		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
+		wrong("CANOPY_MAIL_FROM: %w", err)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
