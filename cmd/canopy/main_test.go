@@ -1,0 +1,54 @@
+package main
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"canopy": main})
+}
+
+// TestCommands runs the scripts of testdata against the real program, each in an
+// empty directory with a free port of its own, $ADDR.
+//
+//	lines N FILE    the file has N lines
+//	ready           waits until the server at $ADDR says that it is ready
+func TestCommands(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			e.Setenv("ADDR", ln.Addr().String())
+			return ln.Close()
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"lines": func(ts *testscript.TestScript, neg bool, args []string) {
+				if len(args) != 2 {
+					ts.Fatalf("usage: lines N FILE")
+				}
+				n := strings.Count(ts.ReadFile(args[1]), "\n")
+				if (strconv.Itoa(n) == args[0]) == neg {
+					ts.Fatalf("%s has %d lines", args[1], n)
+				}
+			},
+			"ready": func(ts *testscript.TestScript, _ bool, _ []string) {
+				for range 600 {
+					if ts.Exec("canopy", "healthcheck", "--url", "http://"+ts.Getenv("ADDR")) == nil {
+						return
+					}
+					time.Sleep(50 * time.Millisecond)
+				}
+				ts.Fatalf("no server at %s", ts.Getenv("ADDR"))
+			},
+		},
+	})
+}
