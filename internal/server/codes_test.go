@@ -292,6 +292,11 @@ func broken(t *testing.T, p *provoker) servertest.Answer {
 // full.
 func unavailable(t *testing.T, p *provoker) servertest.Answer {
 	own := &provoker{Server: servertest.New(t, p.engine, nil), engine: p.engine}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(own.Log.String())
+		}
+	})
 	c, account := own.owner()
 	if p.engine == database.Postgres {
 		dbtest.Disconnect(t, own.DB)
