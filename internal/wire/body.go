@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
@@ -22,11 +23,15 @@ type bodies struct {
 	registry huma.Registry
 }
 
-func newBodies() bodies {
-	// Field names match exactly, case included, and a list is never null. These
-	// switches of Huma are variables of its package; nothing else uses it.
+// setHuma: field names match exactly, case included, and a list is never null.
+// These switches are variables of Huma's package; nothing else uses it.
+var setHuma = sync.OnceFunc(func() {
 	huma.ValidateStrictCasing = true
 	huma.DefaultArrayNullable = false
+})
+
+func newBodies() bodies {
+	setHuma()
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]())
 	return bodies{registry}
