@@ -250,8 +250,8 @@ func (b *Builder) Build(revision uint64) (*Snapshot, []Problem) {
 	b.buildKeys(s, sess)
 	roles := b.buildRoles(s, sess)
 	nodes := b.buildNodes(s, sess)
-	members := b.buildMembers(s, sess)
-	b.buildAssignments(s, nodes, members, roles)
+	members, seats := b.buildMembers(s, sess)
+	b.buildAssignments(s, nodes, members, roles, seats)
 	sess.end()
 	problems := b.problems
 	*b = Builder{}
@@ -294,7 +294,7 @@ func (b *Builder) buildNodes(s *Snapshot, sess *session) renumbering {
 		b.hang(uint32(n))
 	}
 	re := b.renumber(SubjectNode, b.nodes.ids, b.nodes.state, func(state rowState) bool { return state&rooted != 0 })
-	s.byNode.reserve(sess, len(re.order))
+	s.plates.homes.layOut(homesFor(len(re.order) * 9 / 8))
 	kids := make([]uint32, len(re.order)+1) // how many children each node has, later where they begin
 	for i, old := range re.order {
 		up := uint32(nowhere)
@@ -309,7 +309,7 @@ func (b *Builder) buildNodes(s *Snapshot, sess *session) renumbering {
 		}
 		s.up.add(sess, up)
 		s.nodes.add(sess, b.nodes.ids[old])
-		s.byNode.put(sess, hashID(b.nodes.ids[old]), uint32(i), s.hashNode)
+		s.plates.put(sess, b.nodes.ids[old], uint32(i), up, s.hashNode)
 	}
 	pairs := make([]pair, accumulate(kids))
 	for i := range re.order {
@@ -375,15 +375,15 @@ func (b *Builder) hang(n uint32) {
 	}
 }
 
-func (b *Builder) buildMembers(s *Snapshot, sess *session) renumbering {
+// buildMembers also returns the numbers of the members, in the order of their
+// ids: here a renumbering gives places in that order.
+func (b *Builder) buildMembers(s *Snapshot, sess *session) (renumbering, []uint32) {
 	re := b.renumber(SubjectMember, b.members.ids, b.members.state, rowState.good)
-	s.byMember.reserve(sess, len(re.order))
-	for _, old := range re.order {
-		u := b.members.ids[old]
-		n := s.members.add(sess, member{id: u, state: b.members.states[old]})
-		s.byMember.put(sess, hashID(u), n, s.hashMember)
+	list := make([]member, len(re.order))
+	for i, old := range re.order {
+		list[i] = member{id: b.members.ids[old], state: b.members.states[old]}
 	}
-	return re
+	return re, s.members.settle(sess, list)
 }
 
 // A renumbering leads from the builder's numbers to the snapshot's, which leave
@@ -426,10 +426,10 @@ func accumulate(counts []uint32) uint32 {
 	return sum
 }
 
-func (b *Builder) buildAssignments(s *Snapshot, nodes, members, roles renumbering) {
+func (b *Builder) buildAssignments(s *Snapshot, nodes, members, roles renumbering, seats []uint32) {
 	// By member: count, then place. What is placed is where the link lies, not
 	// the link, which is ten times as long.
-	begin := make([]uint32, s.members.n+1)
+	begin := make([]uint32, len(seats)+1)
 	for _, piece := range b.assignments {
 		for i := range piece {
 			l := &piece[i]
@@ -453,11 +453,11 @@ func (b *Builder) buildAssignments(s *Snapshot, nodes, members, roles renumberin
 	// begin[m] is now where the next member begins.
 	holders := newPairing(s.nodes.n, len(places))
 	bearers := newPairing(s.roles.n, len(places))
-	var heavy []heavyRow
+	var crowded []heavyRow
 	var from uint32
-	for m := range s.members.n {
-		mine := places[from:begin[m]]
-		from = begin[m]
+	for i, m := range seats {
+		mine := places[from:begin[i]]
+		from = begin[i]
 		if len(mine) == 0 {
 			continue
 		}
@@ -473,16 +473,17 @@ func (b *Builder) buildAssignments(s *Snapshot, nodes, members, roles renumberin
 		// The session of this build may change every leaf in place.
 		who := s.members.at(m)
 		if s.assignments += len(rows); len(rows) <= lightRows {
-			who.rows = rows
+			who.setRows(rows)
 			continue
 		}
-		who.heavy = uint32(len(rows))
+		who.setHeavy(uint32(len(rows)))
 		for i := range rows {
-			heavy = append(heavy, heavyRow{member: m, row: rows[i]})
+			crowded = append(crowded, heavyRow{member: m, row: rows[i]})
 		}
 	}
 	b.assignments = nil
-	s.heavy = plant(heavy)
+	slices.SortStableFunc(crowded, func(x, y heavyRow) int { return compare(x.member, y.member) })
+	s.heavy = plant(crowded)
 	s.holders = plant(holders.pairs())
 	s.bearers = plant(bearers.pairs())
 }

@@ -49,6 +49,49 @@ func (d *dumper) numbersOf(x *index) []uint32 {
 	return list
 }
 
+// nodeNumbers is the numbers that the plates and the index beside them lead to.
+func (d *dumper) nodeNumbers() []uint32 {
+	list := d.numbersOf(&d.s.plates.strays)
+	for i := range d.s.plates.homes.n {
+		for _, p := range d.s.plates.homes.at(i) {
+			if p.id == zeroID {
+				continue
+			}
+			if homeOf(hashID(p.id), d.s.plates.homes.n) != i || p.up != *d.s.up.at(p.number) || p.id != *d.s.nodes.at(p.number) {
+				d.wrong("the plate of node %d does not say what is so", p.number)
+			}
+			list = append(list, p.number)
+		}
+	}
+	if len(list) != d.s.plates.size {
+		d.wrong("%d nodes are found of %d", len(list), d.s.plates.size)
+	}
+	return list
+}
+
+// memberNumbers is the numbers of the members who sit at home, and of the strays.
+func (d *dumper) memberNumbers() []uint32 {
+	strays := d.numbersOf(&d.s.members.strays)
+	list := slices.Clone(strays)
+	for m := range d.s.members.end {
+		who := d.s.members.at(m)
+		if who.id == zeroID {
+			continue
+		}
+		home := d.s.members.atHome(m, hashID(who.id))
+		if home == slices.Contains(strays, m) {
+			d.wrong("member %d is at home: %v, and that is not what the index says", m, home)
+		}
+		if home {
+			list = append(list, m)
+		}
+	}
+	if len(list) != d.s.members.size {
+		d.wrong("%d members are found of %d", len(list), d.s.members.size)
+	}
+	return list
+}
+
 func (d *dumper) keys() {
 	var keys []string
 	for _, n := range d.numbersOf(&d.s.byKey) {
@@ -89,7 +132,7 @@ func (d *dumper) roles() {
 func (d *dumper) nodes() {
 	roots := 0
 	var lines []string
-	numbers := d.numbersOf(&d.s.byNode)
+	numbers := d.nodeNumbers()
 	for _, n := range numbers {
 		u, up := *d.s.nodes.at(n), d.s.parent(n)
 		if m, ok := d.s.nodeOf(u); !ok || m != n {
@@ -127,13 +170,19 @@ func (d *dumper) nodes() {
 func (d *dumper) members() {
 	var lines []string
 	total := 0
-	for _, n := range d.numbersOf(&d.s.byMember) {
+	for _, n := range d.memberNumbers() {
 		m := d.s.members.at(n)
 		if k, ok := d.s.memberOf(m.id); !ok || k != n {
 			d.wrong("member %d is not found", n)
 		}
-		if len(m.rows) > lightRows || m.heavy > 0 && m.rows != nil {
-			d.wrong("member %d has %d rows and %d heavy ones", n, len(m.rows), m.heavy)
+		if len(m.rows) > lightRows || m.few == heavy && (m.rows != nil || m.heavy() == 0) || len(m.rows) > fewRows != (m.few == many) {
+			d.wrong("member %d has %d rows and %d heavy ones", n, len(m.rows), m.heavy())
+		}
+		for i := range min(int(m.few), len(m.rows)) {
+			if m.few <= fewRows && (int(m.few) != len(m.rows) || m.nodes[i] != m.rows[i].node ||
+				m.roles[i] != inRow && (uint32(m.roles[i]) != m.rows[i].role || m.rows[i].from != Beginning || m.rows[i].to != Forever)) {
+				d.wrong("member %d says wrongly where its rows are", n)
+			}
 		}
 		lines = append(lines, fmt.Sprintf("member %s %d", m.id, m.state))
 		count := 0
@@ -213,18 +262,18 @@ func (d *dumper) pairs(what string, t *tree[pair], ofNode bool) {
 // numbers checks that every number is in use or free, and never both.
 func (d *dumper) numbers() {
 	for _, x := range []struct {
-		what  string
-		n     uint32
-		index *index
-		free  *vacancy
+		what string
+		n    uint32
+		used []uint32
+		free *vacancy
 	}{
-		{"node", d.s.nodes.n, &d.s.byNode, d.s.nodeFree},
-		{"member", d.s.members.n, &d.s.byMember, d.s.memberFree},
-		{"role", d.s.roles.n, &d.s.byRole, d.s.roleFree},
-		{"key", d.s.keys.n, &d.s.byKey, d.s.keyFree},
+		{"node", d.s.nodes.n, d.nodeNumbers(), d.s.nodeFree},
+		{"member", d.s.members.end, d.memberNumbers(), d.s.memberFree},
+		{"role", d.s.roles.n, d.numbersOf(&d.s.byRole), d.s.roleFree},
+		{"key", d.s.keys.n, d.numbersOf(&d.s.byKey), d.s.keyFree},
 	} {
 		seen := map[uint32]bool{}
-		for _, n := range d.numbersOf(x.index) {
+		for _, n := range x.used {
 			if seen[n] {
 				d.wrong("%s %d is twice in the index", x.what, n)
 			}
@@ -235,6 +284,14 @@ func (d *dumper) numbers() {
 				d.wrong("%s %d is free and in use", x.what, v.number)
 			}
 			seen[v.number] = true
+		}
+		for m := range x.n {
+			if x.what == "member" && d.s.members.at(m).empty() {
+				if seen[m] {
+					d.wrong("seat %d is empty and in use", m)
+				}
+				seen[m] = true
+			}
 		}
 		if len(seen) != int(x.n) {
 			d.wrong("%d of %d %s numbers are known", len(seen), x.n, x.what)

@@ -218,7 +218,6 @@ func (c PutNode) apply(ed *editor) {
 		if n == ed.up.n {
 			ed.up.add(ed.session, nowhere)
 		}
-		ed.byNode.put(ed.session, hashID(c.ID), n, ed.hashNode)
 	}
 	if was != up && was != nowhere {
 		ed.children.drop(ed.session, ed.atNode(was, c.ID))
@@ -232,8 +231,13 @@ func (c PutNode) apply(ed *editor) {
 	if !c.Active {
 		up |= off
 	}
-	if *ed.up.at(n) != up || !known {
+	switch {
+	case !known:
 		*ed.up.edit(ed.session, n) = up
+		ed.plates.put(ed.session, c.ID, n, up, ed.hashNode)
+	case *ed.up.at(n) != up:
+		*ed.up.edit(ed.session, n) = up
+		ed.plates.set(ed.session, c.ID, up)
 	}
 }
 
@@ -258,7 +262,7 @@ func (c DropNode) apply(ed *editor) {
 		if up := ed.parent(n); up != nowhere {
 			ed.children.drop(ed.session, ed.atNode(up, u))
 		}
-		ed.byNode.drop(ed.session, hashID(u), n)
+		ed.plates.drop(ed.session, u, n)
 		*ed.nodes.edit(ed.session, n) = id.ID{}
 		*ed.up.edit(ed.session, n) = nowhere | off
 	}
@@ -277,8 +281,7 @@ func (c PutMember) apply(ed *editor) {
 		ed.members.edit(ed.session, m).state = c.state()
 		return
 	}
-	m := place(ed.session, &ed.members, &ed.memberFree, member{id: c.Identity, state: c.state()})
-	ed.byMember.put(ed.session, hashID(c.Identity), m, ed.hashMember)
+	ed.members.put(ed.session, &ed.memberFree, member{id: c.Identity, state: c.state()})
 }
 
 func (c DropMember) apply(ed *editor) {
@@ -287,8 +290,7 @@ func (c DropMember) apply(ed *editor) {
 		return
 	}
 	ed.dropRows(m, func(*row) bool { return true })
-	ed.byMember.drop(ed.session, hashID(c.Identity), m)
-	*ed.members.edit(ed.session, m) = member{}
+	ed.members.drop(ed.session, m)
 	ed.freeMembers = append(ed.freeMembers, m)
 }
 

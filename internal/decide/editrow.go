@@ -23,14 +23,14 @@ func (ed *editor) putRow(m uint32, r row) {
 	}
 	who := ed.members.edit(ed.session, m)
 	switch {
-	case who.heavy > 0:
+	case who.few == heavy:
 		if ed.heavy.put(ed.session, heavyRow{m, r}, atHeavy(m, r.node, r.id)) {
-			who.heavy++
+			who.setHeavy(who.heavy() + 1)
 		}
 	case old == nil && len(who.rows) == lightRows:
 		ed.fatten(m, who)
 		ed.heavy.put(ed.session, heavyRow{m, r}, atHeavy(m, r.node, r.id))
-		who.heavy++
+		who.setHeavy(who.heavy() + 1)
 	default:
 		at := slices.IndexFunc(who.rows, func(x row) bool { return atRow(r.node, r.id)(x) >= 0 })
 		if at < 0 {
@@ -43,7 +43,7 @@ func (ed *editor) putRow(m uint32, r row) {
 		rows := make([]row, 0, at+1+len(who.rows)-rest)
 		rows = append(rows, who.rows[:at]...)
 		rows = append(rows, r)
-		who.rows = append(rows, who.rows[rest:]...)
+		who.setRows(append(rows, who.rows[rest:]...))
 	}
 	if old == nil {
 		ed.assignments++
@@ -62,16 +62,16 @@ func (ed *editor) fatten(m uint32, who *member) {
 	for _, r := range who.rows {
 		ed.heavy.put(ed.session, heavyRow{m, r}, atHeavy(m, r.node, r.id))
 	}
-	who.heavy, who.rows = uint32(len(who.rows)), nil
+	who.setHeavy(uint32(len(who.rows)))
 }
 
 // slim takes them back. It waits until a quarter is left, so that a member at
 // the limit doesn't go to and fro.
 func (ed *editor) slim(m uint32, who *member) {
-	if who.heavy > lightRows/4 {
+	if who.heavy() > lightRows/4 {
 		return
 	}
-	rows := make([]row, 0, who.heavy)
+	rows := make([]row, 0, who.heavy())
 	ed.eachHeavy(m, 0, nowhere, func(r *row) bool {
 		rows = append(rows, *r)
 		return true
@@ -79,7 +79,7 @@ func (ed *editor) slim(m uint32, who *member) {
 	for _, r := range rows {
 		ed.heavy.drop(ed.session, atHeavy(m, r.node, r.id))
 	}
-	who.heavy, who.rows = 0, rows
+	who.setRows(rows)
 }
 
 // dropRows takes away the assignments of m that which says yes to.
@@ -113,10 +113,10 @@ func (ed *editor) dropAll(m uint32, gone []row) {
 		return
 	}
 	who := ed.members.edit(ed.session, m)
-	if who.heavy > 0 {
+	if who.few == heavy {
 		for _, r := range gone {
 			ed.heavy.drop(ed.session, atHeavy(m, r.node, r.id))
-			who.heavy--
+			who.setHeavy(who.heavy() - 1)
 		}
 		ed.slim(m, who)
 	} else {
@@ -129,7 +129,7 @@ func (ed *editor) dropAll(m uint32, gone []row) {
 			}
 			rows = append(rows, r)
 		}
-		who.rows = rows
+		who.setRows(rows)
 	}
 	ed.assignments -= len(gone)
 	var roles bitset

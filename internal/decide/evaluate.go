@@ -94,27 +94,18 @@ func (s *Snapshot) judge(q *Question, t *tally) Reason {
 	if q.Scope != AtNode {
 		return s.judgeAnywhere(q, t)
 	}
-	if s.members.n == 0 || s.nodes.n == 0 {
-		return s.judgeNowhere(q)
-	}
-	// In a large environment nearly all of the time goes into waiting for memory:
-	// for the bucket, the record and the rows of the identity, and for the
-	// bucket, the id and the parents of the node. The two ways are taken side by
-	// side, step by step, so that the waits overlap.
+	// In a large environment nearly all of the time goes into waiting for memory.
+	// The homes of the identity and of the node are looked at side by side, so
+	// that the waits overlap.
 	hm, hn := hashID(q.Identity), hashID(q.Node)
-	mb, nb := s.byMember.first(hm), s.byNode.first(hn)
-	mHits, nHits := mb.hits(hm), nb.hits(hn)
-	m, n := mb.slot(mHits), nb.slot(nHits) // any number when there is no hit, but one of the table
-	who, node := s.members.at(m), s.nodes.at(n)
-	t.fetch(*s.up.at(n))
-	if rows := who.rows; len(rows) > 0 {
-		t.fetch(rows[0].node)
-		t.fetch(rows[len(rows)/2].node)
-		t.fetch(rows[len(rows)-1].node)
-	}
-	ok, found := who.id == q.Identity && mHits != 0, *node == q.Node && nHits != 0
-	if !ok {
-		if m, ok = mb.find(hm, mHits, func(n uint32) bool { return s.members.at(n).id == q.Identity }); !ok {
+	members, first := s.members.home(hm)
+	nodes := s.plates.home(hn)
+	mSeat, nSeat := members.seat(&q.Identity), nodes.seat(&q.Node)
+
+	m, who := first+mSeat, &members[mSeat%homeLen]
+	if mSeat == homeLen {
+		var ok bool
+		if m, ok = s.members.stray(q.Identity, hm); !ok {
 			return IdentityNotFound
 		}
 		who = s.members.at(m)
@@ -122,22 +113,27 @@ func (s *Snapshot) judge(q *Question, t *tally) Reason {
 	if reason := who.reason(); reason != None {
 		return reason
 	}
-	if !found {
-		if n, found = nb.find(hn, nHits, func(n uint32) bool { return *s.nodes.at(n) == q.Node }); !found {
+	at, up := nodes[nSeat%homeLen].number, nodes[nSeat%homeLen].up
+	if nSeat == homeLen {
+		var ok bool
+		if at, ok = s.strayNode(q.Node, hn); !ok {
 			return NodeNotFound
 		}
+		up = *s.up.at(at)
 	}
 	var known bool
 	t.key, known = s.keyOf(q.Permission)
 	var line [16]uint32 // a piece of the lineage
-	for at := n; at != nowhere; {
+	for at != nowhere {
 		depth := 0
 		for ; depth < len(line) && at != nowhere; depth++ {
-			up := *s.up.at(at)
 			if up&off != 0 {
 				return NodeInactive
 			}
 			line[depth], at = at, up
+			if at != nowhere {
+				up = *s.up.at(at)
+			}
 		}
 		if known {
 			s.gather(m, who, line[:depth], t)
@@ -149,29 +145,30 @@ func (s *Snapshot) judge(q *Question, t *tally) Reason {
 	return t.best
 }
 
-// judgeNowhere is for an environment in which there never was a node, or never
-// a member, so that not even the wrong one can be looked at.
-func (s *Snapshot) judgeNowhere(q *Question) Reason {
-	m, ok := s.memberOf(q.Identity)
-	if !ok {
-		return IdentityNotFound
-	}
-	if reason := s.members.at(m).reason(); reason != None {
-		return reason
-	}
-	return NodeNotFound
-}
-
 // gather counts the assignments of a member at some nodes.
 func (s *Snapshot) gather(m uint32, who *member, nodes []uint32, t *tally) {
 	rows := who.rows
 	switch {
-	case who.heavy > 0:
+	case who.few <= fewRows:
+		// Hardly any row matches, so these branches are foreseen.
+		for i := range who.few {
+			at := who.nodes[i]
+			for _, n := range nodes {
+				if at != n {
+					continue
+				}
+				if role := who.roles[i]; role != inRow {
+					t.countRole(s, uint32(role))
+				} else {
+					t.count(s, &rows[i])
+				}
+			}
+		}
+	case who.few == heavy:
 		for _, n := range nodes {
 			s.eachHeavy(m, n, n, func(r *row) bool { t.count(s, r); return true })
 		}
 	case len(rows) <= 8:
-		// Hardly any row matches, so these branches are foreseen.
 		for i := range rows {
 			for _, n := range nodes {
 				if rows[i].node == n {
@@ -232,19 +229,18 @@ type tally struct {
 	few  [8]uint32
 	rest []uint32 // granting roles beyond the eighth
 	now  Instant
-
-	fetched uint32
 }
-
-// fetch makes sure that v, which is needed soon, is on its way from memory.
-func (t *tally) fetch(v uint32) { t.fetched += v }
 
 // weigh says how far the row gets.
 func (t *tally) weigh(s *Snapshot, r *row) Reason {
 	if !within(r.from, r.to, t.now) {
 		return AssignmentNotActive
 	}
-	ro := s.roles.at(r.role)
+	return t.weighRole(s, r.role)
+}
+
+func (t *tally) weighRole(s *Snapshot, r uint32) Reason {
+	ro := s.roles.at(r)
 	switch {
 	case !ro.active:
 		return RoleInactive
@@ -257,6 +253,13 @@ func (t *tally) weigh(s *Snapshot, r *row) Reason {
 func (t *tally) count(s *Snapshot, r *row) {
 	if reason := t.weigh(s, r); t.matters(reason, r.role) {
 		t.add(reason, r.role)
+	}
+}
+
+// countRole counts a row that has no window.
+func (t *tally) countRole(s *Snapshot, r uint32) {
+	if reason := t.weighRole(s, r); t.matters(reason, r) {
+		t.add(reason, r)
 	}
 }
 

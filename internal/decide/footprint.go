@@ -30,15 +30,15 @@ func (s *Snapshot) Footprint() Footprint {
 		NodeIDs:      tableSize(&s.nodes),
 		NodeParents:  tableSize(&s.up),
 		NodeChildren: treeSize(&s.children),
-		NodeIndex:    indexSize(&s.byNode),
-		Members:      tableSize(&s.members),
-		MemberIndex:  indexSize(&s.byMember),
+		NodeIndex:    hallSize(&s.plates.homes) + indexSize(&s.plates.strays),
+		Members:      hallSize(&s.members.seats),
+		MemberIndex:  indexSize(&s.members.strays),
 		Assignments:  treeSize(&s.heavy),
 		Holders:      treeSize(&s.holders),
 		Bearers:      treeSize(&s.bearers),
 		Catalog:      tableSize(&s.roles) + indexSize(&s.byRole) + tableSize(&s.keys) + indexSize(&s.byKey),
 	}
-	for m := range s.members.n {
+	for m := range s.members.end {
 		f.Assignments += cap(s.members.at(m).rows) * sizeOf[row]()
 	}
 	for r := range s.roles.n {
@@ -57,6 +57,16 @@ func spineSize[P any](v *spine[P]) int {
 }
 
 func tableSize[T any, L leaf[T]](t *table[T, L]) int { return spineSize(&t.leaves) }
+
+func hallSize[T any, L leaf[T]](h *hall[T, L]) int {
+	size := len(h.base)*sizeOf[L]() + cap(h.moved)*8 + cap(h.late.ribs)*sizeOf[*rib[L]]() + len(h.late.ribs)*sizeOf[rib[L]]()
+	for i := range uint32(h.late.n) {
+		if h.late.at(i) != nil {
+			size += sizeOf[L]()
+		}
+	}
+	return size
+}
 
 func indexSize(x *index) int {
 	size := tableSize(&x.buckets)

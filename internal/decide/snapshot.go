@@ -18,12 +18,11 @@ type Snapshot struct {
 	up       table[uint32, [2048]uint32] // by node: its parent, and whether it is switched off
 	children tree[pair]                  // (node, child)
 	nodeFree *vacancy
-	byNode   index
+	plates   plates
 	root     uint32
 
-	members    table[member, [128]member]
+	members    crowd
 	memberFree *vacancy
-	byMember   index
 	heavy      tree[heavyRow] // the assignments of members that have many
 
 	roles    table[role, [32]role]
@@ -46,19 +45,66 @@ const (
 )
 
 // A member is an identity that has, or had, a membership.
+// Of a few rows the record says itself what most decisions need to know.
 type member struct {
 	id    id.ID
-	rows  []row // by node, then id; nil when heavy
+	rows  []row           // by node, then id; nil when heavy
+	nodes [fewRows]uint32 // of the rows when they are few; when heavy, how many they are
+	roles [fewRows]uint8  // of the rows when they are few, or inRow
+	few   uint8           // how many they are, or one of the two below
 	state memberState
-	heavy uint32 // how many rows it has in Snapshot.heavy; 0 when rows has them
 }
+
+// fewRows is how many rows a record tells of.
+const fewRows = 6
+
+const (
+	many  = fewRows + 1 // more than fewRows
+	heavy = fewRows + 2 // in Snapshot.heavy
+
+	// inRow is for a row that has a window, or a role of too high a number: it
+	// must be looked at.
+	inRow = 255
+)
 
 type memberState uint8
 
 const (
 	identityActive memberState = 1 << iota
 	membershipActive
+	left // nobody: a member was dropped here, and the number is not free again by itself
 )
+
+// empty reports whether nobody ever sat here.
+func (m *member) empty() bool { return m.id == zeroID && m.state == 0 }
+
+func (m *member) setRows(rows []row) {
+	m.rows, m.nodes, m.roles, m.few = rows, [fewRows]uint32{}, [fewRows]uint8{}, many
+	if len(rows) > fewRows {
+		return
+	}
+	m.few = uint8(len(rows))
+	for i := range rows {
+		m.nodes[i] = rows[i].node
+		m.roles[i] = inRow
+		if r := &rows[i]; r.from == Beginning && r.to == Forever && r.role < inRow {
+			m.roles[i] = uint8(r.role)
+		}
+	}
+}
+
+// heavy is how many rows the member has in Snapshot.heavy; 0 when it keeps them
+// itself.
+func (m *member) heavy() uint32 {
+	if m.few == heavy {
+		return m.nodes[0]
+	}
+	return 0
+}
+
+func (m *member) setHeavy(n uint32) {
+	m.rows, m.nodes, m.roles, m.few = nil, [fewRows]uint32{n}, [fewRows]uint8{}, heavy
+}
 
 // A row is an assignment as its member keeps it: 40 bytes without a pointer.
 type row struct {
@@ -97,19 +143,27 @@ func (s *Snapshot) Counts() Counts {
 	return Counts{
 		Permissions: s.byKey.size,
 		Roles:       s.byRole.size,
-		Nodes:       s.byNode.size,
-		Members:     s.byMember.size,
+		Nodes:       s.plates.size,
+		Members:     s.members.size,
 		Assignments: s.assignments,
 	}
 }
 
 func (s *Snapshot) nodeOf(u id.ID) (uint32, bool) {
-	return s.byNode.find(hashID(u), func(n uint32) bool { return *s.nodes.at(n) == u })
+	h := hashID(u)
+	home := s.plates.home(h)
+	if seat := home.seat(&u); seat < homeLen {
+		return home[seat].number, true
+	}
+	return s.strayNode(u, h)
 }
 
-func (s *Snapshot) memberOf(u id.ID) (uint32, bool) {
-	return s.byMember.find(hashID(u), func(n uint32) bool { return s.members.at(n).id == u })
+// strayNode finds a node without a plate.
+func (s *Snapshot) strayNode(u id.ID, h uint64) (uint32, bool) {
+	return s.plates.strays.find(h, func(n uint32) bool { return *s.nodes.at(n) == u })
 }
+
+func (s *Snapshot) memberOf(u id.ID) (uint32, bool) { return s.members.find(u) }
 
 func (s *Snapshot) roleOf(u id.ID) (uint32, bool) {
 	return s.byRole.find(hashID(u), func(n uint32) bool { return s.roles.at(n).id == u })
@@ -119,10 +173,9 @@ func (s *Snapshot) keyOf(key string) (uint32, bool) {
 	return s.byKey.find(maphash.String(s.seed, key), func(n uint32) bool { return *s.keys.at(n) == key })
 }
 
-func (s *Snapshot) hashNode(n uint32) uint64   { return hashID(*s.nodes.at(n)) }
-func (s *Snapshot) hashMember(n uint32) uint64 { return hashID(s.members.at(n).id) }
-func (s *Snapshot) hashRole(n uint32) uint64   { return hashID(s.roles.at(n).id) }
-func (s *Snapshot) hashKey(n uint32) uint64    { return maphash.String(s.seed, *s.keys.at(n)) }
+func (s *Snapshot) hashNode(n uint32) uint64 { return hashID(*s.nodes.at(n)) }
+func (s *Snapshot) hashRole(n uint32) uint64 { return hashID(s.roles.at(n).id) }
+func (s *Snapshot) hashKey(n uint32) uint64  { return maphash.String(s.seed, *s.keys.at(n)) }
 
 // parent is the node above n, or nowhere.
 func (s *Snapshot) parent(n uint32) uint32 { return *s.up.at(n) &^ off }
@@ -207,7 +260,7 @@ func (s *Snapshot) eachRow(m uint32, yield func(*row) bool) {
 			return
 		}
 	}
-	if who.heavy > 0 {
+	if who.few == heavy {
 		s.eachHeavy(m, 0, nowhere, yield)
 	}
 }
@@ -215,7 +268,7 @@ func (s *Snapshot) eachRow(m uint32, yield func(*row) bool) {
 // eachRowAt calls yield with every assignment of member m at node n, by id.
 func (s *Snapshot) eachRowAt(m, n uint32, yield func(*row) bool) {
 	who := s.members.at(m)
-	if who.heavy > 0 {
+	if who.few == heavy {
 		s.eachHeavy(m, n, n, yield)
 		return
 	}
@@ -264,7 +317,7 @@ func rowsFrom(rows []row, n uint32) int {
 // rowCount is how many assignments member m has.
 func (s *Snapshot) rowCount(m uint32) int {
 	who := s.members.at(m)
-	return len(who.rows) + int(who.heavy)
+	return len(who.rows) + int(who.heavy())
 }
 
 func compare(a, b uint32) int {

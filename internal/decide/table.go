@@ -28,6 +28,15 @@ func (v *spine[P]) edit(s *session, i uint32) *P {
 	return p
 }
 
+// put sets the entry at i.
+func (v *spine[P]) put(s *session, i uint32, p P) *P {
+	q := new(P)
+	*q = p
+	s.own(q)
+	v.rib(s, i>>ribBits)[i&(ribLen-1)] = q
+	return q
+}
+
 // grow adds an empty entry.
 func (v *spine[P]) grow(s *session) *P {
 	v.detach(s)
@@ -65,7 +74,7 @@ type table[T any, L leaf[T]] struct {
 }
 
 type leaf[T any] interface {
-	[32]T | [64]T | [128]T | [512]T | [2048]T
+	[16]T | [32]T | [64]T | [128]T | [512]T | [2048]T
 }
 
 // at is the item at i, to be read only. i must be below n.
