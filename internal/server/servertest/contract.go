@@ -46,6 +46,9 @@ var ours = sync.OnceValues(func() (*contract, error) {
 // hold tells where an answer is not what the document promises. Pages and
 // unknown routes are no operations; unknown routes still answer in our envelope.
 func (c *contract) hold(r *http.Request, a Answer) error {
+	if r.Method == http.MethodHead {
+		return nil // nothing is promised, and there is no body
+	}
 	media, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
 	_, pattern := c.mux.Handler(r)
 	if pattern == "" {

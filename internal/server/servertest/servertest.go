@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/database"
 	"canopy.dev/canopy/internal/database/dbtest"
+	"canopy.dev/canopy/internal/registration"
 	"canopy.dev/canopy/internal/secret"
 	"canopy.dev/canopy/internal/server"
 )
@@ -30,17 +32,28 @@ import (
 const Password = "Correct-Horse-7"
 
 // Clock is what a server takes for the time. It goes on with the real one and
-// can be turned ahead.
+// can be turned ahead or stopped.
 type Clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
+	mu      sync.Mutex
+	ahead   time.Duration
+	stopped time.Time
 }
 
 // Now is the time of the test.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.stopped.IsZero() {
+		return c.stopped
+	}
 	return time.Now().Add(c.ahead)
+}
+
+// Stop holds the clock at an instant.
+func (c *Clock) Stop(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = at
 }
 
 // Advance turns the clock ahead.
@@ -173,6 +186,21 @@ func (s *Server) Client() *Client {
 	return &Client{s: s, http: &http.Client{Jar: jar}}
 }
 
+// CookieValue is a cookie that the caller holds for a path, "" without one.
+func (c *Client) CookieValue(path, name string) string {
+	c.s.t.Helper()
+	u, err := url.Parse(c.s.URL + path)
+	if err != nil {
+		c.s.t.Fatal(err)
+	}
+	for _, cookie := range c.http.Jar.Cookies(u) {
+		if cookie.Name == name {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
 // Do sends a request; body is a string as it is, else JSON; header holds pairs.
 // It may be called by several goroutines.
 func (c *Client) Do(method, path string, body any, header ...string) Answer {
@@ -283,6 +311,20 @@ func (s *Server) SignUp(email, accountName string) (*Client, string) {
 	c.Must(200, "POST", "/v1/auth/verify-email", Map{"token": s.MailedToken(email)})
 	c.SignIn(email)
 	return c, a.Text("data", "account", "slug")
+}
+
+// Bootstrap makes an Account and its owner as the command of that name does, and
+// signs the owner in. The slug of the Account is the second result.
+func (s *Server) Bootstrap(email, accountName string) (*Client, string) {
+	s.t.Helper()
+	r, err := s.Registrations.Bootstrap(s.t.Context(), registration.Params{Email: email, Password: Password, FirstName: "Alex", LastName: "Reed",
+		AccountName: accountName, ApplicationName: "Lease Desk"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := s.Client()
+	c.SignIn(email)
+	return c, r.AccountSlug
 }
 
 // SignIn signs a person in who has one Account and Application.
