@@ -38,9 +38,6 @@ func (s *Service) Create(ctx context.Context, d Draft) (Invite, error) {
 
 func (s *Service) create(ctx context.Context, tx *database.Tx, d Draft) (Invite, error) {
 	caller := principal.From(ctx).Principal
-	if err := refuseMember(ctx, tx, caller.AccountID, d.Email); err != nil {
-		return Invite{}, err
-	}
 	// An expired invite steps aside, so that the index sees live ones only.
 	if _, err := tx.Exec(ctx, closeExpired, caller.AccountID, d.Email, tx.Now); err != nil {
 		return Invite{}, err
@@ -50,6 +47,11 @@ func (s *Service) create(ctx context.Context, tx *database.Tx, d Draft) (Invite,
 		Status: Pending, ExpiresAt: tx.Now.Add(s.Life), InvitedBy: caller.ID, CreatedAt: tx.Now, Delivery: Queued, SendCount: 1, askedAt: tx.Now}
 	n, err := tx.Exec(ctx, insertInvite, inv.ID, inv.AccountID, inv.Email, inv.FirstName, inv.LastName, d.folded(), d.searched(), token.Hash(), inv.InvitedBy, inv.CreatedAt, inv.ExpiresAt)
 	if err != nil {
+		return Invite{}, err
+	}
+	// Only after the insert, which waits for whoever accepts or revokes the live
+	// invite just now: before it, that person would not be a member yet.
+	if err := refuseMember(ctx, tx, caller.AccountID, d.Email); err != nil {
 		return Invite{}, err
 	}
 	if n == 0 {
