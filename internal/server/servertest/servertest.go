@@ -71,7 +71,7 @@ type Server struct {
 	Mail  *server.DevMail
 	Clock *Clock
 	Log   *Log
-	t     *testing.T
+	t     testing.TB
 }
 
 // Log keeps what the server logs.
@@ -105,7 +105,7 @@ func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *
 }
 
 // New runs a server until the test ends.
-func New(t *testing.T, engine database.Engine, change func(*config.Settings)) *Server {
+func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *Server {
 	t.Helper()
 	h := httptest.NewUnstartedServer(nil)
 	settings := config.Settings{PublicURL: "http://" + h.Listener.Addr().String(), DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "unused.db"),
