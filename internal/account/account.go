@@ -75,9 +75,13 @@ func ReserveSlug(ctx context.Context, tx *database.Tx, accountID id.ID, name str
 	}
 }
 
-// ProlongSlug keeps a reservation until a later instant.
-func ProlongSlug(ctx context.Context, tx *database.Tx, accountID id.ID, until time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE account_slug SET reserved_until = $1 WHERE account_id = $2 AND reserved_until IS NOT NULL`, until, accountID)
+// ProlongSlug keeps a reservation until a later instant. One that had run out
+// and was taken over is made anew, from the name.
+func ProlongSlug(ctx context.Context, tx *database.Tx, accountID id.ID, name string, until time.Time) error {
+	kept, err := tx.Exec(ctx, `UPDATE account_slug SET reserved_until = $1 WHERE account_id = $2 AND reserved_until IS NOT NULL`, until, accountID)
+	if err == nil && kept == 0 {
+		_, err = ReserveSlug(ctx, tx, accountID, name, until)
+	}
 	return err
 }
 

@@ -231,16 +231,17 @@ func (s *Service) Sweep(ctx context.Context) error {
 	})
 }
 
-// Resend gives the newest sign-up of an address a new link; the earlier one is
-// dead at once. A decoy's life is prolonged alike, without a mail. It tells the
-// caller nothing: doors answer before it runs.
+// Resend gives the newest sign-up of an address a new link, also one whose link
+// has grown too old, until 72 hours after the sign-up; the earlier link is dead
+// at once. A decoy's life is prolonged alike, without a mail. It tells the caller
+// nothing: doors answer before it runs.
 func (s *Service) Resend(ctx context.Context, email string) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
 		var rowID id.ID
 		var decoy bool
 		var created time.Time
-		err := tx.QueryRow(ctx, `SELECT id, is_decoy, created_at FROM registration WHERE email = $1 AND status = 'pending' AND expires_at > $2
-			ORDER BY created_at DESC, id DESC LIMIT 1`, email, tx.Now).Scan(&rowID, &decoy, &created)
+		err := tx.QueryRow(ctx, `SELECT id, is_decoy, created_at FROM registration WHERE email = $1 AND status = 'pending' AND created_at > $2
+			ORDER BY created_at DESC, id DESC LIMIT 1`, email, tx.Now.Add(-maxLife)).Scan(&rowID, &decoy, &created)
 		if errors.Is(err, database.ErrNoRows) {
 			return nil
 		}
@@ -257,7 +258,7 @@ func (s *Service) Resend(ctx context.Context, email string) error {
 		if err != nil {
 			return err
 		}
-		if err := account.ProlongSlug(ctx, tx, r.accountID, until); err != nil || decoy {
+		if err := account.ProlongSlug(ctx, tx, r.accountID, r.accountName, until); err != nil || decoy {
 			return err
 		}
 		if err := s.Mail.Count(ctx, tx, email); err != nil {

@@ -262,3 +262,34 @@ func TestSignUpTellsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestOldSignUpGetsANewLink: a sign-up whose link has grown too old can still be
+// confirmed by a newer one, under another slug where its own was taken meanwhile,
+// until 72 hours have gone.
+func TestOldSignUpGetsANewLink(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		guest := s.Client()
+		guest.Must(201, "POST", "/v1/auth/register", signUp("late@acme.com"))
+		old := s.MailedToken("late@acme.com")
+		s.Clock.Advance(25 * time.Hour)
+		if a := guest.Do("POST", "/v1/auth/verify-email", m{"token": old}); a.Code() != "auth.link_expired" {
+			t.Errorf("%d %s", a.Status, a.Raw)
+		}
+		_, slug := s.SignUp("quick@acme.com", signUp("late@acme.com")["account_name"].(string))
+		guest.Must(200, "POST", "/v1/auth/resend-verification", m{"email": "late@acme.com"})
+		guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("late@acme.com")})
+		late := s.Client()
+		late.SignIn("late@acme.com")
+		if got := late.Must(200, "GET", "/v1/auth/me", nil).Text("data", "account", "account_slug"); got != slug+"-2" {
+			t.Errorf("the slug is %s beside %s", got, slug)
+		}
+
+		guest.Must(201, "POST", "/v1/auth/register", signUp("never@acme.com"))
+		sent := s.MailedToken("never@acme.com")
+		s.Clock.Advance(73 * time.Hour)
+		guest.Must(200, "POST", "/v1/auth/resend-verification", m{"email": "never@acme.com"})
+		if s.MailedToken("never@acme.com") != sent {
+			t.Error("a sign-up that is over got a new link")
+		}
+	})
+}
