@@ -19,7 +19,7 @@ bench: ## Measure: the whole server on both engines, then the decision engine
 	scripts/bench
 	./canopy bench decide
 
-check: ## Formatting, vet and tests: what .ci/run runs
+check: ## Formatting, vet, staticcheck and tests: what .ci/run runs
 	.ci/run
 
 .PHONY: help run build test race bench check

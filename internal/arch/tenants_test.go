@@ -49,8 +49,7 @@ var sqlText = regexp.MustCompile(`(?s)\b(?:FROM|JOIN|UPDATE|INTO)\s+([a-z_]+)\b`
 func statements(p *source) map[string]string {
 	found := map[string]string{}
 	for _, f := range p.files {
-		var walk func(n ast.Node) bool
-		walk = func(n ast.Node) bool {
+		ast.Inspect(f, func(n ast.Node) bool {
 			switch e := n.(type) {
 			case *ast.GenDecl:
 				// A constant counts where it is used, with what is around it.
@@ -64,8 +63,7 @@ func statements(p *source) map[string]string {
 				}
 			}
 			return true
-		}
-		ast.Inspect(f, walk)
+		})
 	}
 	return found
 }

@@ -162,7 +162,7 @@ func TestHostileNames(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
 		{"Dana", "Hello Dana,"},
 		{"D'Arcy-O’Neill & Söhne", "Hello D'Arcy-O’Neill & Söhne,"},
-		{"علی‌رضا", "Hello علی‌رضا,"}, // holds a joiner
+		{"علی\u200cرضا", "Hello علی\u200cرضا,"}, // holds a joiner
 		{"", "Hello there,"},
 		{" \u200b\u2028 ", "Hello there,"},
 		{"http://evil.example", "Hello there,"},
