@@ -32,6 +32,7 @@ type Hasher struct {
 	params  Params
 	slots   chan struct{}
 	waiting atomic.Int64
+	done    atomic.Int64
 	queue   int64
 	dummy   string
 }
@@ -53,6 +54,9 @@ func (h *Hasher) Dummy() string { return h.dummy }
 
 // Waiting is the number of calls that wait for a slot now.
 func (h *Hasher) Waiting() int64 { return h.waiting.Load() }
+
+// Done is the number of passwords hashed and compared so far.
+func (h *Hasher) Done() int64 { return h.done.Load() }
 
 // Hash gives the PHC string of a password under the present parameters. A full
 // queue is fault.Busy.
@@ -100,7 +104,10 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 }
 
-func (h *Hasher) leave() { <-h.slots }
+func (h *Hasher) leave() {
+	h.done.Add(1)
+	<-h.slots
+}
 
 func (h *Hasher) hash(password string) string {
 	salt := make([]byte, 16)

@@ -243,26 +243,6 @@ func TestMembers(t *testing.T) {
 	})
 }
 
-func TestSignUpTellsNothing(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
-		_, _ = s.SignUp("alex@acme.com", "Acme")
-		for _, email := range []string{"alex@acme.com", "free@acme.com"} {
-			c := s.Client()
-			body := m{"email": email, "password": "Offered-Pass-9", "first_name": "A", "last_name": "B", "account_name": "North " + email[:4], "application_name": "X"}
-			a := c.Must(201, "POST", "/v1/auth/register", body)
-			if b := c.Must(201, "POST", "/v1/auth/register", body); b.Text("data", "account", "slug") != a.Text("data", "account", "slug")+"-2" {
-				t.Errorf("%s: the name is not reserved: %s", email, b.Raw)
-			}
-			if l := c.Do("POST", "/v1/auth/login", m{"email": email, "password": "Offered-Pass-9"}); l.Status != 403 || l.Code() != "auth.email_not_verified" {
-				t.Errorf("%s: %d %s", email, l.Status, l.Raw)
-			}
-			if l := c.Do("POST", "/v1/auth/login", m{"email": email, "password": "Wrong-Pass-9"}); l.Status != 401 || l.Code() != "auth.invalid_credentials" {
-				t.Errorf("%s: %d %s", email, l.Status, l.Raw)
-			}
-		}
-	})
-}
-
 // TestOldSignUpGetsANewLink: a sign-up whose link has grown too old can still be
 // confirmed by a newer one, under another slug where its own was taken meanwhile,
 // until 72 hours have gone.

@@ -88,7 +88,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.Keys.Ensure(ctx); err != nil {
 		return nil, err
 	}
-	metrics := telemetry.New(telemetry.Sources{PasswordWaiting: hasher.Waiting,
+	metrics := telemetry.New(telemetry.Sources{PasswordWaiting: hasher.Waiting, PasswordDone: hasher.Done,
 		Pool: func() telemetry.Pool {
 			stats := db.Stats()
 			return telemetry.Pool{InUse: stats.InUse, Idle: stats.Idle, Waited: stats.WaitDuration}

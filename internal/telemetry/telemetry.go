@@ -20,6 +20,7 @@ import (
 type Sources struct {
 	Pool            func() Pool  // connections to the database
 	PasswordWaiting func() int64 // sign-ins that wait for a turn at hashing
+	PasswordDone    func() int64 // passwords hashed and compared so far
 	// Outbox counts the jobs that wait and says how long the oldest does.
 	Outbox func(context.Context) (queued int, oldest time.Duration, err error)
 }
@@ -54,6 +55,8 @@ func New(s Sources) *Metrics {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 	}
 	gauge("canopy_password_hashes_waiting", "Passwords that wait for a turn at hashing.", func() float64 { return float64(s.PasswordWaiting()) })
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canopy_password_hashes_total",
+		Help: "Passwords hashed and compared."}, func() float64 { return float64(s.PasswordDone()) }))
 	gauge("canopy_database_connections_in_use", "Connections to the database that are busy.", func() float64 { return float64(s.Pool().InUse) })
 	gauge("canopy_database_connections_idle", "Connections to the database that are idle.", func() float64 { return float64(s.Pool().Idle) })
 	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 { return s.Pool().Waited.Seconds() })

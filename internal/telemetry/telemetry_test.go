@@ -21,7 +21,7 @@ func read(m *Metrics, change func(from *string, header func(name, value string))
 }
 
 func sources() Sources {
-	return Sources{Pool: func() Pool { return Pool{InUse: 3, Idle: 2, Waited: time.Second} }, PasswordWaiting: func() int64 { return 7 },
+	return Sources{Pool: func() Pool { return Pool{InUse: 3, Idle: 2, Waited: time.Second} }, PasswordWaiting: func() int64 { return 7 }, PasswordDone: func() int64 { return 41 },
 		Outbox: func(context.Context) (int, time.Duration, error) { return 4, 9 * time.Second, nil }}
 }
 
@@ -36,7 +36,7 @@ func TestMetrics(t *testing.T) {
 		`canopy_mails_total{kind="user_invite",result="retry"} 1`,
 		`canopy_sign_ins_total{result="auth.invalid_credentials"} 1`,
 		"canopy_database_connections_in_use 3", "canopy_database_connections_idle 2", "canopy_database_wait_seconds 1",
-		"canopy_password_hashes_waiting 7", "canopy_outbox_queued 4", "canopy_outbox_oldest_seconds 9", "go_goroutines", "process_resident_memory_bytes",
+		"canopy_password_hashes_waiting 7", "canopy_password_hashes_total 41", "canopy_outbox_queued 4", "canopy_outbox_oldest_seconds 9", "go_goroutines", "process_resident_memory_bytes",
 	} {
 		if status != 200 || !strings.Contains(body, want) {
 			t.Errorf("status %d, and no %q", status, want)

@@ -1,0 +1,199 @@
+package server_test
+
+import (
+	"net/url"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"canopy.dev/canopy/internal/server/servertest"
+)
+
+// What must hold of sign-up, sign-in and sessions, in the order of the
+// specification's list (portal users, section 11). Its eighth, that no header
+// changes a link, is the case every-host-header; its ninth, forged tokens, is
+// tested where tokens are read, in signingkey.
+
+var hashesDone = regexp.MustCompile(`(?m)^canopy_password_hashes_total (\d+)$`)
+
+// hashes counts the passwords hashed while fn runs, as /metrics tells it.
+func hashes(t *testing.T, s *servertest.Server, fn func()) int {
+	t.Helper()
+	read := func() int {
+		found := hashesDone.FindStringSubmatch(s.Client().Must(200, "GET", "/metrics", nil).Raw)
+		if found == nil {
+			t.Fatal("/metrics does not tell the hashes")
+		}
+		n, _ := strconv.Atoi(found[1])
+		return n
+	}
+	before := read()
+	fn()
+	return read() - before
+}
+
+// 1. Whether an address is taken shows neither in the answer nor in the work.
+func TestSignUpTellsNothing(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		_, _ = s.SignUp("alex@acme.com", "Acme")
+		for _, email := range []string{"alex@acme.com", "free@acme.com"} {
+			c := s.Client()
+			body := m{"email": email, "password": "Offered-Pass-9", "first_name": "A", "last_name": "B", "account_name": "North " + email[:4], "application_name": "X"}
+			var a servertest.Answer
+			if n := hashes(t, s, func() { a = c.Must(201, "POST", "/v1/auth/register", body) }); n != 1 {
+				t.Errorf("%s: %d hashes", email, n)
+			}
+			if b := c.Must(201, "POST", "/v1/auth/register", body); b.Text("data", "account", "slug") != a.Text("data", "account", "slug")+"-2" {
+				t.Errorf("%s: the name is not reserved: %s", email, b.Raw)
+			}
+			is(t, email+" with the password offered", c.Do("POST", "/v1/auth/login", login(email, "Offered-Pass-9")), 403, "auth.email_not_verified")
+		}
+	})
+}
+
+// 2. Who signs up first with somebody's address gains nothing.
+func TestStrangerSignsUpFirst(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		guest := s.Client()
+		body := signUp("dana@acme.com")
+		body["password"] = "Strangers-Pass-1"
+		guest.Must(201, "POST", "/v1/auth/register", body)
+		strangers := s.MailedToken("dana@acme.com")
+		guest.Must(201, "POST", "/v1/auth/register", signUp("dana@acme.com"))
+		guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("dana@acme.com")})
+		is(t, "the stranger's link", guest.Do("POST", "/v1/auth/verify-email", m{"token": strangers}), 404, "auth.link_not_found")
+		is(t, "the stranger's password", guest.Do("POST", "/v1/auth/login", login("dana@acme.com", "Strangers-Pass-1")), 401, "auth.invalid_credentials")
+		is(t, "the owner's password", guest.Do("POST", "/v1/auth/login", login("dana@acme.com", servertest.Password)), 200, "")
+	})
+}
+
+// 3. Of fifty at once one wins; verifications, resets and accepts are the case
+// single-winner.
+func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		alex, slug := s.SignUp("alex@acme.com", "Acme")
+		token := world{s, alex, slug}.preAuth(t)
+		choice := s.Client()
+		choice.Token = token
+		accounts := s.Client().Must(200, "POST", "/v1/auth/login", login("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
+		first := accounts[0].(m)
+		body := m{"account_id": first["account_id"], "application_id": first["applications"].([]any)[0].(m)["id"]}
+		counts := parallel(50, func() string { return outcome(choice.Do("POST", "/v1/auth/select-application", body)) })
+		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.invalid_token": 49}, counts); diff != "" {
+			t.Errorf("selections:\n%s", diff)
+		}
+
+		old := alex.CookieValue("/v1/auth/refresh", "canopy_refresh")
+		counts = parallel(50, func() string {
+			return outcome(alex.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old))
+		})
+		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.refresh_conflict": 49}, counts); diff != "" {
+			t.Errorf("refreshes:\n%s", diff)
+		}
+		if renewed := alex.CookieValue("/v1/auth/refresh", "canopy_refresh"); renewed == old || renewed == "" {
+			t.Errorf("the cookie is %q after %q", renewed, old)
+		}
+		alex.Must(200, "POST", "/v1/auth/refresh", nil)
+	})
+}
+
+// 5. An end in one Account is none in another; 4 is
+// TestRefreshRotatesAndDetectsReuse.
+func TestSessionsOfOneAccountEnd(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		alex, slug := s.SignUp("alex@acme.com", "Acme")
+		w := world{s, alex, slug}
+		kim := map[string]*servertest.Client{}
+		token := w.preAuth(t)
+		choices := s.Client().Must(200, "POST", "/v1/auth/login", login("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
+		for i, choice := range choices {
+			account := choice.(m)
+			c := s.Client()
+			c.Token = token
+			if i > 0 {
+				c.Token = s.Client().Must(200, "POST", "/v1/auth/login", login("kim@initech.com", servertest.Password)).Text("data", "access_token")
+			}
+			a := c.Must(200, "POST", "/v1/auth/select-application", m{"account_id": account["account_id"], "application_id": account["applications"].([]any)[0].(m)["id"]})
+			c.Token = a.Text("data", "access_token")
+			kim[account["account_slug"].(string)] = c
+		}
+		id := kim[slug].Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
+		alex.Must(200, "POST", "/portal/v1/accounts/"+slug+"/users/"+id+"/deactivate", nil)
+		for account, c := range kim {
+			want := 200
+			if account == slug {
+				want = 401
+			}
+			is(t, "access token of "+account, c.Do("GET", "/v1/auth/me", nil), want, "")
+			is(t, "cookie of "+account, c.Do("POST", "/v1/auth/refresh", nil), want, "")
+		}
+	})
+}
+
+// 6. No part of a token opens anything; whole tokens are the case
+// purpose-matrix.
+func TestPrefixesOfTokens(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		alex, slug := s.SignUp("alex@acme.com", "Acme")
+		w := world{s, alex, slug}
+		_, invited := w.invite("dana@acme.com")
+		s.Client().Must(201, "POST", "/v1/auth/register", signUp("new@acme.com"))
+		s.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
+		refresh, err := url.QueryUnescape(alex.CookieValue("/v1/auth/refresh", "canopy_refresh"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for kind, token := range map[string]string{"invite": invited, "verify": s.MailedToken("new@acme.com"), "reset": s.MailedToken("alex@acme.com"),
+			"refresh": refresh, "access": alex.Token, "pre-auth": w.preAuth(t)} {
+			step := 1 + len(token)/64
+			for end := step; end < len(token); end += step {
+				part := token[:end]
+				c := s.Client()
+				is(t, kind+" to accept", c.Do("POST", "/v1/auth/accept-invite", acceptance(part)), 404, "")
+				is(t, kind+" to verify", c.Do("POST", "/v1/auth/verify-email", m{"token": part}), 404, "")
+				is(t, kind+" to reset", c.Do("POST", "/v1/auth/reset-password", m{"token": part, "password": "Another-Horse-8"}), 404, "")
+				is(t, kind+" to refresh", c.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+part), 401, "")
+				c.Token = part
+				is(t, kind+" as bearer", c.Do("GET", "/v1/auth/me", nil), 401, "auth.invalid_token")
+				is(t, kind+" to select", c.Do("POST", "/v1/auth/select-application", m{"account_id": slug, "application_id": slug}), 401, "auth.invalid_token")
+			}
+		}
+	})
+}
+
+// 7. A wrong password is answered alike, with the same work, whoever is asked
+// for.
+func TestWrongPasswordTellsNothing(t *testing.T) {
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		_, _ = s.SignUp("known@acme.com", "Acme")
+		_, _ = s.SignUp("decoy@acme.com", "Acme")
+		_, _ = s.SignUp("locked@acme.com", "Acme")
+		guest := s.Client()
+		guest.Must(201, "POST", "/v1/auth/register", signUp("decoy@acme.com"))
+		guest.Must(201, "POST", "/v1/auth/register", signUp("pending@acme.com"))
+		for range 10 {
+			guest.Do("POST", "/v1/auth/login", login("locked@acme.com", "Wrong-Pass-9"))
+		}
+		is(t, "locked", guest.Do("POST", "/v1/auth/login", login("locked@acme.com", servertest.Password)), 403, "auth.account_locked")
+		s.Clock.Stop(time.Now())
+		var first servertest.Answer
+		for i, who := range []string{"unknown", "known", "pending", "decoy", "locked"} {
+			var a servertest.Answer
+			if n := hashes(t, s, func() { a = s.Client().Do("POST", "/v1/auth/login", login(who+"@acme.com", "Wrong-Pass-9")) }); n != 2 {
+				t.Errorf("%s: %d hashes", who, n)
+			}
+			a.Header.Del("X-Request-Id")
+			a.Header.Del("Date")
+			if i == 0 {
+				first = a
+				is(t, who, a, 401, "auth.invalid_credentials")
+			}
+			if diff := cmp.Diff(first, a); diff != "" {
+				t.Errorf("%s is told from unknown:\n%s", who, diff)
+			}
+		}
+	})
+}
