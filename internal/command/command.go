@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -240,8 +242,19 @@ func (configCmd) Run(e *environment) error {
 
 type versionCmd struct{}
 
-// Run prints the version.
+// Run prints the version, the commit where the build knows it, and Go's version.
 func (versionCmd) Run(e *environment) error {
-	fmt.Fprintln(e.Stdout, "canopy", strings.TrimSpace(e.Version+" "+server.Runtime()))
+	words := []string{"canopy", e.Version}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				words = append(words, s.Value[:min(12, len(s.Value))])
+			case s.Key == "vcs.modified" && s.Value == "true":
+				words = append(words, "modified")
+			}
+		}
+	}
+	fmt.Fprintln(e.Stdout, strings.Join(append(words, runtime.Version()), " "))
 	return nil
 }

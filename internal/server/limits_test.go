@@ -1,9 +1,11 @@
 package server_test
 
 import (
+	"strings"
 	"testing"
 
 	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/database"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
@@ -29,4 +31,33 @@ func TestLimitPerIPComesBeforeTheBody(t *testing.T) {
 		}
 		c.Must(429, "GET", "/v1/auth/verify-email?token=x", nil)
 	})
+}
+
+// TestEveryRequestIsOneLogLine: what was asked by whom is logged, by the route's
+// pattern; what was sent is not.
+func TestEveryRequestIsOneLogLine(t *testing.T) {
+	s := servertest.New(t, database.SQLite, nil)
+	alex, slug := s.SignUp("alex@acme.com", "Acme")
+	me := alex.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
+	alex.Must(201, "POST", invites(slug), dana)
+	var lines []string
+	for line := range strings.Lines(s.Log.String()) {
+		if strings.Contains(line, "user-invites") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 1 {
+		t.Fatalf("%d lines of one request: %q", len(lines), lines)
+	}
+	for _, want := range []string{`route="POST /portal/v1/accounts/{accountSlug}/user-invites"`, "status=201", "duration_ms=", "request_id=", "principal=user",
+		"principal_id=" + me, "account=" + slug} {
+		if !strings.Contains(lines[0], want) {
+			t.Errorf("no %s in %s", want, lines[0])
+		}
+	}
+	for _, secret := range []string{alex.Token, servertest.Password, "dana@acme.com", s.MailedToken("dana@acme.com")} {
+		if strings.Contains(s.Log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -273,6 +272,3 @@ func (s *Server) ready(ctx context.Context) readiness {
 	check("mail", err, detail)
 	return r
 }
-
-// Runtime is the Go version, for canopy version.
-func Runtime() string { return runtime.Version() }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -329,8 +330,12 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		took := rt.Now().Sub(start)
-		rt.Log.InfoContext(ctx, "request", "request_id", rid, "route", pattern, "method", r.Method, "status", rec.status, "duration", took,
-			"principal", string(n.principal.Kind), "principal_id", orDash(n.principal.ID), "account", n.principal.AccountSlug)
+		line := []any{"request_id", rid, "route", pattern, "method", r.Method, "status", rec.status,
+			"duration_ms", float64(took.Microseconds()) / 1000, "principal", string(cmp.Or(n.principal.Kind, principal.Anonymous))}
+		if !n.principal.ID.IsZero() {
+			line = append(line, "principal_id", n.principal.ID.String(), "account", n.principal.AccountSlug)
+		}
+		rt.Log.InfoContext(ctx, "request", line...)
 		if rt.Observe != nil {
 			rt.Observe(pattern, rec.status, took)
 		}
@@ -397,13 +402,6 @@ func (rt *Router) clientIP(r *http.Request) string {
 		}
 	}
 	return ip.String()
-}
-
-func orDash(u id.ID) string {
-	if u.IsZero() {
-		return "-"
-	}
-	return u.String()
 }
 
 type recorder struct {
