@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-// TestMailServerDown: an invite is created while the mail server is down; the
-// mail follows when it is back, and a refusal for good is told as failed.
+// TestMailServerDown: an invite is created while the mail server is down or
+// slow; the mail follows when it is back, and a refusal for good is told as
+// failed.
 func TestMailServerDown(t *testing.T) {
 	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
@@ -47,6 +49,24 @@ func TestMailServerDown(t *testing.T) {
 			one = c.Must(201, "POST", invites("acme"), m{"email": "kim@acme.com", "first_name": "Kim", "last_name": "Abe"}).Text("data", "id")
 			s.Deliver()
 			delivery("failed")
+
+			// While a slow server is being talked to, invites are made all the same.
+			smtp.Refuse(0)
+			smtp.Slow(time.Hour)
+			one = c.Must(201, "POST", invites("acme"), m{"email": "omar@acme.com", "first_name": "Omar", "last_name": "Diaz"}).Text("data", "id")
+			ctx, hangUp := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_, _ = s.Worker.RunDue(ctx)
+			}()
+			for smtp.Connections() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			c.Must(201, "POST", invites("acme"), m{"email": "lee@acme.com", "first_name": "Lee", "last_name": "Wu"})
+			delivery("queued")
+			hangUp()
+			<-ended
 		})
 	}
 }

@@ -161,6 +161,13 @@ func (s *Server) Down() {
 // Up ends Down.
 func (s *Server) Up() { s.set(func() { s.down = false }) }
 
+// Connections is the number of connections open now.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // Refused is the number of recipients and contents refused so far.
 func (s *Server) Refused() int {
 	s.mu.Lock()
