@@ -59,10 +59,15 @@ func run[T any](ctx context.Context, db *DB, pool *sql.DB, opts *sql.TxOptions, 
 	// After a commit this does nothing; after an error or a panic it undoes all.
 	defer func() { _ = tx.Rollback() }()
 	v, err := fn(&Tx{Now: db.Now(), DB: db, tx: tx})
-	if err != nil {
-		return zero, err
+	if err == nil {
+		err = tx.Commit()
 	}
-	if err := tx.Commit(); err != nil {
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		// database/sql ends a cancelled call's transaction by itself, and the next
+		// statement hears of the end alone.
+		err = ctx.Err()
+	}
+	if err != nil {
 		return zero, err
 	}
 	return v, nil
