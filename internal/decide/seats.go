@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"canopy.dev/canopy/internal/id"
@@ -31,10 +32,23 @@ func homeOf(h uint64, homes uint32) uint32 {
 
 // words is an id as two numbers, to be compared without a branch.
 func words(u *id.ID) (uint64, uint64) {
-	return uint64(u[0]) | uint64(u[1])<<8 | uint64(u[2])<<16 | uint64(u[3])<<24 |
-			uint64(u[4])<<32 | uint64(u[5])<<40 | uint64(u[6])<<48 | uint64(u[7])<<56,
-		uint64(u[8]) | uint64(u[9])<<8 | uint64(u[10])<<16 | uint64(u[11])<<24 |
-			uint64(u[12])<<32 | uint64(u[13])<<40 | uint64(u[14])<<48 | uint64(u[15])<<56
+	return binary.LittleEndian.Uint64(u[:8]), binary.LittleEndian.Uint64(u[8:])
+}
+
+// seatOf is which of the four ids of a home is u; homeLen when none is.
+func seatOf(u *id.ID, home *[homeLen]*id.ID) uint32 {
+	lo, hi := words(u)
+	seat := uint32(homeLen)
+	for i := range home {
+		x, y := words(home[i])
+		if (x^lo)|(y^hi) == 0 {
+			seat = uint32(i)
+		}
+	}
+	if lo|hi == 0 { // as an empty seat
+		seat = homeLen
+	}
+	return seat
 }
 
 // A crowd is the members. The number of a member that is at home says where it
@@ -67,18 +81,7 @@ func (c *crowd) home(h uint64) (*memberHome, uint32) {
 
 // seat is where in the home the member u sits; homeLen when it doesn't.
 func (home *memberHome) seat(u *id.ID) uint32 {
-	lo, hi := words(u)
-	seat := uint32(homeLen)
-	for i := range home {
-		x, y := words(&home[i].id)
-		if (x^lo)|(y^hi) == 0 {
-			seat = uint32(i)
-		}
-	}
-	if lo|hi == 0 { // as an empty seat
-		seat = homeLen
-	}
-	return seat
+	return seatOf(u, &[homeLen]*id.ID{&home[0].id, &home[1].id, &home[2].id, &home[3].id})
 }
 
 func (c *crowd) find(u id.ID) (uint32, bool) {
@@ -199,18 +202,7 @@ func (p *plates) home(h uint64) *nodeHome {
 
 // seat is where in the home the plate of u hangs; homeLen when it doesn't.
 func (home *nodeHome) seat(u *id.ID) uint32 {
-	lo, hi := words(u)
-	seat := uint32(homeLen)
-	for i := range home {
-		x, y := words(&home[i].id)
-		if (x^lo)|(y^hi) == 0 {
-			seat = uint32(i)
-		}
-	}
-	if lo|hi == 0 { // as an empty one
-		seat = homeLen
-	}
-	return seat
+	return seatOf(u, &[homeLen]*id.ID{&home[0].id, &home[1].id, &home[2].id, &home[3].id})
 }
 
 // put adds a node that is not there yet. hash is the hash of any node's id.
