@@ -96,8 +96,7 @@ func purposeMatrix(t *testing.T, w world) {
 // preAuth is the token of a person who has two Accounts to choose from.
 func (w world) preAuth(t *testing.T) string {
 	t.Helper()
-	kim, slug := w.SignUp("kim@initech.com", "Initech")
-	_ = slug
+	kim, _ := w.SignUp("kim@initech.com", "Initech")
 	_, token := w.invite("kim@initech.com")
 	kim.Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
 	a := w.Client().Must(200, "POST", "/v1/auth/login", m{"email": "kim@initech.com", "password": servertest.Password})
