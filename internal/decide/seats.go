@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"encoding/binary"
 	"math/bits"
 
 	"canopy.dev/canopy/internal/id"
@@ -32,7 +31,10 @@ func homeOf(h uint64, homes uint32) uint32 {
 
 // words is an id as two numbers, to be compared without a branch.
 func words(u *id.ID) (uint64, uint64) {
-	return binary.LittleEndian.Uint64(u[:8]), binary.LittleEndian.Uint64(u[8:])
+	return uint64(u[0]) | uint64(u[1])<<8 | uint64(u[2])<<16 | uint64(u[3])<<24 |
+			uint64(u[4])<<32 | uint64(u[5])<<40 | uint64(u[6])<<48 | uint64(u[7])<<56,
+		uint64(u[8]) | uint64(u[9])<<8 | uint64(u[10])<<16 | uint64(u[11])<<24 |
+			uint64(u[12])<<32 | uint64(u[13])<<40 | uint64(u[14])<<48 | uint64(u[15])<<56
 }
 
 // seatOf is which of the four ids of a home is u; homeLen when none is.
