@@ -1,8 +1,8 @@
 // Package arch holds the rules that keep the house in order, as tests; it has no
 // code. They read the source of every package under internal and cmd:
 //
-//   - floors: imports point to lower floors; the few that go sideways are listed
-//     with a reason, and the README shows the same floors
+//   - areas: imports point to lower areas; the few that stay within one are listed
+//     with a reason, and the README shows the same areas
 //   - doors: each dangerous thing (environment, SQL, SMTP, outgoing HTTP,
 //     cryptography, clock, randomness) has one door
 //   - tenants: SQL that touches an Account's table names the Account

@@ -141,7 +141,7 @@ func taken(p *source, uses, pkgs []string) map[string]string {
 
 // TestTheCoreIsPure: what decides reads no clock, net, file or context.
 func TestTheCoreIsPure(t *testing.T) {
-	allowed := []string{"bytes", "hash/maphash", "iter", "math", "math/bits", "reflect", "slices", "strings", module + "/internal/id"}
+	allowed := []string{"bytes", "hash/maphash", "iter", "math", "math/bits", "reflect", "slices", "strings", module + "/internal/foundation/id"}
 	for _, p := range packages(t) {
 		if p.room() != "decide" {
 			continue
@@ -157,7 +157,7 @@ func TestTheCoreIsPure(t *testing.T) {
 // TestOnlyRoomsHoldSQL: doors and wiring ask rooms, no SQL of their own.
 func TestOnlyRoomsHoldSQL(t *testing.T) {
 	for _, p := range packages(t) {
-		if f := floorOf(p.room()); f < 0 || floors[f].name == "rooms" || p.room() == "database" {
+		if a := areaOf(p.room()); a < 0 || areas[a].name != "top" && areas[a].name != "api" {
 			continue
 		}
 		for q, where := range statements(p) {

@@ -32,7 +32,7 @@ func TestEveryFaultIsInTheCatalogue(t *testing.T) {
 				default:
 					return true
 				}
-				if o := p.info.Uses[name]; o == nil || o.Pkg() == nil || o.Pkg().Path()+"."+o.Name() != module+"/internal/fault.New" {
+				if o := p.info.Uses[name]; o == nil || o.Pkg() == nil || o.Pkg().Path()+"."+o.Name() != module+"/internal/foundation/fault.New" {
 					return true
 				}
 				v := p.info.Types[call.Args[1]].Value

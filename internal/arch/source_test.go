@@ -40,13 +40,21 @@ type source struct {
 	info  *types.Info
 }
 
-// room is the package's place in the house, such as "invite" or
-// "decide/oracle"; a package outside internal is its path in the module.
+// room is the package's place in its area, such as "invite" or "decide/oracle";
+// a package outside internal is its path in the module.
 func (s *source) room() string { return room(s.ImportPath) }
 
 func room(importPath string) string {
-	within := strings.TrimPrefix(importPath, module+"/")
-	return strings.TrimPrefix(within, "internal/")
+	within, inside := strings.CutPrefix(importPath, module+"/internal/")
+	if !inside {
+		return strings.TrimPrefix(importPath, module+"/")
+	}
+	for _, a := range areas {
+		if name, ok := strings.CutPrefix(within, a.name+"/"); ok {
+			return name
+		}
+	}
+	return within
 }
 
 var fset = token.NewFileSet()

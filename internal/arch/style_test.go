@@ -39,7 +39,7 @@ func TestNothingHappensBeforeMain(t *testing.T) {
 
 // changing are the package variables that may be set or pointed to.
 var changing = map[string]string{
-	module + "/internal/decide.noBucket":                    "an empty bucket that is read and never written",
+	module + "/internal/access/decide.noBucket":             "an empty bucket that is read and never written",
 	"github.com/danielgtaylor/huma/v2.DefaultArrayNullable": "the only way to say that lists are never null",
 	"github.com/danielgtaylor/huma/v2.ValidateStrictCasing": "the only way to make field names match exactly",
 }
@@ -113,7 +113,7 @@ var noteToSelf = regexp.MustCompile(`\b(?:TO` + `DO|FIX` + `ME|X` + `XX|HA` + `C
 
 // longFiles may be longer than most.
 var longFiles = map[string]string{
-	"internal/decide/build.go": "checks and indexes each kind of row in one pass",
+	"internal/access/decide/build.go": "checks and indexes each kind of row in one pass",
 }
 
 func TestFilesAreShortAndFinished(t *testing.T) {

@@ -18,10 +18,10 @@ var acrossTenants = []exception{
 	{"account", "FROM account a JOIN account_slug s ON s.account_id = a.id WHERE a.id = $1", "the Account itself, by its id"},
 	{"account", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
 	{"application", "WHERE p.id = $1", "finds the Account of an Application; the caller checks the membership there"},
-	{"registration", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
-	{"registration", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
-	{"registration", "WHERE id = $3 AND status = 'pending'", "the sign-up just found by its address"},
-	{"registration", "DELETE FROM registration WHERE", "sweeps sign-ups by age, or by the address that became a user"},
+	{"signup", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
+	{"signup", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
+	{"signup", "WHERE id = $3 AND status = 'pending'", "the sign-up just found by its address"},
+	{"signup", "DELETE FROM registration WHERE", "sweeps sign-ups by age, or by the address that became a user"},
 	{"invite", "WHERE token_hash = $1", "a link's token names its invite"},
 	{"invite", "WHERE id = $1 AND token_hash = $2", "the mail's own invite and link"},
 	{"invite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
@@ -86,7 +86,7 @@ func put(p *source, e ast.Expr) (q string, isText bool) {
 // tenantTables are the tables with an account_id, as the migrations make them.
 func tenantTables(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, "internal/database/migrations/sqlite/*.sql"))
+	files, err := filepath.Glob(filepath.Join(root, "internal/platform/database/migrations/sqlite/*.sql"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no migrations", err)
 	}

@@ -17,14 +17,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/term"
 
-	"canopy.dev/canopy/internal/audit"
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/mail"
-	"canopy.dev/canopy/internal/registration"
+	"canopy.dev/canopy/internal/events/audit"
+	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/signingkey"
+	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
-	"canopy.dev/canopy/internal/signingkey"
-	"canopy.dev/canopy/internal/text"
 )
 
 type bootstrapCmd struct {
@@ -38,7 +38,7 @@ type bootstrapCmd struct {
 
 // Run makes the Account and prints ids and slugs as JSON.
 func (v *bootstrapCmd) Run(ctx context.Context, e *environment) error {
-	p := registration.Params{}
+	p := signup.Params{}
 	for _, f := range []struct {
 		flag, in string
 		rule     func(string) (string, string)
@@ -65,7 +65,7 @@ func (v *bootstrapCmd) Run(ctx context.Context, e *environment) error {
 	p.Password = kept
 	return e.withServer(ctx, func(s *server.Server) error {
 		r, err := s.Registrations.Bootstrap(ctx, p)
-		if errors.Is(err, registration.ErrLinkUsed) {
+		if errors.Is(err, signup.ErrLinkUsed) {
 			return errors.New("--email: this address is already a portal user's")
 		}
 		if err != nil {

@@ -3,7 +3,7 @@ package command
 import (
 	"context"
 
-	"canopy.dev/canopy/internal/decide/decidebench"
+	"canopy.dev/canopy/internal/access/decide/decidebench"
 )
 
 type benchCmd struct {

@@ -18,7 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server"
 )
 

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/portaluser"
-	"canopy.dev/canopy/internal/registration"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
 )
 
@@ -65,7 +65,7 @@ func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *s
 		if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
 			return err
 		}
-		_, err := s.Registrations.Bootstrap(ctx, registration.Params{Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
+		_, err := s.Registrations.Bootstrap(ctx, signup.Params{Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
 			AccountName: "Acme Realty", ApplicationName: "Lease Desk"})
 		if err != nil {
 			return err

@@ -17,9 +17,9 @@ import (
 	"strings"
 	"time"
 
-	"canopy.dev/canopy/internal/mail"
-	"canopy.dev/canopy/internal/ratelimit"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 )
 
 // DefaultDatabase is where an install keeps its data that says nothing.

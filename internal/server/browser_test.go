@@ -11,7 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/internal/wire"
 )
 
 // The cases of links and tokens.

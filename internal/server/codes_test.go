@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/database/dbtest"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/server"
 	"canopy.dev/canopy/internal/server/servertest"
 )

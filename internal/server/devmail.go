@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"canopy.dev/canopy/internal/mail"
+	"canopy.dev/canopy/internal/platform/mail"
 )
 
 // DevMail catches the mails of canopy dev and shows them at /dev/mail, newest
@@ -18,7 +18,7 @@ type DevMail struct {
 	kept []mail.Message
 }
 
-// Send implements mailer.Sender.
+// Send implements mailqueue.Sender.
 func (d *DevMail) Send(_ context.Context, m mail.Message) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

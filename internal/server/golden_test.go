@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server"
-	"canopy.dev/canopy/internal/wire"
 )
 
 var update = flag.Bool("update", false, "write the files of api/ anew")

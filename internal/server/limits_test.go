@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 

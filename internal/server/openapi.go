@@ -3,10 +3,10 @@ package server
 import (
 	"net/http"
 
-	"canopy.dev/canopy/internal/account"
-	"canopy.dev/canopy/internal/portalapi"
-	"canopy.dev/canopy/internal/signingkey"
-	"canopy.dev/canopy/internal/wire"
+	"canopy.dev/canopy/internal/api/portalapi"
+	"canopy.dev/canopy/internal/platform/signingkey"
+	"canopy.dev/canopy/internal/platform/wire"
+	"canopy.dev/canopy/internal/tenant/account"
 )
 
 // Document is the OpenAPI document of all doors, made without a store.

@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/database/dbtest"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 

@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/internal/wire"
 )
 
 // acceptance is the body that accepts an invite.

@@ -13,26 +13,26 @@ import (
 	"sync"
 	"time"
 
-	"canopy.dev/canopy/internal/account"
+	"canopy.dev/canopy/internal/api/hosted"
+	"canopy.dev/canopy/internal/api/portalapi"
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/hosted"
-	"canopy.dev/canopy/internal/idempotency"
-	"canopy.dev/canopy/internal/invite"
-	"canopy.dev/canopy/internal/mail"
-	"canopy.dev/canopy/internal/mailer"
-	"canopy.dev/canopy/internal/member"
-	"canopy.dev/canopy/internal/outbox"
-	"canopy.dev/canopy/internal/portalapi"
-	"canopy.dev/canopy/internal/portaluser"
-	"canopy.dev/canopy/internal/ratelimit"
-	"canopy.dev/canopy/internal/reference"
-	"canopy.dev/canopy/internal/registration"
-	"canopy.dev/canopy/internal/secret"
-	"canopy.dev/canopy/internal/session"
-	"canopy.dev/canopy/internal/signingkey"
-	"canopy.dev/canopy/internal/telemetry"
-	"canopy.dev/canopy/internal/wire"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/idempotency"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/outbox"
+	"canopy.dev/canopy/internal/platform/ratelimit"
+	"canopy.dev/canopy/internal/platform/reference"
+	"canopy.dev/canopy/internal/platform/signingkey"
+	"canopy.dev/canopy/internal/platform/telemetry"
+	"canopy.dev/canopy/internal/platform/wire"
+	"canopy.dev/canopy/internal/portal/invite"
+	"canopy.dev/canopy/internal/portal/member"
+	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/portal/session"
+	"canopy.dev/canopy/internal/portal/signup"
+	"canopy.dev/canopy/internal/tenant/account"
 )
 
 // Options are what differs between serve, dev and tests.
@@ -40,23 +40,23 @@ type Options struct {
 	Config  *config.Checked
 	DB      *database.DB // opened by the caller, who closes it after Close
 	Log     *slog.Logger
-	Hash    secret.Params // zero: secret.DefaultParams
-	Sender  mailer.Sender // instead of the SMTP server of the settings
-	DevMail *DevMail      // shown at /dev/mail
+	Hash    secret.Params    // zero: secret.DefaultParams
+	Sender  mailqueue.Sender // instead of the SMTP server of the settings
+	DevMail *DevMail         // shown at /dev/mail
 	Version string
 }
 
 // Server is one Canopy.
 type Server struct {
 	Router        *wire.Router
-	Registrations *registration.Service
+	Registrations *signup.Service
 	Keys          *signingkey.Service
 	Worker        *outbox.Worker
 
 	o       Options
 	door    *portalapi.Door
 	sweeps  []func(context.Context) error
-	sender  mailer.Sender
+	sender  mailqueue.Sender
 	metrics *http.Server // nil: they are on the public listener, for this machine
 }
 
@@ -82,7 +82,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	hasher := secret.NewHasher(o.Hash, 0, 64)
 	limits := ratelimit.New(db, c.Limits)
 	guard := &portaluser.Guard{DB: db, Hasher: hasher, Limits: limits}
-	queue := &mailer.Queue{Box: box, Limits: limits}
+	queue := &mailqueue.Queue{Box: box, Limits: limits}
 	s.Keys = signingkey.New(signingkey.Config{DB: db, Box: box, Issuer: c.PublicURL, TokenLife: time.Hour, Log: o.Log})
 	if err := s.Keys.Ensure(ctx); err != nil {
 		return nil, err
@@ -93,16 +93,16 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			return telemetry.Pool{InUse: stats.InUse, Idle: stats.Idle, Waited: stats.WaitDuration}
 		},
 		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, db) }})
-	s.Registrations = &registration.Service{DB: db, Hasher: hasher, Mail: queue, Closed: c.Signup == "closed"}
+	s.Registrations = &signup.Service{DB: db, Hasher: hasher, Mail: queue, Closed: c.Signup == "closed"}
 	sessions := &session.Service{DB: db, Guard: guard, Keys: s.Keys, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
 		Observe: metrics.SignIn}
 	invites := &invite.Service{DB: db, Guard: guard, Limits: limits, Mail: queue, Life: c.InviteTTL}
 	kept := &idempotency.Store{DB: db, Box: box}
 
 	handlers := map[string]outbox.Handler{}
-	for kind, h := range map[mail.Kind]mailer.Handler{
+	for kind, h := range map[mail.Kind]mailqueue.Handler{
 		mail.UserInvite:        {Still: invite.StillWanted, Delivered: invite.Delivered},
-		mail.VerifyEmail:       {Still: registration.StillWanted},
+		mail.VerifyEmail:       {Still: signup.StillWanted},
 		mail.PasswordReset:     {Still: session.ResetWanted},
 		mail.AlreadyRegistered: {},
 		mail.PasswordChanged:   {},

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/mail/mailtest"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/mail/mailtest"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 

@@ -19,8 +19,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 const (

@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"time"
 
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/id"
-	"canopy.dev/canopy/internal/invite"
-	"canopy.dev/canopy/internal/mailer"
-	"canopy.dev/canopy/internal/principal"
-	"canopy.dev/canopy/internal/ratelimit"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/ratelimit"
+	"canopy.dev/canopy/internal/portal/invite"
 )
 
 // benchCreate compares POST …/user-invites with the same transaction called
@@ -94,7 +94,7 @@ func createBare(ctx context.Context, o options, engine database.Engine) (float64
 		return 0, nil, err
 	}
 	limits := ratelimit.New(db, nil)
-	s := &invite.Service{DB: db, Limits: limits, Mail: &mailer.Queue{Box: box, Limits: limits}, Life: 168 * time.Hour}
+	s := &invite.Service{DB: db, Limits: limits, Mail: &mailqueue.Queue{Box: box, Limits: limits}, Life: 168 * time.Hour}
 	ctx = principal.With(ctx, principal.Call{Principal: caller})
 	return load(ctx, o.clients, o.duration, func(ctx context.Context, k int) error {
 		_, err := s.Create(ctx, invite.Draft{Email: address(k), FirstName: "Dana", LastName: "Cole"})

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 const pages = 200 // calls of each kind

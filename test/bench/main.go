@@ -20,7 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 // options are the command line.

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/id"
-	"canopy.dev/canopy/internal/secret"
-	"canopy.dev/canopy/internal/text"
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 var (

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 // benchSignIn compares sign-ins with what the password hash alone allows, in

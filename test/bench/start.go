@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"canopy.dev/canopy/internal/database"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 // benchStart starts a server on an existing database, again and again, and looks

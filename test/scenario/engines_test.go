@@ -1,9 +1,9 @@
 package scenario_test
 
 import (
-	"canopy.dev/canopy/internal/decide"
-	"canopy.dev/canopy/internal/decide/oracle"
-	"canopy.dev/canopy/internal/id"
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decide/oracle"
+	"canopy.dev/canopy/internal/foundation/id"
 )
 
 // engine is package decide. It asks for lists in short pages. The oracle beside

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"canopy.dev/canopy/internal/decide"
-	"canopy.dev/canopy/internal/decide/oracle"
-	"canopy.dev/canopy/internal/id"
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decide/oracle"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/test/scenario"
 )
 

@@ -21,10 +21,10 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/database"
-	"canopy.dev/canopy/internal/database/dbtest"
-	"canopy.dev/canopy/internal/registration"
-	"canopy.dev/canopy/internal/secret"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
 )
 
@@ -317,7 +317,7 @@ func (s *Server) SignUp(email, accountName string) (*Client, string) {
 // signs the owner in. The slug of the Account is the second result.
 func (s *Server) Bootstrap(email, accountName string) (*Client, string) {
 	s.t.Helper()
-	r, err := s.Registrations.Bootstrap(s.t.Context(), registration.Params{Email: email, Password: Password, FirstName: "Alex", LastName: "Reed",
+	r, err := s.Registrations.Bootstrap(s.t.Context(), signup.Params{Email: email, Password: Password, FirstName: "Alex", LastName: "Reed",
 		AccountName: accountName, ApplicationName: "Lease Desk"})
 	if err != nil {
 		s.t.Fatal(err)

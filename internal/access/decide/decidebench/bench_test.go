@@ -1,0 +1,94 @@
+package decidebench
+
+import (
+	"testing"
+
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/foundation/id"
+)
+
+// The small world of `canopy bench decide` for go test -bench, where a profile
+// is one flag away.
+func small(b *testing.B) (*world, *decide.Snapshot) {
+	b.Helper()
+	w := generate(Options{
+		Nodes: 10_000, Levels: 7, Identities: 10_000, Roles: 50, Permissions: 200, RolePermissions: 20,
+		Assignments: 50_000, Windowed: 0.1, Dist: "uniform", Seed: 1,
+	})
+	var builder decide.Builder
+	w.tell(&builder, func(int, int) {})
+	s, problems := builder.Build(1)
+	if len(problems) > 0 {
+		b.Fatalf("the generated world contradicts itself: %+v", problems[0])
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	return w, s
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	w, s := small(b)
+	questions, names := w.questions(1<<14, decide.AtNode), make([]string, 0, 8)
+	for i := 0; b.Loop(); i++ {
+		s.Evaluate(questions[i%len(questions)], now, names)
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	w, s := small(b)
+	questions := w.questions(1<<14, decide.AtNode)
+	for i := 0; b.Loop(); i++ {
+		q := questions[i%len(questions)]
+		s.Explain(q.Identity, q.Permission, q.Node, now)
+	}
+}
+
+func BenchmarkWhoCan(b *testing.B) {
+	w, s := small(b)
+	questions := w.questions(1<<10, decide.AtNode)
+	for i := 0; b.Loop(); i++ {
+		q := questions[i%len(questions)]
+		s.WhoCan(decide.WhoQuery{Node: q.Node, Permission: q.Permission, Limit: 100}, now)
+	}
+}
+
+func BenchmarkApplyAssignment(b *testing.B) {
+	w, s := small(b)
+	for i := 0; b.Loop(); i++ {
+		s, _ = s.Apply(decide.Edit{Changes: []decide.Change{decide.PutAssignment{Assignment: w.assignment(i % w.Assignments)}}})
+	}
+}
+
+func BenchmarkApplyMove(b *testing.B) {
+	w, s := small(b)
+	node, _ := w.subtree(1000)
+	ways := [2]decide.Edit{move(node, w.elsewhere(node)), move(node, w.parent[node])}
+	for i := 0; b.Loop(); i++ {
+		s, _ = s.Apply(ways[i%2])
+	}
+}
+
+func BenchmarkBuild(b *testing.B) {
+	w, _ := small(b)
+	for b.Loop() {
+		var builder decide.Builder
+		w.tell(&builder, func(int, int) {})
+		if s, _ := builder.Build(1); s.Counts().Assignments == 0 {
+			b.Fatal("nothing was built")
+		}
+	}
+}
+
+// TestIDsOfTheWorldDiffer holds the generator: two things of one id would make
+// the environment smaller than the report says.
+func TestIDsOfTheWorldDiffer(t *testing.T) {
+	seen := map[id.ID]bool{}
+	for i := range int32(20_000) {
+		for _, u := range []id.ID{nodeID(i), memberID(i), roleID(i)} {
+			if seen[u] {
+				t.Fatalf("id %s came twice", u)
+			}
+			seen[u] = true
+		}
+	}
+}

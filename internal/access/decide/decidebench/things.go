@@ -1,0 +1,285 @@
+package decidebench
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"canopy.dev/canopy/internal/access/decide"
+)
+
+// bench measures one thing after another on one snapshot.
+type bench struct {
+	*world
+	snapshot *decide.Snapshot
+	say      func(format string, args ...any)
+	ctx      context.Context
+	results  []Result
+}
+
+// questionsLen is how many questions are asked in turn: so many that their
+// answers aren't all in the caches of a core in a large world.
+const questionsLen = 1 << 16
+
+func (b *bench) all() {
+	for _, thing := range []func(){
+		b.evaluate, b.evaluateCold, b.evaluateAppWide, b.evaluateHeavy, b.naive, b.bulk, b.explain,
+		b.accessibleNodes, b.whoCan, b.impactMove, b.editAssignment, b.editMove, b.evaluateDuringEdits,
+	} {
+		if b.ctx.Err() == nil {
+			thing()
+		}
+	}
+}
+
+func (b *bench) measure(name string, cores int, f call) {
+	b.say("measuring %s on %d", name, cores)
+	b.results = append(b.results, measure(name, cores, b.Duration, f))
+}
+
+// cores is one, and all where there are more.
+func cores() []int {
+	if n := runtime.GOMAXPROCS(0); n > 1 {
+		return []int{1, n}
+	}
+	return []int{1}
+}
+
+// asker evaluates questions in turn, each worker from a place of its own.
+func asker(s *decide.Snapshot, questions []decide.Question, workers int) call {
+	names := make([][16][8]string, workers) // far apart, so that workers share no cache line
+	return func(worker, i int) {
+		q := questions[(i+worker*len(questions)/workers)%len(questions)]
+		s.Evaluate(q, now, names[worker][8][:])
+	}
+}
+
+func (b *bench) evaluate() {
+	questions := b.questions(questionsLen, decide.AtNode)
+	for _, n := range cores() {
+		b.measure("evaluate", n, asker(b.snapshot, questions, n))
+	}
+}
+
+// evaluateCold asks with caches that hold something else. What drives the
+// snapshot out is not part of the time, so only the times count.
+func (b *bench) evaluateCold() {
+	b.say("measuring evaluate_cold on 1")
+	ask := asker(b.snapshot, b.questions(questionsLen, decide.AtNode), 1)
+	flood := make([]uint64, 64<<20/8)
+	cost := clockCost()
+	var h histogram
+	begin := time.Now()
+	for i := 0; i < 10 || time.Since(begin) < b.Duration; i++ {
+		for j := 0; j < len(flood); j += 8 {
+			flood[j]++
+		}
+		t := time.Now()
+		ask(0, i)
+		h.add(time.Since(t) - cost)
+	}
+	p50 := h.quantile(0.5)
+	b.results = append(b.results, Result{
+		Name: "evaluate_cold", Cores: 1, P50: p50, P99: h.quantile(0.99), P999: h.quantile(0.999), OpsPerS: 1e9 / p50,
+	})
+}
+
+func (b *bench) evaluateAppWide() {
+	b.measure("evaluate_app_wide", 1, asker(b.snapshot, b.questions(questionsLen, decide.AppWide), 1))
+}
+
+// evaluateHeavy gives one identity 10,000 assignments and one node 100,000, and
+// asks about them.
+func (b *bench) evaluateHeavy() {
+	b.say("adding 10,000 assignments to an identity and 100,000 to a node")
+	var e decide.Edit
+	put := func(i, identity, node int) {
+		e.Changes = append(e.Changes, decide.PutAssignment{Assignment: decide.Assignment{
+			ID: idOf(assignmentKind, 1<<40+i), Identity: memberID(int32(identity % b.Identities)), Node: nodeID(int32(node % b.Nodes)),
+			Role: roleID(int32(i % b.Roles)), From: decide.Beginning, To: decide.Forever,
+		}})
+	}
+	const identity = 0
+	node := int(b.level[len(b.level)-1][0])
+	for i := range 10_000 {
+		put(i, identity, i*7)
+	}
+	s, _ := b.snapshot.Apply(e)
+	e = decide.Edit{}
+	for i := range 100_000 {
+		put(10_000+i, i, node)
+	}
+	c, _ := b.snapshot.Apply(e)
+	questions := b.questions(questionsLen, decide.AtNode)
+	for i := range questions {
+		questions[i].Identity = memberID(identity)
+	}
+	b.measure("evaluate_identity_10000", 1, asker(s, questions, 1))
+	for i := range questions {
+		questions[i] = decide.Question{Identity: memberID(int32(i % b.Identities)), Permission: questions[i].Permission, Node: nodeID(int32(node))}
+	}
+	b.measure("evaluate_node_100000", 1, asker(c, questions, 1))
+	for i := range questions {
+		questions[i].Identity, questions[i].Scope = memberID(identity), decide.AppWide
+	}
+	b.measure("evaluate_identity_10000_app_wide", 1, asker(s, questions, 1))
+}
+
+func (b *bench) naive() {
+	b.say("building the maps of the yardstick")
+	n := newNaive()
+	b.tell(n, func(int, int) {})
+	questions := b.questions(questionsLen, decide.AtNode)
+	for _, q := range questions {
+		if got, want := b.snapshot.Evaluate(q, now, nil), n.evaluate(q, now); got.Allowed != want.Allowed || got.Reason != want.Reason {
+			panic(fmt.Sprintf("decidebench: %+v: engine %+v, yardstick %+v", q, got, want))
+		}
+	}
+	for _, cores := range cores() {
+		b.measure("naive_evaluate", cores, func(worker, i int) {
+			n.evaluate(questions[(i+worker*len(questions)/cores)%len(questions)], now)
+		})
+	}
+}
+
+func (b *bench) bulk() {
+	questions := b.questions(questionsLen, decide.AtNode)
+	dst := make([]decide.Decision, 0, 1000)
+	b.measure("bulk_1000", 1, func(_, i int) {
+		from := i * 1000 % (len(questions) - 1000)
+		b.snapshot.Bulk(questions[from:from+1000], now, dst[:0])
+	})
+}
+
+func (b *bench) explain() {
+	questions := b.questions(questionsLen, decide.AtNode)
+	b.measure("explain", 1, func(_, i int) {
+		q := questions[i%len(questions)]
+		b.snapshot.Explain(q.Identity, q.Permission, q.Node, now)
+	})
+}
+
+func (b *bench) accessibleNodes() {
+	var questions []decide.Question
+	for _, q := range b.questions(questionsLen, decide.AppWide) {
+		if b.snapshot.Evaluate(q, now, nil).Allowed {
+			questions = append(questions, q)
+		}
+	}
+	b.measure("accessible_nodes", 1, func(_, i int) {
+		q := questions[i%len(questions)]
+		b.snapshot.AccessibleNodes(decide.ReachQuery{Identity: q.Identity, Permission: q.Permission, Limit: 100}, now)
+	})
+}
+
+func (b *bench) whoCan() {
+	questions := b.questions(questionsLen, decide.AtNode)
+	b.measure("who_can", 1, func(_, i int) {
+		q := questions[i%len(questions)]
+		b.snapshot.WhoCan(decide.WhoQuery{Node: q.Node, Permission: q.Permission, Limit: 100}, now)
+	})
+}
+
+// impactMove previews the move of a subtree of about 1,000 nodes, after giving
+// 2,500 identities a role at its parent and 2,500 at the node it moves to.
+func (b *bench) impactMove() {
+	node, size := b.subtree(1000)
+	from, to := b.parent[node], b.elsewhere(node)
+	b.say("previewing the move of %d nodes", size)
+	var e decide.Edit
+	for i := range 5000 {
+		at := from
+		if i%2 == 1 {
+			at = to
+		}
+		e.Changes = append(e.Changes, decide.PutAssignment{Assignment: decide.Assignment{
+			ID: idOf(assignmentKind, 1<<41+i), Identity: memberID(int32(i % b.Identities)), Node: nodeID(at),
+			Role: roleID(int32(i % b.Roles)), From: decide.Beginning, To: decide.Forever,
+		}})
+	}
+	s, _ := b.snapshot.Apply(e)
+	q := decide.ImpactQuery{Edit: move(node, to), Limit: 100}
+	if len(s.Impact(q, now).Impacts) == 0 {
+		panic("decidebench: the move has no impact")
+	}
+	b.measure("impact_move", 1, func(int, int) { s.Impact(q, now) })
+}
+
+func move(node, to int32) decide.Edit {
+	return decide.Edit{Changes: []decide.Change{decide.PutNode{Node: decide.Node{ID: nodeID(node), Parent: nodeID(to), Active: true}}}}
+}
+
+// assignmentEdits is an assignment added and dropped, in turn, for n identities.
+func (b *bench) assignmentEdits(n int) []decide.Edit {
+	edits := make([]decide.Edit, 0, 2*n)
+	for i := range n {
+		a := decide.Assignment{
+			ID: idOf(assignmentKind, 1<<42+i), Identity: memberID(b.rng.Int32N(int32(b.Identities))),
+			Node: nodeID(b.rng.Int32N(int32(b.Nodes))), Role: roleID(b.rng.Int32N(int32(b.Roles))),
+			From: decide.Beginning, To: decide.Forever,
+		}
+		edits = append(edits,
+			decide.Edit{Changes: []decide.Change{decide.PutAssignment{Assignment: a}}},
+			decide.Edit{Changes: []decide.Change{decide.DropAssignment{ID: a.ID, Identity: a.Identity, Node: a.Node}}})
+	}
+	return edits
+}
+
+func (b *bench) editAssignment() {
+	edits, s := b.assignmentEdits(1<<14), b.snapshot
+	b.measure("edit_assignment", 1, func(_, i int) { s, _ = s.Apply(edits[i%len(edits)]) })
+}
+
+func (b *bench) editMove() {
+	node, size := b.subtree(10_000)
+	b.say("moving %d nodes to and fro", size)
+	there, back := move(node, b.elsewhere(node)), move(node, b.parent[node])
+	s := b.snapshot
+	b.measure("edit_move_10000", 1, func(_, i int) {
+		if i%2 == 0 {
+			s, _ = s.Apply(there)
+		} else {
+			s, _ = s.Apply(back)
+		}
+	})
+}
+
+// evaluateDuringEdits asks on one core while 10,000 edits a second make new
+// snapshots, of which every question takes the latest.
+func (b *bench) evaluateDuringEdits() {
+	const perMillisecond = 10
+	edits := b.assignmentEdits(1 << 14)
+	questions := b.questions(questionsLen, decide.AtNode)
+	var latest atomic.Pointer[decide.Snapshot]
+	latest.Store(b.snapshot)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	done := 0
+	begin := time.Now()
+	wg.Go(func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			// A tick may come late; then there is more to do.
+			for due := int(time.Since(begin).Milliseconds()) * perMillisecond; done < due; done++ {
+				s, _ := latest.Load().Apply(edits[done%len(edits)])
+				latest.Store(s)
+			}
+		}
+	})
+	names := make([]string, 8)
+	b.measure("evaluate_during_edits", 1, func(_, i int) {
+		latest.Load().Evaluate(questions[i%len(questions)], now, names)
+	})
+	close(stop)
+	wg.Wait()
+	b.say("%d edits in %v", done, time.Since(begin).Round(time.Millisecond))
+}

@@ -1,0 +1,192 @@
+package arch_test
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// areas, from top to bottom. A package imports areas below its own, and inside
+// its area only what sideways lists.
+var areas = []struct {
+	name  string
+	rooms []string
+}{
+	{"top", []string{"command", "server", "config"}},
+	{"api", []string{"portalapi", "hosted"}},
+	{"portal", []string{"portaluser", "member", "signup", "session", "invite"}},
+	{"tenant", []string{"account", "application"}},
+	{"access", []string{"decide", "decide/decidebench"}},
+	{"events", []string{"audit"}},
+	{"platform", []string{"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry", "reference"}},
+	{"foundation", []string{"id", "fault", "text", "page", "secret", "principal"}},
+}
+
+// helpers serve tests and are imported by nothing else.
+var helpers = []string{"arch", "server/servertest", "database/dbtest", "mail/mailtest", "decide/oracle"}
+
+// sideways are the imports within one area, by what is imported.
+var sideways = []struct {
+	to   string
+	from []string
+	why  string
+}{
+	{"server", []string{"command"}, "serve runs one"},
+	{"config", []string{"command", "server"}, "settings come in here and go down as values: no room below knows them"},
+	{"portaluser", []string{"signup", "session", "invite", "member"}, "the person behind all four"},
+	{"signup", []string{"session", "invite"}, "signing in tells who has not confirmed the address yet; who is invited in needs no sign-up"},
+	{"session", []string{"member"}, "who is switched off or removed loses the sessions"},
+	{"decide", []string{"decide/decidebench"}, "measures it"},
+	{"database", []string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey"}, "what they keep lies in the store; an unreachable one is 503"},
+	{"outbox", []string{"mailqueue"}, "mail leaves through the outbox"},
+	{"mail", []string{"mailqueue"}, "renders and sends what was queued"},
+	{"ratelimit", []string{"mailqueue"}, "mails to one address are limited"},
+	{"wire", []string{"idempotency"}, "keeps answers as wire gives them"},
+	{"fault", []string{"secret"}, "a full queue of passwords is a fault"},
+	{"id", []string{"principal"}, "principals are named"},
+}
+
+func areaOf(room string) int {
+	for i, a := range areas {
+		if slices.Contains(a.rooms, room) {
+			return i
+		}
+	}
+	return -1
+}
+
+// TestPackagesLieInTheirArea: the folder says the area, and no two packages
+// share a name, so that no import needs an alias.
+func TestPackagesLieInTheirArea(t *testing.T) {
+	seen := map[string]string{}
+	for _, p := range packages(t) {
+		within, inside := strings.CutPrefix(p.ImportPath, module+"/internal/")
+		if !inside || slices.Contains(helpers, p.room()) {
+			continue
+		}
+		name := path.Base(p.ImportPath)
+		if seen[name] != "" {
+			t.Errorf("%s and %s have one name", seen[name], p.ImportPath)
+		}
+		seen[name] = p.ImportPath
+		a := areaOf(p.room())
+		if a < 0 {
+			t.Errorf("%s belongs to no area: give it one here and in the README", within)
+			continue
+		}
+		want := areas[a].name + "/" + p.room()
+		if areas[a].name == "top" {
+			want = p.room()
+		}
+		if within != want {
+			t.Errorf("%s belongs to the area %s, so it is %s", within, areas[a].name, want)
+		}
+	}
+}
+
+func TestImportsPointDown(t *testing.T) {
+	used := map[[2]string]bool{}
+	for _, p := range packages(t) {
+		from := p.room()
+		if slices.Contains(helpers, from) {
+			continue
+		}
+		if from == "cmd/canopy" {
+			for _, imp := range p.Imports {
+				if strings.HasPrefix(imp, module) && room(imp) != "command" {
+					t.Errorf("cmd/canopy imports %s: the program is command's, main only starts it", imp)
+				}
+			}
+			continue
+		}
+		area := areaOf(from)
+		if area < 0 {
+			t.Errorf("%s belongs to no area", from)
+			continue
+		}
+		for _, imp := range p.Imports {
+			to := room(imp)
+			switch {
+			case !strings.HasPrefix(imp, module+"/"):
+			case slices.Contains(helpers, to):
+				t.Errorf("%s imports %s, which serves tests only", from, to)
+			case areaOf(to) < area:
+				t.Errorf("%s (%s) imports %s from a higher area", from, areas[area].name, to)
+			case areaOf(to) == area:
+				used[[2]string{from, to}] = true
+			}
+		}
+	}
+	listed := map[[2]string]bool{}
+	for _, s := range sideways {
+		for _, from := range s.from {
+			listed[[2]string{from, s.to}] = true
+			if !used[[2]string{from, s.to}] {
+				t.Errorf("%s no longer imports %s: take the arrow off the list", from, s.to)
+			}
+		}
+	}
+	for arrow := range used {
+		if !listed[arrow] {
+			t.Errorf("%s imports %s beside it: move what they share down a area, or list the arrow with its reason", arrow[0], arrow[1])
+		}
+	}
+}
+
+func TestEveryRoomOfTheTableExists(t *testing.T) {
+	var have []string
+	for _, p := range packages(t) {
+		have = append(have, p.room())
+	}
+	for _, f := range areas {
+		for _, name := range f.rooms {
+			if !slices.Contains(have, name) {
+				t.Errorf("%s stands on the area %q and does not exist", name, f.name)
+			}
+		}
+	}
+	for _, name := range helpers {
+		if !slices.Contains(have, name) {
+			t.Errorf("the helper %s does not exist", name)
+		}
+	}
+}
+
+// TestReadmeShowsTheAreas compares the README's table; packages inside a room
+// need not stand there.
+func TestReadmeShowsTheAreas(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(raw), "| area | rooms |\n| --- | --- |\n")
+	if !found {
+		t.Fatal("the README has no table of areas")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	name := regexp.MustCompile("`([^`]+)`")
+	var shown, want []string
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		rooms := []string{}
+		for _, m := range name.FindAllStringSubmatch(cells[2], -1) {
+			rooms = append(rooms, m[1])
+		}
+		slices.Sort(rooms)
+		shown = append(shown, strings.TrimSpace(cells[1])+": "+strings.Join(rooms, " "))
+	}
+	for _, f := range areas {
+		rooms := slices.DeleteFunc(slices.Clone(f.rooms), func(r string) bool { return strings.Contains(r, "/") })
+		slices.Sort(rooms)
+		want = append(want, f.name+": "+strings.Join(rooms, " "))
+	}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("the README's areas (-here +there):\n%s", diff)
+	}
+}

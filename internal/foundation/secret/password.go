@@ -1,0 +1,133 @@
+package secret
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/crypto/argon2"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+)
+
+// Params are argon2id's cost (RFC 9106).
+type Params struct {
+	MemoryKiB uint32
+	Time      uint32
+	Threads   uint8
+}
+
+// DefaultParams is 19 MiB, two passes, one lane.
+var DefaultParams = Params{MemoryKiB: 19 * 1024, Time: 2, Threads: 1}
+
+// Hasher hashes passwords in a bounded pool: at most one hash a core at a time,
+// so sign-ins can't take the memory or every core of the machine, and at most
+// queue calls waiting. It is safe for concurrent use.
+type Hasher struct {
+	params  Params
+	slots   chan struct{}
+	waiting atomic.Int64
+	done    atomic.Int64
+	queue   int64
+	dummy   string
+}
+
+// NewHasher makes a pool that runs workers hashes at once (0: one fewer than the
+// cores, at least one) and lets queue further calls wait.
+func NewHasher(params Params, workers, queue int) *Hasher {
+	if workers <= 0 {
+		workers = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	h := &Hasher{params: params, slots: make(chan struct{}, workers), queue: int64(queue)}
+	h.dummy = h.hash(NewToken().Reveal())
+	return h
+}
+
+// Dummy is a hash no password matches, for work that must take the time of a
+// real comparison where there is nothing to compare with.
+func (h *Hasher) Dummy() string { return h.dummy }
+
+// Waiting is the number of calls that wait for a slot now.
+func (h *Hasher) Waiting() int64 { return h.waiting.Load() }
+
+// Done is the number of passwords hashed and compared so far.
+func (h *Hasher) Done() int64 { return h.done.Load() }
+
+// Hash gives the PHC string of a password under the present parameters. A full
+// queue is fault.Busy.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	if err := h.enter(ctx); err != nil {
+		return "", err
+	}
+	defer h.leave()
+	return h.hash(password), nil
+}
+
+// Verify reports whether the password is that of the PHC string, and whether the
+// string was made with other parameters than the present ones. A string it
+// can't read matches nothing. A full queue is fault.Busy.
+func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, outdated bool, err error) {
+	if err := h.enter(ctx); err != nil {
+		return false, false, err
+	}
+	defer h.leave()
+	p, salt, want, readable := parsePHC(phc)
+	if !readable {
+		p, salt, want, _ = parsePHC(h.dummy)
+	}
+	got := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, uint32(len(want)))
+	match := subtle.ConstantTimeCompare(got, want) == 1
+	return match && readable, p != h.params, nil
+}
+
+func (h *Hasher) enter(ctx context.Context) error {
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if h.waiting.Add(1) > h.queue {
+		h.waiting.Add(-1)
+		return fault.Busy
+	}
+	defer h.waiting.Add(-1)
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Hasher) leave() {
+	h.done.Add(1)
+	<-h.slots
+}
+
+func (h *Hasher) hash(password string) string {
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt)
+	p := h.params
+	key := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, 32)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.MemoryKiB, p.Time, p.Threads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
+}
+
+func parsePHC(s string) (p Params, salt, key []byte, ok bool) {
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return Params{}, nil, nil, false
+	}
+	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); n != 3 || err != nil {
+		return Params{}, nil, nil, false
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	ok = err1 == nil && err2 == nil && len(key) > 0 && p.Time > 0 && p.Threads > 0 && p.MemoryKiB <= 1<<20
+	return p, salt, key, ok
+}

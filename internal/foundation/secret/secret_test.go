@@ -1,0 +1,181 @@
+package secret_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/secret"
+)
+
+func box(t *testing.T) *secret.Box {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(secret.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := secret.NewBox(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestBoxOpensOnlyWhatItSealed(t *testing.T) {
+	b, plain := box(t), []byte("the link in a queued mail")
+	sealed := b.Seal(plain, "outbox 1")
+	if got, err := b.Open(sealed, "outbox 1"); err != nil || !bytes.Equal(got, plain) {
+		t.Fatalf("%q %v", got, err)
+	}
+	if bytes.Equal(sealed, b.Seal(plain, "outbox 1")) {
+		t.Error("one text is sealed alike twice")
+	}
+	if bytes.Contains(sealed, plain) {
+		t.Error("the text can be read")
+	}
+	refuse := func(what string, b *secret.Box, sealed []byte, context string) {
+		t.Helper()
+		if got, err := b.Open(sealed, context); !errors.Is(err, secret.ErrSealed) {
+			t.Errorf("%s opens: %q %v", what, got, err)
+		}
+	}
+	refuse("another row", b, sealed, "outbox 2")
+	refuse("another key", box(t), sealed, "outbox 1")
+	for i := range sealed {
+		for bit := range 8 {
+			damaged := bytes.Clone(sealed)
+			damaged[i] ^= 1 << bit
+			refuse(fmt.Sprintf("byte %d changed", i), b, damaged, "outbox 1")
+		}
+		refuse(fmt.Sprintf("the first %d bytes", i), b, sealed[:i], "outbox 1")
+	}
+	refuse("with a tail", b, append(bytes.Clone(sealed), 0), "outbox 1")
+	for _, n := range []int{0, 16, 31, 33} {
+		if _, err := secret.NewBox(make([]byte, n)); err == nil {
+			t.Errorf("a key of %d bytes is taken", n)
+		}
+	}
+}
+
+func TestTokensHideThemselves(t *testing.T) {
+	token := secret.NewToken()
+	if len(token.Reveal()) != 43 || token.Reveal() == secret.NewToken().Reveal() {
+		t.Errorf("token %q", token.Reveal())
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "token", token)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "token", token)
+	for _, shown := range []string{log.String(), fmt.Sprint(token), fmt.Sprintf("%v %s %+v", token, token, token)} {
+		if strings.Contains(shown, token.Reveal()) {
+			t.Errorf("shown: %s", shown)
+		}
+	}
+	// RFC 4648: the last character of 43 has two bits to spare, so other
+	// spellings of the same bytes exist. None of them is the token.
+	raw, err := base64.RawURLEncoding.DecodeString(token.Reveal())
+	if err != nil || len(raw) != 32 {
+		t.Fatal(raw, err)
+	}
+	for _, spelling := range []string{token.Reveal() + "=", " " + token.Reveal(), base64.StdEncoding.EncodeToString(raw), strings.ToUpper(token.Reveal())} {
+		if spelling != token.Reveal() && secret.Hash(spelling) == token.Hash() {
+			t.Errorf("a second spelling works: %q", spelling)
+		}
+	}
+	if !secret.Equal(token.Reveal(), token.Reveal()) || secret.Equal(token.Reveal(), token.Reveal()[:42]) || secret.Equal("", "x") {
+		t.Error("Equal is wrong")
+	}
+}
+
+var cheap = secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}
+
+func TestHasherKnowsItsPasswords(t *testing.T) {
+	h := secret.NewHasher(cheap, 1, 4)
+	phc, err := h.Hash(t.Context(), "Correct-Horse-7")
+	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=64,t=1,p=1$") {
+		t.Fatal(phc, err)
+	}
+	if again, _ := h.Hash(t.Context(), "Correct-Horse-7"); again == phc {
+		t.Error("one password is hashed alike twice: no salt")
+	}
+	verify := func(h *secret.Hasher, phc, password string, wantOK, wantOld bool) {
+		t.Helper()
+		ok, old, err := h.Verify(t.Context(), phc, password)
+		if err != nil || ok != wantOK || old != wantOld {
+			t.Errorf("%q against %q: %v, outdated %v, %v", password, phc, ok, old, err)
+		}
+	}
+	verify(h, phc, "Correct-Horse-7", true, false)
+	verify(h, phc, "correct-Horse-7", false, false)
+	verify(h, phc, "", false, false)
+	verify(h, h.Dummy(), "", false, false)
+	verify(secret.NewHasher(secret.Params{MemoryKiB: 128, Time: 1, Threads: 1}, 1, 4), phc, "Correct-Horse-7", true, true)
+	parts := strings.Split(phc, "$")
+	for _, damaged := range []string{"", "$", "plain", strings.Replace(phc, "argon2id", "argon2i", 1), strings.Replace(phc, "v=19", "v=16", 1),
+		strings.Replace(phc, "m=64", "m=99999999", 1), strings.Replace(phc, "t=1", "t=0", 1), strings.Replace(phc, "p=1", "p=0", 1),
+		strings.Join(parts[:5], "$") + "$", phc + "$x", strings.Replace(phc, parts[5], "!!!", 1), strings.Replace(phc, parts[4], "!!!", 1)} {
+		verify(h, damaged, "Correct-Horse-7", false, false)
+	}
+}
+
+// TestFullQueueIsBusy: with the one slot and the one place in the queue taken,
+// the next is told so at once.
+func TestFullQueueIsBusy(t *testing.T) {
+	// Long enough that the first is at work until the others have come.
+	h := secret.NewHasher(secret.Params{MemoryKiB: 64 * 1024, Time: 8, Threads: 1}, 1, 1)
+	done := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := h.Hash(t.Context(), "Correct-Horse-7")
+			done <- err
+		}()
+	}
+	for h.Waiting() == 0 {
+		select {
+		case err := <-done:
+			t.Fatal("a hash ended before the second came", err)
+		default:
+			runtime.Gosched()
+		}
+	}
+	if _, err := h.Hash(t.Context(), "x"); !errors.Is(err, fault.Busy) {
+		t.Errorf("the third gets %v", err)
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if h.Waiting() != 0 {
+		t.Errorf("%d still wait", h.Waiting())
+	}
+}
+
+func TestWaitingEndsWithTheCaller(t *testing.T) {
+	h := secret.NewHasher(secret.Params{MemoryKiB: 64 * 1024, Time: 8, Threads: 1}, 1, 1)
+	first := make(chan error, 1)
+	go func() { _, err := h.Hash(t.Context(), "x"); first <- err }()
+	ctx, cancel := context.WithCancel(t.Context())
+	second := make(chan error, 1)
+	go func() { _, err := h.Hash(ctx, "x"); second <- err }()
+	for h.Waiting() == 0 {
+		if len(first) > 0 && len(second) > 0 {
+			t.Fatal("nobody waited")
+		}
+		runtime.Gosched()
+	}
+	cancel()
+	// Whichever of the two waits: the cancelled one may have come first.
+	if err := <-second; err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,180 @@
+package database_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
+)
+
+// schema is everything that the migrations made, as the engine tells it.
+func schema(t *testing.T, db *database.DB) []string {
+	t.Helper()
+	q := `SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master WHERE tbl_name NOT LIKE '%goose%' AND tbl_name NOT LIKE 'sqlite%' ORDER BY 1`
+	if db.Engine == database.Postgres {
+		q = `SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || COALESCE(collation_name, '') || ' ' || COALESCE(column_default, '')
+				FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '%goose%'
+			UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE '%goose%'
+			UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+				AND conrelid::regclass::text NOT LIKE '%goose%' ORDER BY 1`
+	}
+	list, err := database.Read(t.Context(), db, func(tx *database.Tx) ([]string, error) {
+		return database.All(t.Context(), tx, func(row database.Scanner) (s string, err error) { return s, row.Scan(&s) }, q)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestMigrationsGoUpDownUp(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		before := schema(t, db)
+		if len(before) < 20 {
+			t.Fatalf("the schema has only %d parts", len(before))
+		}
+		if err := db.MigrateTo(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if left := schema(t, db); len(left) != 0 {
+			t.Errorf("down leaves %v", left)
+		}
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, schema(t, db)); diff != "" {
+			t.Errorf("up again is another schema:\n%s", diff)
+		}
+		steps, err := db.Migrations(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range steps {
+			if !s.Applied {
+				t.Errorf("%s is not applied", s.Name)
+			}
+		}
+	})
+}
+
+// TestEnginesHaveTheSameTables: one SQL text serves both, so the columns agree.
+func TestEnginesHaveTheSameTables(t *testing.T) {
+	columns := map[database.Engine][]string{}
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		q := `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'
+			AND m.name NOT LIKE '%goose%' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name || '.' || c.name`
+		if db.Engine == database.Postgres {
+			q = `SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'
+				AND table_name NOT LIKE '%goose%' ORDER BY (table_name || '.' || column_name) COLLATE "C"`
+		}
+		list, err := database.Read(t.Context(), db, func(tx *database.Tx) ([]string, error) {
+			return database.All(t.Context(), tx, func(row database.Scanner) (s string, err error) { return s, row.Scan(&s) }, q)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns[db.Engine] = list
+	})
+	if diff := cmp.Diff(columns[database.SQLite], columns[database.Postgres]); diff != "" {
+		t.Errorf("-sqlite +postgres:\n%s", diff)
+	}
+}
+
+func TestANewerStoreIsRefusedByName(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		applied := "1"
+		if db.Engine == database.Postgres {
+			applied = "true"
+		}
+		if _, err := db.Pool().ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, `+applied+`)`); err != nil {
+			t.Fatal(err)
+		}
+		_, listed := db.Migrations(t.Context())
+		for what, err := range map[string]error{"migrate": db.Migrate(t.Context()), "list": listed} {
+			if err == nil || !strings.Contains(err.Error(), "99999") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+// TestCopyIsOneMoment: while a writer adds pairs, a copy holds whole pairs only,
+// and it opens as a store of its own.
+func TestCopyIsOneMoment(t *testing.T) {
+	ctx := t.Context()
+	db := dbtest.Open(t, database.SQLite, time.Now)
+	pair := func(n int64) error {
+		return database.Do(ctx, db, func(tx *database.Tx) error {
+			for _, half := range []string{"left", "right"} {
+				if _, err := tx.Exec(ctx, `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ($1, $2, 0, 1)`, half, n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	var written atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			if err := pair(written.Add(1)); err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	for written.Load() < 20 {
+		time.Sleep(time.Millisecond)
+	}
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	before := written.Load() - 1 // the last may still be on its way
+	err := database.Copy(ctx, db.Path, copied)
+	close(stop)
+	if failed := <-stopped; failed != nil || err != nil {
+		t.Fatal(failed, err)
+	}
+	if err := database.Copy(ctx, db.Path, copied); err == nil {
+		t.Error("a copy overwrites what is there")
+	}
+	restored := filepath.Join(t.TempDir(), "restored.db")
+	if err := database.Copy(ctx, copied, restored); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open("sqlite", restored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var verdict string
+	if err := raw.QueryRow(`PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
+		t.Errorf("integrity_check: %s %v", verdict, err)
+	}
+	if err := raw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := database.Open(ctx, "sqlite:"+restored, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := again.Migrate(ctx); err != nil {
+		t.Errorf("the copy is not at this version: %v", err)
+	}
+	left := count(t, again, `rate_count WHERE name = 'left'`)
+	right := count(t, again, `rate_count WHERE name = 'right'`)
+	if left != right || int64(left) < before {
+		t.Errorf("the copy holds %d left and %d right halves, at least %d pairs were answered before", left, right, before)
+	}
+}

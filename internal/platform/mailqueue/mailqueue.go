@@ -1,0 +1,100 @@
+// Package mailqueue brings mails from a transaction to the mail server: it queues
+// them in the outbox, sealed, together with the change that causes them, and
+// hands them over afterwards. It knows no table. The rooms that ask for mails
+// say, just before one is sent, whether it is still wanted.
+//
+//	transaction ──Queue──► outbox ──Wanted?──► Send ──► Settled
+//	                                  └─ no ──► dropped, link wiped
+package mailqueue
+
+import (
+	"context"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/outbox"
+	"canopy.dev/canopy/internal/platform/ratelimit"
+)
+
+// Queue takes mails into transactions. It is safe for concurrent use.
+type Queue struct {
+	Box    *secret.Box
+	Limits *ratelimit.Limiter
+}
+
+// Count counts one mail against the daily limit of its recipient;
+// fault.RateLimited when it is used up.
+func (q *Queue) Count(ctx context.Context, tx *database.Tx, to string) error {
+	return q.Limits.Count(ctx, tx, ratelimit.MailRecipient, to)
+}
+
+// Add queues a mail about a subject. version tells the subject's present link
+// from earlier ones; Wanted gets it back.
+func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject id.ID, version string) error {
+	payload, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return outbox.Enqueue(ctx, tx, q.Box, outbox.Job{Kind: string(d.Kind), SubjectID: subject, Version: version, Payload: payload})
+}
+
+// Drop takes a subject's queued mails of one kind back and wipes their links.
+func (q *Queue) Drop(ctx context.Context, tx *database.Tx, kind mail.Kind, subject id.ID) error {
+	return outbox.Drop(ctx, tx, string(kind), subject)
+}
+
+// Sender hands one mail over: mail.Sender, or the catcher of canopy dev.
+type Sender interface {
+	Send(ctx context.Context, m mail.Message) error
+}
+
+// Handler sends the mails of one kind; it is an outbox.Handler.
+type Handler struct {
+	Renderer *mail.Renderer
+	Sender   Sender
+	// Still says whether the subject still wants the mail of that version; nil
+	// means always.
+	Still func(ctx context.Context, tx *database.Tx, subject id.ID, version string) (bool, error)
+	// Delivered tells the subject how the mail of that version ended; may be nil.
+	Delivered func(ctx context.Context, tx *database.Tx, subject id.ID, version string, r outbox.Result) error
+}
+
+// Wanted implements outbox.Handler.
+func (h Handler) Wanted(ctx context.Context, tx *database.Tx, j outbox.Job) (bool, error) {
+	if h.Still == nil {
+		return true, nil
+	}
+	return h.Still(ctx, tx, j.SubjectID, j.Version)
+}
+
+// Deliver implements outbox.Handler. The Message-ID is that of the job, so that
+// a mail sent twice after a crash shows as one.
+func (h Handler) Deliver(ctx context.Context, j outbox.Job) error {
+	var d mail.Data
+	if err := json.Unmarshal(j.Payload, &d); err != nil {
+		return outbox.Permanently(err)
+	}
+	m, err := h.Renderer.Render(d, strings.ToLower(j.ID.String()))
+	if err != nil {
+		return outbox.Permanently(err)
+	}
+	if err := h.Sender.Send(ctx, m); mail.IsPermanent(err) {
+		return outbox.Permanently(err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// Settled implements outbox.Handler.
+func (h Handler) Settled(ctx context.Context, tx *database.Tx, j outbox.Job, r outbox.Result) error {
+	if h.Delivered == nil {
+		return nil
+	}
+	return h.Delivered(ctx, tx, j.SubjectID, j.Version, r)
+}

@@ -1,0 +1,135 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+)
+
+// giveUpAfter is how long delivery is tried.
+const giveUpAfter = 24 * time.Hour
+
+// Job is one piece of work about a subject. Kind chooses the handler. Version
+// tells the subject's present state from earlier ones, for Handler.Wanted.
+type Job struct {
+	ID        id.ID
+	Kind      string
+	SubjectID id.ID
+	Version   string
+	Payload   []byte // in clear here, sealed in the table
+	Attempts  int    // this one included
+	CreatedAt time.Time
+
+	giveUpAt time.Time
+}
+
+// Result is how a job ended.
+type Result string
+
+// The results.
+const (
+	Sent   Result = "sent"
+	Failed Result = "failed"
+)
+
+// Handler does the work of one kind of job. Its methods are called by several
+// goroutines at once.
+type Handler interface {
+	// Wanted is asked just before Deliver, in a transaction that can't write; a
+	// job that is no longer wanted is dropped.
+	Wanted(ctx context.Context, tx *database.Tx, j Job) (bool, error)
+	// Deliver does the work, outside any transaction. It returns soon after ctx
+	// ends, which is before the job's lease does. An error that is Permanent ends
+	// the job as failed; after any other it is tried again. The same job may be
+	// delivered twice.
+	Deliver(ctx context.Context, j Job) error
+	// Settled runs in the transaction that ends a delivered or failed job. Its
+	// error undoes the end: the job comes back. Dropped jobs are not settled.
+	Settled(ctx context.Context, tx *database.Tx, j Job, r Result) error
+}
+
+// Permanent is an error that says whether repeating is of use. Permanently makes
+// one.
+type Permanent interface {
+	error
+	Permanent() bool // true: no repeat will mend it
+}
+
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+func (permanent) Permanent() bool { return true }
+
+// Permanently marks an error that no repeat will mend; nil stays nil.
+func Permanently(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanent{err}
+}
+
+func isPermanent(err error) bool {
+	var p Permanent
+	return errors.As(err, &p) && p.Permanent()
+}
+
+// Enqueue adds a job to the transaction; it is due at its commit and given up 24
+// hours later. Kind, SubjectID, Version and Payload are taken from j, and its ID
+// unless it is zero.
+func Enqueue(ctx context.Context, tx *database.Tx, box *secret.Box, j Job) error {
+	if j.ID.IsZero() {
+		j.ID = id.New[id.ID](tx.Now)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, kind, subject_id, version, payload, state, attempts, next_at, give_up_at, last_error, created_at)
+		VALUES ($1, $2, $3, $4, $5, 'queued', 0, $6, $7, '', $6)`,
+		j.ID, j.Kind, j.SubjectID, j.Version, box.Seal(j.Payload, sealContext(j.ID)), tx.Now, tx.Now.Add(giveUpAfter))
+	return err
+}
+
+// Drop takes a subject's queued jobs of a kind back and wipes their payloads. A
+// delivery that is under way may still happen; it is not settled.
+func Drop(ctx context.Context, tx *database.Tx, kind string, subjectID id.ID) error {
+	_, err := tx.Exec(ctx, `UPDATE outbox SET state = 'dropped', payload = NULL WHERE subject_id = $1 AND kind = $2 AND state = 'queued'`,
+		subjectID, kind)
+	return err
+}
+
+// Depth tells how many jobs are queued, and for how long the oldest has been.
+func Depth(ctx context.Context, db *database.DB) (queued int, oldest time.Duration, err error) {
+	_, err = database.Read(ctx, db, func(tx *database.Tx) (struct{}, error) {
+		var since *time.Time
+		err := tx.QueryRow(ctx, `SELECT count(*), min(created_at) FROM outbox WHERE state = 'queued'`).Scan(&queued, &since)
+		if since != nil {
+			oldest = max(0, tx.Now.Sub(*since))
+		}
+		return struct{}{}, err
+	})
+	return queued, oldest, err
+}
+
+const (
+	keepEnded  = 30 * 24 * time.Hour
+	sweepBatch = 1000
+)
+
+// Sweep deletes jobs that ended and are more than 30 days old, in small
+// transactions. It may run at any time.
+func Sweep(ctx context.Context, db *database.DB) error {
+	for {
+		n, err := database.Write(ctx, db, func(tx *database.Tx) (int64, error) {
+			// Ids sort by age, so the primary key finds the old ones.
+			before := id.New[id.ID](tx.Now.Add(-keepEnded))
+			return tx.Exec(ctx, `DELETE FROM outbox WHERE id IN
+				(SELECT id FROM outbox WHERE id < $1 AND state <> 'queued' ORDER BY id LIMIT $2)`, before, sweepBatch)
+		})
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+}
+
+func sealContext(job id.ID) string { return "outbox:" + job.String() }

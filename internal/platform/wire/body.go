@@ -1,0 +1,183 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+)
+
+// bodies keeps the JSON schema of each request type and holds bodies against it.
+type bodies struct {
+	registry huma.Registry
+}
+
+// setHuma: field names match exactly, case included, and a list is never null.
+// These switches are variables of Huma's package; nothing else uses it.
+var setHuma = sync.OnceFunc(func() {
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
+})
+
+func newBodies() bodies {
+	setHuma()
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]())
+	return bodies{registry}
+}
+
+// Checked is a request body with rules of its own, beyond names and types.
+type Checked interface {
+	// Check notes every broken rule and keeps the values in their stored form.
+	Check(p *fault.Problems)
+}
+
+// Decode reads one JSON value into a T and lists every problem: unknown, missing
+// and mistyped fields, and what T's own Check finds. The error is
+// fault.Validation.
+func Decode[T any](b bodies, raw []byte) (T, error) {
+	var v T
+	var parsed any
+	if err := json.Unmarshal(raw, &parsed); err != nil {
+		return v, fault.Validation.WithDetails(syntax(err))
+	}
+	var problems fault.Problems
+	result := &huma.ValidateResult{}
+	path := huma.NewPathBuffer(nil, 0)
+	schema := b.registry.Schema(reflect.TypeFor[T](), true, "")
+	huma.Validate(b.registry, schema, path, huma.ModeWriteToServer, parsed, result)
+	for _, e := range result.Errors {
+		problems = append(problems, sentence(e))
+	}
+	if _, object := parsed.(map[string]any); !object {
+		return v, problems.Err()
+	}
+	// Fields of the right type are read even where others are wrong, so that
+	// their values are judged in the same answer.
+	_ = json.Unmarshal(mistypedRemoved(parsed, result.Errors), &v)
+	if c, ok := any(&v).(Checked); ok {
+		var more fault.Problems
+		c.Check(&more)
+		for _, m := range more {
+			field, _, _ := strings.Cut(m, " ")
+			if !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, field+" ") }) {
+				problems = append(problems, m)
+			}
+		}
+	}
+	slices.Sort(problems)
+	return v, problems.Err()
+}
+
+// mistypedRemoved is the object without the top-level members the schema
+// refused.
+func mistypedRemoved(parsed any, errs []error) []byte {
+	object, ok := parsed.(map[string]any)
+	if !ok {
+		return []byte("{}")
+	}
+	for _, e := range errs {
+		var d *huma.ErrorDetail
+		if errors.As(e, &d) {
+			name, _, _ := strings.Cut(d.Location, ".")
+			name, _, _ = strings.Cut(name, "[")
+			delete(object, name)
+		}
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return []byte("{}")
+	}
+	return raw
+}
+
+func syntax(err error) string {
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		name := ""
+		var s *jsontext.SyntacticError
+		if errors.As(err, &s) {
+			name = s.JSONPointer.LastToken()
+		}
+		return "property " + name + " must not be given twice"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "body must be complete JSON"
+	}
+	return "body must be valid JSON in UTF-8"
+}
+
+// sentence words a problem the schema found, field first.
+func sentence(err error) string {
+	var d *huma.ErrorDetail
+	if !errors.As(err, &d) {
+		return "body is not valid"
+	}
+	field := d.Location
+	if name, ok := between(d.Message, validation.MsgExpectedRequiredProperty); ok {
+		if field != "" {
+			return field + "." + name + " is required"
+		}
+		return name + " is required"
+	}
+	if field == "" {
+		field = "body"
+	}
+	switch d.Message {
+	case validation.MsgUnexpectedProperty:
+		return "property " + field + " is not allowed"
+	case validation.MsgExpectedString:
+		return field + " must be a string"
+	case validation.MsgExpectedBoolean:
+		return field + " must be true or false"
+	case validation.MsgExpectedInteger, validation.MsgExpectedNumber:
+		return field + " must be a whole number"
+	case validation.MsgExpectedArray:
+		return field + " must be an array"
+	case validation.MsgExpectedObject:
+		return field + " must be an object"
+	}
+	return field + " is not valid: " + d.Message
+}
+
+func between(s, format string) (string, bool) {
+	before, after, _ := strings.Cut(format, "%s")
+	rest, ok := strings.CutPrefix(s, before)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(rest, after)
+}
+
+// read takes the whole body, bounded, and judges its media type.
+func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, fault.Validation.WithDetails("body could not be read").WithCause(err)
+	}
+	if len(raw) == 0 {
+		return raw, nil
+	}
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := strings.ToLower(params["charset"])
+	if err != nil || media != "application/json" || charset != "" && charset != "utf-8" {
+		return nil, errMedia
+	}
+	return raw, nil
+}
+
+var errMedia = errors.New("wire: not application/json")

@@ -1,0 +1,116 @@
+package invite
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/page"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
+)
+
+// Every page of every list is the slice of the sorted, filtered whole, and tells
+// its exact size, also on the last page, past the end, and where sort values are
+// equal.
+func TestListIsASliceOfTheWhole(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		all := someInvites(t, db)
+		s := &Service{DB: db}
+		ctx := principal.With(t.Context(), principal.Call{Principal: principal.Principal{AccountID: all[0].AccountID}})
+		for _, status := range []Status{"", Pending, Accepted, Expired, Revoked} {
+			for _, q := range []string{"", "o", "MÜL", "acme", "a_b", "%", "dana cole", "nowhere"} {
+				for _, by := range []string{"created_at", "expires_at", "email", "name"} {
+					for _, desc := range []bool{false, true} {
+						for number := 1; number <= 9; number++ {
+							r := page.Request{Page: number, Take: 7, Q: q, SortBy: by, Desc: desc}
+							want, count := whole(all, r, status)
+							got, info, err := s.List(ctx, r, status)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if fmt.Sprint(ids(got)) != fmt.Sprint(ids(want)) || info.ItemCount != count {
+								t.Fatalf("status=%q %+v: %v of %d, want %v of %d", status, r, ids(got), info.ItemCount, ids(want), count)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// whole is the list, the slow and obvious way.
+func whole(all []Invite, r page.Request, status Status) ([]Invite, int) {
+	var found []Invite
+	for _, i := range all {
+		name := text.Fold(i.FirstName + " " + i.LastName)
+		if (status == "" || i.Status == status) && (strings.Contains(i.Email, text.Fold(r.Q)) || strings.Contains(name, text.Fold(r.Q))) {
+			found = append(found, i)
+		}
+	}
+	slices.SortFunc(found, func(a, b Invite) int {
+		key := map[string]int{"created_at": a.CreatedAt.Compare(b.CreatedAt), "expires_at": a.ExpiresAt.Compare(b.ExpiresAt),
+			"email": cmp.Compare(a.Email, b.Email), "name": cmp.Compare(text.Fold(a.FirstName+" "+a.LastName), text.Fold(b.FirstName+" "+b.LastName))}[r.SortBy]
+		order := cmp.Or(key, cmp.Compare(a.ID.String(), b.ID.String()))
+		if r.Desc {
+			order = -order
+		}
+		return order
+	})
+	return found[min(len(found), r.Offset()):min(len(found), r.Offset()+r.Take)], len(found)
+}
+
+func ids(list []Invite) []string {
+	names := []string{}
+	for _, i := range list {
+		names = append(names, i.Email)
+	}
+	return names
+}
+
+// someInvites writes 50 invites of one Account and a few of another's, with many
+// equal names and instants, and gives the Account's as a list shows them.
+func someInvites(t *testing.T, db *database.DB) []Invite {
+	t.Helper()
+	now := db.Now()
+	var all []Invite
+	err := database.Do(t.Context(), db, func(tx *database.Tx) error {
+		for range 2 {
+			account := id.New[id.ID](now)
+			if _, err := tx.Exec(t.Context(), `INSERT INTO account (id, name, settings, plan, version, created_at, updated_at)
+				VALUES ($1, 'Acme', '{}', 'free', 1, $2, $2)`, account, now); err != nil {
+				return err
+			}
+			all = all[:0]
+			for k := range 50 {
+				made := now.Add(-time.Duration(k/4) * 24 * time.Hour)
+				i := Invite{ID: id.New[id.ID](made), AccountID: account, Email: fmt.Sprintf("%c%d@%s.test", 'a'+k%5, k, []string{"acme", "globex", "a_b"}[k%3]),
+					FirstName: []string{"Dana", "Omar", "Zoë"}[k%3], LastName: []string{"Cole", "Müller"}[k%2], CreatedAt: made,
+					ExpiresAt: made.Add(time.Duration(24+k%3*96) * time.Hour)}
+				stored := []Status{Pending, Pending, Accepted, Expired, Revoked}[k%5]
+				d := Draft{Email: i.Email, FirstName: i.FirstName, LastName: i.LastName}
+				if _, err := tx.Exec(t.Context(), insertInvite, i.ID, account, i.Email, i.FirstName, i.LastName, d.folded(), d.searched(),
+					fmt.Sprint(account, k), account, i.CreatedAt, i.ExpiresAt); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(t.Context(), `UPDATE user_invite SET status = $1 WHERE id = $2`, string(stored), i.ID); err != nil {
+					return err
+				}
+				i.Status = stored.at(now, i.ExpiresAt)
+				all = append(all, i)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
