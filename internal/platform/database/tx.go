@@ -16,6 +16,9 @@ type Tx struct {
 	Now time.Time
 	DB  *DB
 	tx  *sql.Tx
+
+	writes bool // and has not ended
+	after  []func()
 }
 
 // ErrNoRows is what Row.Scan gives where the query found nothing.
@@ -26,7 +29,14 @@ var ErrNoRows = sql.ErrNoRows
 // or serialization failure, so it changes nothing but the store.
 func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
 	for attempt := 1; ; attempt++ {
-		v, err := run(ctx, db, db.write, nil, fn)
+		tx := &Tx{DB: db, writes: true}
+		v, err := run(ctx, tx, db.write, nil, fn)
+		if err == nil {
+			for _, after := range tx.after {
+				after()
+			}
+			return v, nil
+		}
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") && attempt < 5 {
 			continue
@@ -47,20 +57,26 @@ func Read[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error
 	if db.Engine == Postgres {
 		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
-	return run(ctx, db, db.read, opts, fn)
+	return run(ctx, &Tx{DB: db}, db.read, opts, fn)
 }
 
-func run[T any](ctx context.Context, db *DB, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) (T, error)) (T, error) {
+func run[T any](
+	ctx context.Context, tx *Tx, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) (T, error),
+) (T, error) {
 	var zero T
-	tx, err := pool.BeginTx(ctx, opts)
-	if err != nil {
+	var err error
+	if tx.tx, err = pool.BeginTx(ctx, opts); err != nil {
 		return zero, err
 	}
 	// After a commit this does nothing; after an error or a panic it undoes all.
-	defer func() { _ = tx.Rollback() }()
-	v, err := fn(&Tx{Now: db.Now(), DB: db, tx: tx})
+	defer func() {
+		_ = tx.tx.Rollback()
+		tx.writes = false
+	}()
+	tx.Now = tx.DB.Now()
+	v, err := fn(tx)
 	if err == nil {
-		err = tx.Commit()
+		err = tx.tx.Commit()
 	}
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		// database/sql ends a cancelled call's transaction by itself, and the next
@@ -71,6 +87,20 @@ func run[T any](ctx context.Context, db *DB, pool *sql.DB, opts *sql.TxOptions, 
 		return zero, err
 	}
 	return v, nil
+}
+
+// AfterCommit has fn run once the transaction has committed: after those given
+// before it, in the goroutine of Write or Do, before that returns. It never runs
+// when the transaction fails, also not when only its commit does, and a repeated
+// transaction begins without any. fn must not use the Tx; it may begin a new
+// transaction. It can't fail any more, so it is for hints such as waking a
+// worker: a process that dies here never runs it. Calling AfterCommit in a Read,
+// or after the transaction has ended, panics.
+func (tx *Tx) AfterCommit(fn func()) {
+	if !tx.writes {
+		panic("database: AfterCommit needs a transaction that writes and has not ended")
+	}
+	tx.after = append(tx.after, fn)
 }
 
 // Exec runs a statement and gives the number of rows it changed.
