@@ -56,13 +56,15 @@ func (db *DB) MigrateTo(ctx context.Context, version int64) error {
 	if err != nil {
 		return err
 	}
-	if current, err := p.GetDBVersion(ctx); err != nil {
+	current, err := p.GetDBVersion(ctx)
+	switch {
+	case err != nil:
 		return err
-	} else if version < current {
+	case version < current:
 		_, err = p.DownTo(ctx, version)
-		return err
+	case version > current:
+		_, err = p.UpTo(ctx, version)
 	}
-	_, err = p.UpTo(ctx, version)
 	return err
 }
 

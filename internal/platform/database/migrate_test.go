@@ -36,24 +36,41 @@ func schema(t *testing.T, db *database.DB) []string {
 
 func TestMigrationsGoUpDownUp(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
-		before := schema(t, db)
-		if len(before) < 20 {
-			t.Fatalf("the schema has only %d parts", len(before))
-		}
-		if err := db.MigrateTo(t.Context(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if left := schema(t, db); len(left) != 0 {
-			t.Errorf("down leaves %v", left)
-		}
-		if err := db.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(before, schema(t, db)); diff != "" {
-			t.Errorf("up again is another schema:\n%s", diff)
+		newest := schema(t, db)
+		if len(newest) < 20 {
+			t.Fatalf("the schema has only %d parts", len(newest))
 		}
 		steps, err := db.Migrations(t.Context())
 		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(step int) []string {
+			version := int64(0)
+			if step > 0 {
+				version = steps[step-1].Version
+			}
+			if err := db.MigrateTo(t.Context(), version); err != nil {
+				t.Fatal(err)
+			}
+			return schema(t, db)
+		}
+		if left := at(0); len(left) != 0 {
+			t.Errorf("down leaves %v", left)
+		}
+		// Each step's way back is exact.
+		for step := 1; step <= len(steps); step++ {
+			before, after := at(step-1), at(step)
+			if diff := cmp.Diff(before, at(step-1)); diff != "" {
+				t.Errorf("%s, up and down:\n%s", steps[step-1].Name, diff)
+			}
+			if diff := cmp.Diff(after, at(step)); diff != "" {
+				t.Errorf("%s, up, down and up:\n%s", steps[step-1].Name, diff)
+			}
+		}
+		if diff := cmp.Diff(newest, schema(t, db)); diff != "" {
+			t.Errorf("up again is another schema:\n%s", diff)
+		}
+		if steps, err = db.Migrations(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range steps {
