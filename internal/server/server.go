@@ -82,7 +82,6 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	hasher := secret.NewHasher(o.Hash, 0, 64)
 	limits := ratelimit.New(db, c.Limits)
 	guard := &portaluser.Guard{DB: db, Hasher: hasher, Limits: limits}
-	queue := &mailqueue.Queue{Box: box, Limits: limits}
 	s.Keys = signingkey.New(signingkey.Config{DB: db, Box: box, Issuer: c.PublicURL, TokenLife: time.Hour, Log: o.Log})
 	if err := s.Keys.Ensure(ctx); err != nil {
 		return nil, err
@@ -93,24 +92,15 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			return telemetry.Pool{InUse: stats.InUse, Idle: stats.Idle, Waited: stats.WaitDuration}
 		},
 		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, db) }})
+	s.Worker = outbox.NewWorker(outbox.Config{DB: db, Box: box, Log: o.Log, Lanes: []outbox.Lane{
+		mailLane(renderer, s.sender, metrics.Mail),
+	}})
+	queue := &mailqueue.Queue{Outbox: s.Worker.Queue(mailqueue.Lane), Limits: limits}
 	s.Registrations = &signup.Service{DB: db, Hasher: hasher, Mail: queue, Closed: c.Signup == "closed"}
 	sessions := &session.Service{DB: db, Guard: guard, Keys: s.Keys, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
 		Observe: metrics.SignIn}
 	invites := &invite.Service{DB: db, Guard: guard, Limits: limits, Mail: queue, Life: c.InviteTTL}
 	kept := &idempotency.Store{DB: db, Box: box}
-
-	handlers := map[string]outbox.Handler{}
-	for kind, h := range map[mail.Kind]mailqueue.Handler{
-		mail.UserInvite:        {Still: invite.StillWanted, Delivered: invite.Delivered},
-		mail.VerifyEmail:       {Still: signup.StillWanted},
-		mail.PasswordReset:     {Still: session.ResetWanted},
-		mail.AlreadyRegistered: {},
-		mail.PasswordChanged:   {},
-	} {
-		h.Renderer, h.Sender = renderer, s.sender
-		handlers[string(kind)] = h
-	}
-	s.Worker = outbox.NewWorker(outbox.Config{DB: db, Box: box, Handlers: handlers, Log: o.Log, Observe: metrics.Mail})
 
 	s.Router = wire.NewRouter(wire.Config{Log: o.Log, Now: db.Now, PublicOrigin: c.Origin, Origins: c.AllowedOrigins, Proxies: c.Proxies,
 		Authenticate: sessions.Authenticate, InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound, Idempotency: kept,
@@ -118,7 +108,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Observe: metrics.Request})
 	s.door = &portalapi.Door{DB: db, Log: o.Log, Limits: limits, Registrations: s.Registrations, Sessions: sessions,
 		Passwords: &session.Passwords{DB: db, Guard: guard, Mail: queue}, Invites: invites, Members: &member.Service{DB: db},
-		Keys: s.Keys, SecureCookies: strings.HasPrefix(c.Origin, "https:"), RefreshTTL: c.RefreshTTL, Wake: s.Worker.Wake}
+		Keys: s.Keys, SecureCookies: strings.HasPrefix(c.Origin, "https:"), RefreshTTL: c.RefreshTTL}
 	s.door.Routes(s.Router)
 	s.health()
 	doc, err := s.Router.Document(o.Version)
@@ -144,6 +134,25 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
+// mailLane sends what the rooms have queued; without a sender it waits for one.
+func mailLane(renderer *mail.Renderer, sender mailqueue.Sender, observe func(kind, result string)) outbox.Lane {
+	handlers := map[string]outbox.Handler{}
+	for kind, h := range map[mail.Kind]mailqueue.Handler{
+		mail.UserInvite:        {Still: invite.StillWanted, Delivered: invite.Delivered},
+		mail.VerifyEmail:       {Still: signup.StillWanted},
+		mail.PasswordReset:     {Still: session.ResetWanted},
+		mail.AlreadyRegistered: {},
+		mail.PasswordChanged:   {},
+	} {
+		h.Renderer, h.Sender = renderer, sender
+		handlers[string(kind)] = h
+	}
+	return outbox.Lane{
+		Name: mailqueue.Lane, Parallel: 4, Handlers: handlers, Observe: observe,
+		Idle: func() bool { return sender == nil },
+	}
+}
+
 // Serve answers on the listener and works in the background until ctx ends;
 // then it finishes what is in flight, for at most ten seconds.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -153,9 +162,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	if s.sender != nil {
-		wg.Go(func() { s.Worker.Run(background) })
-	} else {
+	wg.Go(func() { s.Worker.Run(background) })
+	if s.sender == nil {
 		s.o.Log.Warn("no mail server is configured (CANOPY_SMTP_URL): mail stays queued")
 	}
 	wg.Go(func() { s.Keys.Run(background) })

@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/outbox"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/portal/invite"
 )
@@ -94,7 +95,8 @@ func createBare(ctx context.Context, o options, engine database.Engine) (float64
 		return 0, nil, err
 	}
 	limits := ratelimit.New(db, nil)
-	s := &invite.Service{DB: db, Limits: limits, Mail: &mailqueue.Queue{Box: box, Limits: limits}, Life: 168 * time.Hour}
+	queue := &mailqueue.Queue{Outbox: outbox.Queue{Box: box, Lane: mailqueue.Lane}, Limits: limits}
+	s := &invite.Service{DB: db, Limits: limits, Mail: queue, Life: 168 * time.Hour}
 	ctx = principal.With(ctx, principal.Call{Principal: caller})
 	return load(ctx, o.clients, o.duration, func(ctx context.Context, k int) error {
 		_, err := s.Create(ctx, invite.Draft{Email: address(k), FirstName: "Dana", LastName: "Cole"})

@@ -174,7 +174,6 @@ func (d *Door) createInvite(ctx context.Context, _ *wire.Call, in inviteBody) (w
 	if err != nil {
 		return wire.Data[inviteView]{}, err
 	}
-	d.Wake()
 	return wire.Data[inviteView]{Data: viewInvite(inv)}, nil
 }
 
@@ -206,7 +205,6 @@ func (d *Door) createInvites(ctx context.Context, c *wire.Call, in bulkBody) (bu
 				Error: &bulkError{f.Code, f.Message, f.Details, f.Data}})
 		}
 	}
-	d.Wake()
 	return answer, nil
 }
 
@@ -265,7 +263,6 @@ func (d *Door) resendInvite(ctx context.Context, c *wire.Call, _ emptyBody) (out
 	if err := d.Invites.Resend(ctx, inviteID); err != nil {
 		return out, err
 	}
-	d.Wake()
 	return wire.Say("Invite resent"), nil
 }
 

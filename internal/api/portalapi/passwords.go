@@ -49,12 +49,10 @@ func (d *Door) forgot(ctx context.Context, c *wire.Call, in emailBody) (wire.Dat
 
 func (d *Door) reset(ctx context.Context, c *wire.Call, in resetBody) (wire.Data[wire.Message], error) {
 	err := d.Passwords.Reset(ctx, in.Token, in.Password)
-	d.Wake()
 	return wire.Say("Password reset"), err
 }
 
 func (d *Door) change(ctx context.Context, _ *wire.Call, in changeBody) (wire.Data[wire.Message], error) {
 	err := d.Passwords.Change(ctx, in.CurrentPassword, in.NewPassword)
-	d.Wake()
 	return wire.Say("Password changed"), err
 }

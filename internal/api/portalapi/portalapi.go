@@ -35,8 +35,6 @@ type Door struct {
 	Keys          *signingkey.Service
 	SecureCookies bool
 	RefreshTTL    time.Duration
-	// Wake is called after an answer that has queued mail.
-	Wake func()
 
 	background sync.WaitGroup
 }
@@ -66,7 +64,6 @@ func (d *Door) later(ctx context.Context, what string, fn func(ctx context.Conte
 		if err := fn(ctx); err != nil && fault.As(err) == nil {
 			d.Log.ErrorContext(ctx, what, "error", err)
 		}
-		d.Wake()
 	})
 }
 

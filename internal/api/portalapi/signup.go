@@ -66,7 +66,6 @@ func (d *Door) register(ctx context.Context, c *wire.Call, in registerBody) (wir
 	if err != nil {
 		return wire.Data[registered]{}, err
 	}
-	d.Wake()
 	return wire.Data[registered]{Data: registered{Message: "Verification email sent",
 		Account:     applicationView{r.AccountID, in.AccountName, r.AccountSlug},
 		Application: applicationView{r.ApplicationID, in.ApplicationName, r.ApplicationSlug},

@@ -14,16 +14,18 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/foundation/id"
-	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/outbox"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 )
 
+// Lane is the lane of the outbox that mail goes through.
+const Lane = "mail"
+
 // Queue takes mails into transactions. It is safe for concurrent use.
 type Queue struct {
-	Box    *secret.Box
+	Outbox outbox.Queue // into Lane
 	Limits *ratelimit.Limiter
 }
 
@@ -33,14 +35,15 @@ func (q *Queue) Count(ctx context.Context, tx *database.Tx, to string) error {
 	return q.Limits.Count(ctx, tx, ratelimit.MailRecipient, to)
 }
 
-// Add queues a mail about a subject. version tells the subject's present link
-// from earlier ones; Wanted gets it back.
+// Add queues a mail about a subject; the commit sends it on its way. version
+// tells the subject's present link from earlier ones; Wanted gets it back.
 func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject id.ID, version string) error {
 	payload, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	return outbox.Enqueue(ctx, tx, q.Box, outbox.Job{Kind: string(d.Kind), SubjectID: subject, Version: version, Payload: payload})
+	j := outbox.Job{Kind: string(d.Kind), SubjectID: subject, Version: version, Payload: payload}
+	return q.Outbox.Enqueue(ctx, tx, j)
 }
 
 // Drop takes a subject's queued mails of one kind back and wipes their links.

@@ -9,10 +9,14 @@
 //	   │                 └─ no ──► dropped   └─ permanent, or 24 h ──► dead
 //	   └──Drop──► dropped
 //
+// Work lies in lanes. Each lane is worked off by itself, some jobs at once, so
+// that a lane full of due or slow work never delays another. A room gets the
+// Queue of its lane; whoever queues a job need not wake anybody, the commit does.
+//
 // A worker leases a job by moving its next attempt ahead, so a job is in one
 // worker's hands at a time, and a job whose worker has died comes back. A crash
 // between Deliver and Settled delivers twice: handlers bear that.
 //
 // It refuses to know what a job is about; handlers do. It calls database, secret
-// and id; every room may call Enqueue and Drop.
+// and id; every room may call Queue.Enqueue and Drop.
 package outbox

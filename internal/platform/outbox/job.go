@@ -6,12 +6,8 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/id"
-	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 )
-
-// giveUpAfter is how long delivery is tried.
-const giveUpAfter = 24 * time.Hour
 
 // Job is one piece of work about a subject. Kind chooses the handler. Version
 // tells the subject's present state from earlier ones, for Handler.Wanted.
@@ -77,32 +73,12 @@ func isPermanent(err error) bool {
 	return errors.As(err, &p) && p.Permanent()
 }
 
-// Enqueue adds a job to the transaction; it is due at its commit and given up 24
-// hours later. Kind, SubjectID, Version and Payload are taken from j, and its ID
-// unless it is zero.
-func Enqueue(ctx context.Context, tx *database.Tx, box *secret.Box, j Job) error {
-	if j.ID.IsZero() {
-		j.ID = id.New[id.ID](tx.Now)
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, kind, subject_id, version, payload, state, attempts, next_at, give_up_at, last_error, created_at)
-		VALUES ($1, $2, $3, $4, $5, 'queued', 0, $6, $7, '', $6)`,
-		j.ID, j.Kind, j.SubjectID, j.Version, box.Seal(j.Payload, sealContext(j.ID)), tx.Now, tx.Now.Add(giveUpAfter))
-	return err
-}
-
-// Drop takes a subject's queued jobs of a kind back and wipes their payloads. A
-// delivery that is under way may still happen; it is not settled.
-func Drop(ctx context.Context, tx *database.Tx, kind string, subjectID id.ID) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET state = 'dropped', payload = NULL WHERE subject_id = $1 AND kind = $2 AND state = 'queued'`,
-		subjectID, kind)
-	return err
-}
-
-// Depth tells how many jobs are queued, and for how long the oldest has been.
+// Depth tells how many jobs are queued in all lanes, and for how long the oldest has been.
 func Depth(ctx context.Context, db *database.DB) (queued int, oldest time.Duration, err error) {
 	_, err = database.Read(ctx, db, func(tx *database.Tx) (struct{}, error) {
 		var since *time.Time
-		err := tx.QueryRow(ctx, `SELECT count(*), min(created_at) FROM outbox WHERE state = 'queued'`).Scan(&queued, &since)
+		err := tx.QueryRow(ctx, `SELECT count(*), min(created_at) FROM outbox WHERE state = 'queued'`).
+			Scan(&queued, &since)
 		if since != nil {
 			oldest = max(0, tx.Now.Sub(*since))
 		}
@@ -131,5 +107,3 @@ func Sweep(ctx context.Context, db *database.DB) error {
 		}
 	}
 }
-
-func sealContext(job id.ID) string { return "outbox:" + job.String() }

@@ -73,8 +73,17 @@ func each(t *testing.T, f func(b bench)) {
 	})
 }
 
-func (b bench) worker() *Worker {
-	return NewWorker(Config{DB: b.db, Box: b.box, Handlers: map[string]Handler{"mail": b.h}, Log: slog.New(slog.DiscardHandler)})
+// worker has one lane of one kind, and what change makes of it.
+func (b bench) worker(change ...func(*Lane)) *Worker {
+	l := Lane{Name: "mail", Parallel: 4, Handlers: map[string]Handler{"mail": b.h}}
+	for _, c := range change {
+		c(&l)
+	}
+	return b.lanes(l)
+}
+
+func (b bench) lanes(list ...Lane) *Worker {
+	return NewWorker(Config{DB: b.db, Box: b.box, Lanes: list, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (b bench) do(fn func(*database.Tx) error) {
@@ -84,10 +93,13 @@ func (b bench) do(fn func(*database.Tx) error) {
 	}
 }
 
+func (b bench) queue() Queue { return Queue{Box: b.box, Lane: "mail"} }
+
 func (b bench) enqueue(subject id.ID) {
 	b.Helper()
 	b.do(func(tx *database.Tx) error {
-		return Enqueue(b.Context(), tx, b.box, Job{Kind: "mail", SubjectID: subject, Version: "1", Payload: []byte(link)})
+		j := Job{Kind: "mail", SubjectID: subject, Version: "1", Payload: []byte(link)}
+		return b.queue().Enqueue(b.Context(), tx, j)
 	})
 }
 
@@ -102,7 +114,8 @@ func (b bench) run(w *Worker, want int) {
 func (b bench) age(d time.Duration) {
 	b.Helper()
 	b.do(func(tx *database.Tx) error {
-		_, err := tx.Exec(b.Context(), `UPDATE outbox SET next_at = next_at - $1, give_up_at = give_up_at - $1, created_at = created_at - $1`, d.Microseconds())
+		_, err := tx.Exec(b.Context(), `UPDATE outbox
+			SET next_at = next_at - $1, give_up_at = give_up_at - $1, created_at = created_at - $1`, d.Microseconds())
 		return err
 	})
 }
@@ -159,7 +172,8 @@ func TestEnqueueIsUndoneWithItsTransaction(t *testing.T) {
 	each(t, func(b bench) {
 		no := errors.New("no")
 		_ = database.Do(b.Context(), b.db, func(tx *database.Tx) error {
-			return errors.Join(Enqueue(b.Context(), tx, b.box, Job{Kind: "mail", SubjectID: id.New[id.ID](tx.Now)}), no)
+			j := Job{Kind: "mail", SubjectID: id.New[id.ID](tx.Now)}
+			return errors.Join(b.queue().Enqueue(b.Context(), tx, j), no)
 		})
 		b.run(b.worker(), 0)
 	})
@@ -168,7 +182,7 @@ func TestEnqueueIsUndoneWithItsTransaction(t *testing.T) {
 func TestDeadWorkersJobComesBack(t *testing.T) {
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
-		if jobs, err := b.worker().claim(b.Context(), 4); err != nil || len(jobs) != 1 {
+		if jobs, err := b.worker().lanes[0].claim(b.Context(), 4); err != nil || len(jobs) != 1 {
 			b.Fatal(jobs, err)
 		} // and never heard of again
 		b.run(b.worker(), 0)
@@ -200,7 +214,7 @@ func TestUnsettledDeliveryIsRepeated(t *testing.T) {
 func TestWorkerThatLostItsLeaseSettlesNothing(t *testing.T) {
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
-		slow := b.worker()
+		slow := b.worker().lanes[0]
 		jobs, err := slow.claim(b.Context(), 1)
 		if err != nil || len(jobs) != 1 {
 			b.Fatal(err)
@@ -325,12 +339,9 @@ func TestUnwantedJobIsDropped(t *testing.T) {
 func TestIdleWorkerAndForeignKindLeaveJobsQueued(t *testing.T) {
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
-		idle := b.worker()
-		idle.Idle = func() bool { return true }
-		b.run(idle, 0)
-		foreign := b.worker()
-		foreign.Handlers = map[string]Handler{"hook": b.h}
-		b.run(foreign, 0)
+		b.run(b.worker(func(l *Lane) { l.Idle = func() bool { return true } }), 0)
+		b.run(b.worker(func(l *Lane) { l.Handlers = map[string]Handler{"hook": b.h} }), 0)
+		b.run(b.worker(func(l *Lane) { l.Name = "hooks" }), 0)
 		b.expect("queued", 0)
 		// Once there is a mail server, even an old job gets its attempt.
 		b.age(72 * time.Hour)
@@ -360,7 +371,6 @@ func TestWorkersNeverShareAJob(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 3 {
 			w := b.worker()
-			w.Wake()
 			wg.Go(func() { w.Run(ctx) })
 		}
 		select {
@@ -385,7 +395,7 @@ func TestSweepDeletesOldEndedJobs(t *testing.T) {
 	each(t, func(b bench) {
 		b.do(func(tx *database.Tx) error {
 			old := id.New[id.ID](tx.Now.Add(-keepEnded - time.Hour))
-			return Enqueue(b.Context(), tx, b.box, Job{ID: old, Kind: "mail", SubjectID: old})
+			return b.queue().Enqueue(b.Context(), tx, Job{ID: old, Kind: "mail", SubjectID: old})
 		})
 		count := func() (n int) {
 			b.do(func(tx *database.Tx) error { return tx.QueryRow(b.Context(), `SELECT count(*) FROM outbox`).Scan(&n) })
