@@ -139,17 +139,33 @@ func taken(p *source, uses, pkgs []string) map[string]string {
 	return found
 }
 
+// pure packages and all that they may import.
+var pure = map[string][]string{
+	"decide": {
+		"bytes", "cmp", "hash/maphash", "iter", "math", "math/bits", "reflect", "slices", "strings",
+		module + "/internal/foundation/id", module + "/internal/access/decide/persist",
+	},
+	"decide/persist": {"iter", "math/bits", "reflect", "slices"},
+}
+
 // TestTheCoreIsPure: what decides reads no clock, net, file or context.
 func TestTheCoreIsPure(t *testing.T) {
-	allowed := []string{"bytes", "hash/maphash", "iter", "math", "math/bits", "reflect", "slices", "strings", module + "/internal/foundation/id"}
+	seen := map[string]bool{}
 	for _, p := range packages(t) {
-		if p.room() != "decide" {
+		allowed, isPure := pure[p.room()]
+		if !isPure {
 			continue
 		}
+		seen[p.room()] = true
 		for _, imp := range p.Imports {
 			if !slices.Contains(allowed, imp) {
-				t.Errorf("decide imports %s", imp)
+				t.Errorf("%s imports %s, which is not on the list of what a pure package may import", p.room(), imp)
 			}
+		}
+	}
+	for room := range pure {
+		if !seen[room] {
+			t.Errorf("the pure package %s does not exist", room)
 		}
 	}
 }

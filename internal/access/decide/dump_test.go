@@ -5,20 +5,21 @@ import (
 	"slices"
 	"strings"
 
+	"canopy.dev/canopy/internal/access/decide/persist"
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// Dump is everything a snapshot holds, in an order and in words that do not
-// depend on how it came to be. It also holds every structure against the
-// others and says what is wrong with them.
+// Dump returns everything a snapshot holds, in an order and in words that do not
+// depend on how the snapshot was made. It also checks that the structures agree
+// with each other. Each disagreement is a line that begins with "WRONG".
 func Dump(s *Snapshot) string {
 	d := &dumper{s: s}
 	d.keys()
 	d.roles()
 	d.nodes()
 	d.members()
-	d.pairs("holder", &s.holders, true)
-	d.pairs("bearer", &s.bearers, false)
+	d.pairs("member by node", &s.membersByNode, true)
+	d.pairs("member by role", &s.membersByRole, false)
 	d.numbers()
 	d.line("counts %+v", s.Counts())
 	return strings.Join(d.lines, "\n")
@@ -33,70 +34,76 @@ func (d *dumper) line(format string, args ...any) {
 	d.lines = append(d.lines, fmt.Sprintf(format, args...))
 }
 
+// sorted adds lines that have no order of their own.
+func (d *dumper) sorted(lines []string) {
+	slices.Sort(lines)
+	d.lines = append(d.lines, lines...)
+}
+
 func (d *dumper) wrong(format string, args ...any) { d.line("WRONG: "+format, args...) }
 
-// numbersOf is the numbers that an index leads to.
-func (d *dumper) numbersOf(x *index) []uint32 {
-	var list []uint32
-	for i := range x.buckets.n {
-		for b := x.buckets.at(i); b != nil; b = b.more {
-			list = append(list, b.slots[:b.n]...)
-		}
-	}
-	if len(list) != x.size {
-		d.wrong("index says %d, has %d", x.size, len(list))
+// numbersIn returns the numbers in an index.
+func (d *dumper) numbersIn(x *persist.HashIndex) []uint32 {
+	list := slices.Collect(x.All())
+	if len(list) != x.Len() {
+		d.wrong("an index of %d numbers has %d", x.Len(), len(list))
 	}
 	return list
 }
 
-// nodeNumbers is the numbers that the plates and the index beside them lead to.
+// nodeNumbers returns the numbers of all nodes in the node table.
 func (d *dumper) nodeNumbers() []uint32 {
-	list := d.numbersOf(&d.s.plates.strays)
-	for i := range d.s.plates.homes.n {
-		for _, p := range d.s.plates.homes.at(i) {
-			if p.id == zeroID {
+	t := &d.s.nodeTable
+	list := d.numbersIn(&t.overflow)
+	for i := range t.buckets.Len() {
+		for _, e := range t.buckets.At(i) {
+			if e.id == zeroID {
 				continue
 			}
-			if homeOf(hashID(p.id), d.s.plates.homes.n) != i || p.up != *d.s.up.at(p.number) || p.id != *d.s.nodes.at(p.number) {
-				d.wrong("the plate of node %d does not say what is so", p.number)
+			if bucketOf(hashID(e.id), t.buckets.Len()) != i {
+				d.wrong("the entry of node %d is in the wrong bucket", e.number)
 			}
-			list = append(list, p.number)
+			if e.parent != *d.s.parents.At(e.number) || e.id != *d.s.nodeIDs.At(e.number) {
+				d.wrong("the entry of node %d has the wrong id or parent", e.number)
+			}
+			list = append(list, e.number)
 		}
 	}
-	if len(list) != d.s.plates.size {
-		d.wrong("%d nodes are found of %d", len(list), d.s.plates.size)
+	if len(list) != t.size {
+		d.wrong("the node table has %d nodes, and %d are found", t.size, len(list))
 	}
 	return list
 }
 
-// memberNumbers is the numbers of the members who sit at home, and of the strays.
+// memberNumbers returns the numbers of all members in the member table.
 func (d *dumper) memberNumbers() []uint32 {
-	strays := d.numbersOf(&d.s.members.strays)
-	list := slices.Clone(strays)
-	for m := range d.s.members.end {
-		who := d.s.members.at(m)
+	t := &d.s.members
+	overflow := d.numbersIn(&t.overflow)
+	list := slices.Clone(overflow)
+	for m := range t.end {
+		who := t.at(m)
 		if who.id == zeroID {
 			continue
 		}
-		home := d.s.members.atHome(m, hashID(who.id))
-		if home == slices.Contains(strays, m) {
-			d.wrong("member %d is at home: %v, and that is not what the index says", m, home)
+		primary := t.inPrimary(m, hashID(who.id))
+		if primary == slices.Contains(overflow, m) {
+			d.wrong("member %d is in its primary bucket: %v, and the overflow index says otherwise", m, primary)
 		}
-		if home {
+		if primary {
 			list = append(list, m)
 		}
 	}
-	if len(list) != d.s.members.size {
-		d.wrong("%d members are found of %d", len(list), d.s.members.size)
+	if len(list) != t.size {
+		d.wrong("the member table has %d members, and %d are found", t.size, len(list))
 	}
 	return list
 }
 
 func (d *dumper) keys() {
 	var keys []string
-	for _, n := range d.numbersOf(&d.s.byKey) {
-		keys = append(keys, *d.s.keys.at(n))
-		if m, ok := d.s.keyOf(*d.s.keys.at(n)); !ok || m != n {
+	for _, n := range d.numbersIn(&d.s.keyIndex) {
+		keys = append(keys, *d.s.keys.At(n))
+		if m, ok := d.s.keyOf(*d.s.keys.At(n)); !ok || m != n {
 			d.wrong("key %d is not found", n)
 		}
 	}
@@ -104,13 +111,13 @@ func (d *dumper) keys() {
 	d.line("keys %q", keys)
 }
 
-func (d *dumper) names(b bitset) []string {
+func (d *dumper) keyNames(b persist.Bitset) []string {
 	var keys []string
-	for n := range b.all() {
-		if *d.s.keys.at(n) == "" {
-			d.wrong("role grants the gone key %d", n)
+	for n := range b.All() {
+		if *d.s.keys.At(n) == "" {
+			d.wrong("a role grants key %d, which was dropped", n)
 		}
-		keys = append(keys, *d.s.keys.at(n))
+		keys = append(keys, *d.s.keys.At(n))
 	}
 	slices.Sort(keys)
 	return keys
@@ -118,15 +125,14 @@ func (d *dumper) names(b bitset) []string {
 
 func (d *dumper) roles() {
 	var lines []string
-	for _, n := range d.numbersOf(&d.s.byRole) {
-		r := d.s.roles.at(n)
+	for _, n := range d.numbersIn(&d.s.roleIndex) {
+		r := d.s.roles.At(n)
 		if m, ok := d.s.roleOf(r.id); !ok || m != n {
 			d.wrong("role %d is not found", n)
 		}
-		lines = append(lines, fmt.Sprintf("role %s %q active=%v %q", r.id, r.name, r.active, d.names(r.grants)))
+		lines = append(lines, fmt.Sprintf("role %s %q active=%v %q", r.id, r.name, r.active, d.keyNames(r.grants)))
 	}
-	slices.Sort(lines)
-	d.lines = append(d.lines, lines...)
+	d.sorted(lines)
 }
 
 func (d *dumper) nodes() {
@@ -134,37 +140,33 @@ func (d *dumper) nodes() {
 	var lines []string
 	numbers := d.nodeNumbers()
 	for _, n := range numbers {
-		u, up := *d.s.nodes.at(n), d.s.parent(n)
+		u, up := *d.s.nodeIDs.At(n), d.s.parent(n)
 		if m, ok := d.s.nodeOf(u); !ok || m != n {
 			d.wrong("node %d is not found", n)
 		}
 		parent := "none"
-		if up == nowhere {
+		if up == noNode {
 			roots++
 			if d.s.root != n {
-				d.wrong("root is %d, not %d", d.s.root, n)
+				d.wrong("the root is %d, not %d", d.s.root, n)
 			}
 		} else {
-			parent = d.s.nodes.at(up).String()
+			parent = d.s.nodeIDs.At(up).String()
 		}
-		lines = append(lines, fmt.Sprintf("node %s below %s active=%v", u, parent, *d.s.up.at(n)&off == 0))
-		var kids []id.ID
-		for _, kid := range d.s.childrenOf(n) {
-			kids = append(kids, *d.s.nodes.at(kid))
-			if d.s.parent(kid) != n {
-				d.wrong("%d is a child of %d and lies below %d", kid, n, d.s.parent(kid))
+		lines = append(lines, fmt.Sprintf("node %s below %s active=%v", u, parent, d.s.active(n)))
+		var children []id.ID
+		for _, child := range d.s.childrenOf(n) {
+			children = append(children, *d.s.nodeIDs.At(child))
+			if d.s.parent(child) != n {
+				d.wrong("%d is listed as a child of %d, but lies below %d", child, n, d.s.parent(child))
 			}
 		}
-		lines = append(lines, fmt.Sprintf("children %s %s", u, kids))
+		lines = append(lines, fmt.Sprintf("children %s %s", u, children))
 	}
-	if roots == 0 && d.s.root != nowhere || roots > 1 || d.s.children.size != max(len(numbers)-1, 0) {
-		d.wrong("%d roots, %d children of %d nodes", roots, d.s.children.size, len(numbers))
+	if roots == 0 && d.s.root != noNode || roots > 1 || d.s.children.Len() != max(len(numbers)-1, 0) {
+		d.wrong("%d roots and %d children of %d nodes", roots, d.s.children.Len(), len(numbers))
 	}
-	slices.Sort(lines)
-	d.lines = append(d.lines, lines...)
-	if p := checkTree(&d.s.children); p != "" {
-		d.wrong("children: %s", p)
-	}
+	d.sorted(lines)
 }
 
 func (d *dumper) members() {
@@ -175,168 +177,137 @@ func (d *dumper) members() {
 		if k, ok := d.s.memberOf(m.id); !ok || k != n {
 			d.wrong("member %d is not found", n)
 		}
-		if len(m.rows) > lightRows || m.few == heavy && (m.rows != nil || m.heavy() == 0) || len(m.rows) > fewRows != (m.few == many) {
-			d.wrong("member %d has %d rows and %d heavy ones", n, len(m.rows), m.heavy())
-		}
-		for i := range min(int(m.few), len(m.rows)) {
-			if m.few <= fewRows && (int(m.few) != len(m.rows) || m.nodes[i] != m.rows[i].node ||
-				m.roles[i] != inRow && (uint32(m.roles[i]) != m.rows[i].role || m.rows[i].from != Beginning || m.rows[i].to != Forever)) {
-				d.wrong("member %d says wrongly where its rows are", n)
-			}
-		}
+		d.layout(n, m)
 		lines = append(lines, fmt.Sprintf("member %s %d", m.id, m.state))
-		count := 0
-		var last *row
-		d.s.eachRow(n, func(r *row) bool {
-			count++
-			if last != nil && atRow(r.node, r.id)(*last) >= 0 {
-				d.wrong("rows of member %d are not in order", n)
-			}
-			last = r
-			for _, pr := range []struct {
-				t     *tree[pair]
-				owner uint32
-			}{{&d.s.holders, r.node}, {&d.s.bearers, r.role}} {
-				if _, ok := pr.t.get(d.s.atMember(pr.owner, m.id)); !ok {
-					d.wrong("row %s of member %d is in no list of %d", r.id, n, pr.owner)
-				}
-			}
-			lines = append(lines, fmt.Sprintf("assignment %s of %s at %s role %s [%d, %d)",
-				r.id, m.id, *d.s.nodes.at(r.node), d.s.roles.at(r.role).id, r.from, r.to))
-			return true
-		})
-		if count != d.s.rowCount(n) {
-			d.wrong("member %d says %d rows, has %d", n, d.s.rowCount(n), count)
-		}
-		total += count
+		assignments := d.assignments(n, m)
+		lines = append(lines, assignments...)
+		total += len(assignments)
 	}
 	if total != d.s.assignments {
-		d.wrong("%d assignments, not %d", total, d.s.assignments)
+		d.wrong("the snapshot counts %d assignments, and has %d", d.s.assignments, total)
 	}
-	slices.Sort(lines)
-	d.lines = append(d.lines, lines...)
-	if p := checkTree(&d.s.heavy); p != "" {
-		d.wrong("heavy: %s", p)
+	d.sorted(lines)
+}
+
+// layout checks where the record of member n says its assignments are.
+func (d *dumper) layout(n uint32, m *member) {
+	spilled, short := m.layout == layoutSpilled, m.layout <= summaryLen
+	if len(m.list) > listLen || spilled && (m.list != nil || m.spilledLen() == 0) ||
+		len(m.list) > summaryLen != (m.layout == layoutList) || short && int(m.layout) != len(m.list) {
+		d.wrong("member %d has layout %d, a list of %d and %d spilled assignments",
+			n, m.layout, len(m.list), m.spilledLen())
+		return
+	}
+	if !short {
+		return
+	}
+	for i, a := range m.list {
+		if m.nodes[i] != a.node {
+			d.wrong("member %d: the summary has node %d in place of %d", n, m.nodes[i], a.node)
+		}
+		always := a.from == Beginning && a.to == Forever
+		if m.roles[i] != roleNotSummarized && (uint32(m.roles[i]) != a.role || !always) {
+			d.wrong("member %d: the summary has role %d in place of %d", n, m.roles[i], a.role)
+		}
 	}
 }
 
-// pairs writes a list of pairs in the order in which it is walked.
-func (d *dumper) pairs(what string, t *tree[pair], ofNode bool) {
+// assignments writes and checks the assignments of member n.
+func (d *dumper) assignments(n uint32, m *member) (lines []string) {
+	var last *assignment
+	d.s.eachAssignment(n, func(a *assignment) bool {
+		if last != nil && assignmentPosition(a.node, a.id)(*last) >= 0 {
+			d.wrong("the assignments of member %d are not in order", n)
+		}
+		last = a
+		for _, pr := range []struct {
+			t     *persist.BTree[pair]
+			owner uint32
+		}{{&d.s.membersByNode, a.node}, {&d.s.membersByRole, a.role}} {
+			if _, ok := pr.t.Get(d.s.memberPosition(pr.owner, m.id)); !ok {
+				d.wrong("no pair leads from %d to assignment %s of member %d", pr.owner, a.id, n)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("assignment %s of %s at %s role %s [%d, %d)",
+			a.id, m.id, *d.s.nodeIDs.At(a.node), d.s.roles.At(a.role).id, a.from, a.to))
+		return true
+	})
+	if len(lines) != m.assignmentCount() {
+		d.wrong("member %d counts %d assignments, and has %d", n, m.assignmentCount(), len(lines))
+	}
+	return lines
+}
+
+// pairs writes and checks the pairs of a tree whose items are members.
+func (d *dumper) pairs(what string, t *persist.BTree[pair], byNode bool) {
 	var lines []string
 	var last pair
 	n := 0
-	for c := t.start(); ; c.next() {
-		p, ok := c.item()
+	for c := t.First(); ; c.Next() {
+		p, ok := c.Item()
 		if !ok {
 			break
 		}
-		if n > 0 && d.s.atMember(p.owner(), d.s.members.at(p.item()).id)(last) >= 0 {
-			d.wrong("%s pairs are not in order", what)
+		u := d.s.members.at(p.item()).id
+		if n > 0 && d.s.memberPosition(p.owner(), u)(last) >= 0 {
+			d.wrong("%s: the pairs are not in order", what)
 		}
 		last, n = p, n+1
 		has := false
-		d.s.eachRow(p.item(), func(r *row) bool {
-			has = has || ofNode && r.node == p.owner() || !ofNode && r.role == p.owner()
+		d.s.eachAssignment(p.item(), func(a *assignment) bool {
+			has = has || byNode && a.node == p.owner() || !byNode && a.role == p.owner()
 			return true
 		})
 		if !has {
-			d.wrong("%s pair %x stands for no assignment", what, p)
+			d.wrong("%s: there is no assignment for the pair %x", what, p)
 		}
-		owner := d.s.members.at(p.item()).id
-		if ofNode {
-			lines = append(lines, fmt.Sprintf("%s %s %s", what, *d.s.nodes.at(p.owner()), owner))
+		if byNode {
+			lines = append(lines, fmt.Sprintf("%s %s %s", what, *d.s.nodeIDs.At(p.owner()), u))
 		} else {
-			lines = append(lines, fmt.Sprintf("%s %s %s", what, d.s.roles.at(p.owner()).id, owner))
+			lines = append(lines, fmt.Sprintf("%s %s %s", what, d.s.roles.At(p.owner()).id, u))
 		}
 	}
-	if n != t.size {
-		d.wrong("%d %s pairs, not %d", n, what, t.size)
+	if n != t.Len() {
+		d.wrong("%s: %d pairs, not %d", what, n, t.Len())
 	}
-	slices.Sort(lines)
-	d.lines = append(d.lines, lines...)
-	if p := checkTree(t); p != "" {
-		d.wrong("%s: %s", what, p)
-	}
+	d.sorted(lines)
 }
 
-// numbers checks that every number is in use or free, and never both.
+// numbers checks that every number is either in use or free.
 func (d *dumper) numbers() {
 	for _, x := range []struct {
 		what string
-		n    uint32
+		end  uint32
 		used []uint32
-		free *vacancy
+		free persist.FreeList
 	}{
-		{"node", d.s.nodes.n, d.nodeNumbers(), d.s.nodeFree},
-		{"member", d.s.members.end, d.memberNumbers(), d.s.memberFree},
-		{"role", d.s.roles.n, d.numbersOf(&d.s.byRole), d.s.roleFree},
-		{"key", d.s.keys.n, d.numbersOf(&d.s.byKey), d.s.keyFree},
+		{"node", d.s.nodeIDs.Len(), d.nodeNumbers(), d.s.nodeFree},
+		{"member", d.s.members.end, d.memberNumbers(), d.s.members.free},
+		{"role", d.s.roles.Len(), d.numbersIn(&d.s.roleIndex), d.s.roleFree},
+		{"key", d.s.keys.Len(), d.numbersIn(&d.s.keyIndex), d.s.keyFree},
 	} {
 		seen := map[uint32]bool{}
-		for _, n := range x.used {
+		see := func(n uint32, state string) {
 			if seen[n] {
-				d.wrong("%s %d is twice in the index", x.what, n)
+				d.wrong("%s %d is %s, and was seen before", x.what, n, state)
 			}
 			seen[n] = true
 		}
-		for v := x.free; v != nil; v = v.next {
-			if seen[v.number] {
-				d.wrong("%s %d is free and in use", x.what, v.number)
-			}
-			seen[v.number] = true
+		for _, n := range x.used {
+			see(n, "used")
 		}
-		for m := range x.n {
-			if x.what == "member" && d.s.members.at(m).empty() {
-				if seen[m] {
-					d.wrong("seat %d is empty and in use", m)
+		for n, ok := x.free.Pop(); ok; n, ok = x.free.Pop() {
+			see(n, "free")
+		}
+		if x.what == "member" {
+			for m := range x.end {
+				if d.s.members.at(m).unused() {
+					see(m, "unused")
 				}
-				seen[m] = true
 			}
 		}
-		if len(seen) != int(x.n) {
-			d.wrong("%d of %d %s numbers are known", len(seen), x.n, x.what)
+		if len(seen) != int(x.end) {
+			d.wrong("%d of %d numbers of kind %s are used or free", len(seen), x.end, x.what)
 		}
 	}
-}
-
-// checkTree says what is wrong with the shape of a tree, "" when nothing is.
-func checkTree[E comparable](t *tree[E]) string {
-	if t.root == nil {
-		if t.size != 0 {
-			return "no root"
-		}
-		return ""
-	}
-	var check func(b *branch[E]) (height int, problem string)
-	check = func(b *branch[E]) (int, string) {
-		limit := branchLen
-		if b.kids != nil {
-			limit = branchKids
-		}
-		if len(b.items) == 0 || len(b.items) > limit {
-			return 0, fmt.Sprintf("branch of %d items", len(b.items))
-		}
-		if b.kids == nil {
-			return 1, ""
-		}
-		if len(b.kids) != len(b.items) {
-			return 0, "kids and items do not match"
-		}
-		height := 0
-		for i, kid := range b.kids {
-			h, problem := check(kid)
-			if problem != "" {
-				return 0, problem
-			}
-			if height != 0 && h != height {
-				return 0, "branches of unlike height"
-			}
-			if height = h; kid.items[0] != b.items[i] {
-				return 0, "a branch is not listed by its first item"
-			}
-		}
-		return height + 1, ""
-	}
-	_, problem := check(t.root)
-	return problem
 }

@@ -4,19 +4,21 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"canopy.dev/canopy/internal/access/decide/persist"
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// Edit is what happened to an environment between two revisions, in order. It
-// speaks in whole rows, so a reader of a change log that sees an entry twice, or
-// an old entry and the row as it is by now, does no harm.
+// Edit is what happened to an environment between two revisions, in order. Its
+// changes are whole rows. So it does no harm when a reader of a change log applies
+// an entry twice, or applies an old entry with the row as it is by now.
 type Edit struct {
 	Revision uint64 // of the environment afterwards
 	Changes  []Change
 }
 
 // Change is one of the Put and Drop types of this package. A Put adds a row, or
-// replaces the one with its id. To drop a row that is not there is no error.
+// replaces the row with the same id. Dropping a row that does not exist changes
+// nothing.
 type Change interface {
 	apply(*editor)
 }
@@ -25,106 +27,100 @@ type Change interface {
 type (
 	// PutPermission adds a key to the catalog.
 	PutPermission struct{ Key string }
-	// DropPermission takes a key out of the catalog and out of every role.
+	// DropPermission removes a key from the catalog and from every role.
 	DropPermission struct{ Key string }
 
 	// PutRole adds a role, or sets its name, its state and its whole set of
 	// permissions.
 	PutRole struct{ Role }
-	// DropRole takes a role away, and all of its assignments.
+	// DropRole removes a role and all of its assignments.
 	DropRole struct{ ID id.ID }
 
-	// PutNode adds a node, moves it with all below it, or sets its state.
+	// PutNode adds a node, moves it with everything below it, or sets its state.
 	PutNode struct{ Node }
-	// DropNode takes a node away, all below it, and the assignments there.
+	// DropNode removes a node, everything below it, and the assignments there.
 	DropNode struct{ ID id.ID }
 
-	// PutMember adds a member or sets its states. Its assignments stay: a
-	// member that is removed keeps its row and is also told DropAssignments.
+	// PutMember adds a member or sets its states. Its assignments stay. To remove
+	// a member whose row stays, send DropAssignments as well.
 	PutMember struct{ Member }
-	// DropMember takes an identity away as if it had never been here, and all
-	// of its assignments.
+	// DropMember removes an identity, as if it had never been here, and all of
+	// its assignments.
 	DropMember struct{ Identity id.ID }
 
 	// PutAssignment adds an assignment, or sets its role and window.
 	PutAssignment struct{ Assignment }
-	// DropAssignment takes an assignment away. It is known by all three ids.
+	// DropAssignment removes an assignment. All three ids identify it.
 	DropAssignment struct{ ID, Identity, Node id.ID }
-	// DropAssignments takes all assignments of an identity away.
+	// DropAssignments removes all assignments of an identity.
 	DropAssignments struct{ Identity id.ID }
 )
 
-// Apply is the snapshot after e. It costs what e costs, whatever the size of
-// the environment, and shares all that e leaves alone with s, which stays as it
-// is. Several edits may be applied to one snapshot, also at the same time.
+// Apply returns the snapshot after e. It shares everything that e leaves alone
+// with s, which stays as it is. So it costs what e costs, whatever the size of the
+// environment. Several edits may be applied to one snapshot, also at the same
+// time.
 //
-// A Put that contradicts the rows that are there is reported, and what it was to
-// replace is dropped: the row in force is then unknown, and what is unknown does
+// A Put that contradicts the existing rows is reported, and the row it was to
+// replace is dropped: the row in force is then unknown, and what is unknown must
 // not grant.
 func (s *Snapshot) Apply(e Edit) (*Snapshot, []Problem) {
 	next := *s
 	next.revision = e.Revision
-	ed := &editor{Snapshot: &next, session: &session{}}
+	ed := &editor{Snapshot: &next, owner: &persist.Owner{}}
 	for _, c := range e.Changes {
 		c.apply(ed)
 	}
-	ed.free(ed.freeNodes, &next.nodeFree)
-	ed.free(ed.freeMembers, &next.memberFree)
-	ed.free(ed.freeRoles, &next.roleFree)
-	for _, n := range ed.freeKeys {
-		ed.free([]uint32{n}, &next.keyFree)
-	}
-	ed.session.end()
+	ed.freeNumbers()
+	ed.owner.Release()
 	return &next, ed.problems
 }
 
-// An editor makes the next snapshot. Numbers that become free are given out
-// again by later edits only: within one edit a number means the same thing
-// before and after, or nothing.
+// An editor makes the next snapshot. Only later edits reuse the numbers that an
+// edit frees. So within one edit a number means the same thing before and after,
+// or nothing.
 type editor struct {
 	*Snapshot
-	session  *session
+	owner    *persist.Owner
 	problems []Problem
 
-	freeNodes, freeMembers, freeRoles []uint32
-	freeKeys                          map[string]uint32
+	freedNodes, freedMembers, freedRoles []uint32
+	freedKeys                            map[string]uint32
 }
 
-func (*editor) free(numbers []uint32, chain **vacancy) {
-	for _, n := range numbers {
-		*chain = &vacancy{number: n, next: *chain}
+func (ed *editor) freeNumbers() {
+	for _, n := range ed.freedNodes {
+		ed.nodeFree.Push(n)
 	}
-}
-
-// place gives v a number: a free one if there is any.
-func place[T any, L leaf[T]](s *session, t *table[T, L], chain **vacancy, v T) uint32 {
-	if *chain == nil {
-		return t.add(s, v)
+	for _, m := range ed.freedMembers {
+		ed.members.free.Push(m)
 	}
-	n := (*chain).number
-	*chain = (*chain).next
-	*t.edit(s, n) = v
-	return n
+	for _, r := range ed.freedRoles {
+		ed.roleFree.Push(r)
+	}
+	for _, n := range ed.freedKeys {
+		ed.keyFree.Push(n)
+	}
 }
 
 func (ed *editor) problem(p Problem) { ed.problems = append(ed.problems, p) }
 
 func (c PutPermission) apply(ed *editor) {
 	if c.Key == "" {
-		ed.problem(Problem{Kind: NoID, Subject: SubjectPermission})
+		ed.problem(Problem{Kind: NoID, Row: PermissionRow})
 		return
 	}
 	if _, ok := ed.keyOf(c.Key); ok {
 		return
 	}
-	n, ok := ed.freeKeys[c.Key]
+	n, ok := ed.freedKeys[c.Key]
 	if ok {
-		delete(ed.freeKeys, c.Key)
-		*ed.keys.edit(ed.session, n) = c.Key
+		delete(ed.freedKeys, c.Key)
+		*ed.keys.Edit(ed.owner, n) = c.Key
 	} else {
-		n = place(ed.session, &ed.keys, &ed.keyFree, c.Key)
+		n = ed.keys.Allocate(ed.owner, &ed.keyFree, c.Key)
 	}
-	ed.byKey.put(ed.session, maphash.String(ed.seed, c.Key), n, ed.hashKey)
+	ed.keyIndex.Insert(ed.owner, maphash.String(ed.seed, c.Key), n, ed.hashKey)
 }
 
 func (c DropPermission) apply(ed *editor) {
@@ -132,41 +128,40 @@ func (c DropPermission) apply(ed *editor) {
 	if !ok {
 		return
 	}
-	for r := range ed.roles.n {
-		if ed.roles.at(r).grants.has(n) {
-			ro := ed.roles.edit(ed.session, r)
-			ro.grants = slices.Clone(ro.grants)
-			ro.grants[n/64] &^= 1 << (n % 64)
+	for r := range ed.roles.Len() {
+		if ed.roles.At(r).grants.Has(n) {
+			ro := ed.roles.Edit(ed.owner, r)
+			ro.grants = ro.grants.Without(n)
 		}
 	}
-	ed.byKey.drop(ed.session, ed.hashKey(n), n)
-	*ed.keys.edit(ed.session, n) = ""
-	if ed.freeKeys == nil {
-		ed.freeKeys = map[string]uint32{}
+	ed.keyIndex.Delete(ed.owner, ed.hashKey(n), n)
+	*ed.keys.Edit(ed.owner, n) = ""
+	if ed.freedKeys == nil {
+		ed.freedKeys = map[string]uint32{}
 	}
-	ed.freeKeys[c.Key] = n
+	ed.freedKeys[c.Key] = n
 }
 
 func (c PutRole) apply(ed *editor) {
 	if c.ID.IsZero() {
-		ed.problem(Problem{Kind: NoID, Subject: SubjectRole})
+		ed.problem(Problem{Kind: NoID, Row: RoleRow})
 		return
 	}
 	ro := role{id: c.ID, name: c.Name, active: c.Active}
 	for _, key := range c.Permissions {
 		n, ok := ed.keyOf(key)
 		if !ok {
-			ed.problem(Problem{Kind: MissingPermission, Subject: SubjectRole, ID: c.ID, Key: key})
+			ed.problem(Problem{Kind: MissingPermission, Row: RoleRow, ID: c.ID, Key: key})
 			continue
 		}
-		ro.grants = ro.grants.with(n)
+		ro.grants = ro.grants.With(n)
 	}
 	if r, ok := ed.roleOf(c.ID); ok {
-		*ed.roles.edit(ed.session, r) = ro
+		*ed.roles.Edit(ed.owner, r) = ro
 		return
 	}
-	r := place(ed.session, &ed.roles, &ed.roleFree, ro)
-	ed.byRole.put(ed.session, hashID(c.ID), r, ed.hashRole)
+	r := ed.roles.Allocate(ed.owner, &ed.roleFree, ro)
+	ed.roleIndex.Insert(ed.owner, hashID(c.ID), r, ed.hashRole)
 }
 
 func (c DropRole) apply(ed *editor) {
@@ -174,32 +169,33 @@ func (c DropRole) apply(ed *editor) {
 	if !ok {
 		return
 	}
-	for _, m := range ed.membersIn(&ed.bearers, r) {
-		ed.dropRows(m, func(x *row) bool { return x.role == r })
+	for _, m := range ed.membersOf(&ed.membersByRole, r) {
+		ed.dropAssignments(m, func(a *assignment) bool { return a.role == r })
 	}
-	ed.byRole.drop(ed.session, hashID(c.ID), r)
-	*ed.roles.edit(ed.session, r) = role{}
-	ed.freeRoles = append(ed.freeRoles, r)
+	ed.roleIndex.Delete(ed.owner, hashID(c.ID), r)
+	*ed.roles.Edit(ed.owner, r) = role{}
+	ed.freedRoles = append(ed.freedRoles, r)
 }
 
 func (c PutNode) apply(ed *editor) {
 	n, known := ed.nodeOf(c.ID)
-	up := uint32(nowhere)
-	p := Problem{Subject: SubjectNode, ID: c.ID, Ref: c.Parent}
+	parent := uint32(noNode)
+	p := Problem{Row: NodeRow, ID: c.ID, Ref: c.Parent}
 	switch {
 	case c.ID.IsZero():
-		ed.problem(Problem{Kind: NoID, Subject: SubjectNode})
+		ed.problem(Problem{Kind: NoID, Row: NodeRow})
 		return
 	case c.Parent.IsZero():
-		if ed.root != nowhere && !(known && n == ed.root) {
+		if ed.root != noNode && !(known && n == ed.root) {
 			p.Kind = SecondRoot
 			ed.problem(p)
 			DropNode{c.ID}.apply(ed)
 			return
 		}
 	default:
-		parent, ok := ed.nodeOf(c.Parent)
-		if !ok || known && ed.below(parent, n) {
+		var ok bool
+		parent, ok = ed.nodeOf(c.Parent)
+		if !ok || known && ed.inSubtree(parent, n) {
 			p.Kind = MissingParent
 			if ok {
 				p.Kind = ParentCycle
@@ -208,36 +204,43 @@ func (c PutNode) apply(ed *editor) {
 			DropNode{c.ID}.apply(ed)
 			return
 		}
-		up = parent
 	}
-	was := uint32(nowhere)
 	if known {
-		was = ed.parent(n)
+		ed.moveNode(n, c.ID, parent, c.Active)
 	} else {
-		n = place(ed.session, &ed.nodes, &ed.nodeFree, c.ID)
-		if n == ed.up.n {
-			ed.up.add(ed.session, nowhere)
+		ed.addNode(c.ID, parent, c.Active)
+	}
+	if parent == noNode {
+		ed.root, _ = ed.nodeOf(c.ID)
+	}
+}
+
+func (ed *editor) addNode(u id.ID, parent uint32, active bool) {
+	n := ed.nodeIDs.Allocate(ed.owner, &ed.nodeFree, u)
+	if n == ed.parents.Len() {
+		ed.parents.Append(ed.owner, noNode)
+	}
+	packed := packParent(parent, active)
+	*ed.parents.Edit(ed.owner, n) = packed
+	if parent != noNode {
+		ed.children.Put(ed.owner, pairOf(parent, n), ed.childPosition(parent, u))
+	}
+	ed.nodeTable.insert(ed.owner, nodeEntry{id: u, number: n, parent: packed}, ed.hashNode)
+}
+
+// moveNode sets the parent and the state of node n, whose id is u.
+func (ed *editor) moveNode(n uint32, u id.ID, parent uint32, active bool) {
+	if was := ed.parent(n); was != parent {
+		if was != noNode {
+			ed.children.Delete(ed.owner, ed.childPosition(was, u))
+		}
+		if parent != noNode {
+			ed.children.Put(ed.owner, pairOf(parent, n), ed.childPosition(parent, u))
 		}
 	}
-	if was != up && was != nowhere {
-		ed.children.drop(ed.session, ed.atNode(was, c.ID))
-	}
-	if was != up {
-		ed.children.put(ed.session, pairOf(up, n), ed.atNode(up, c.ID))
-	}
-	if up == nowhere {
-		ed.root = n
-	}
-	if !c.Active {
-		up |= off
-	}
-	switch {
-	case !known:
-		*ed.up.edit(ed.session, n) = up
-		ed.plates.put(ed.session, c.ID, n, up, ed.hashNode)
-	case *ed.up.at(n) != up:
-		*ed.up.edit(ed.session, n) = up
-		ed.plates.set(ed.session, c.ID, up)
+	if packed := packParent(parent, active); packed != *ed.parents.At(n) {
+		*ed.parents.Edit(ed.owner, n) = packed
+		ed.nodeTable.setParent(ed.owner, u, packed)
 	}
 }
 
@@ -251,37 +254,36 @@ func (c DropNode) apply(ed *editor) {
 		gone = append(gone, ed.childrenOf(gone[i])...)
 	}
 	for _, n := range gone {
-		for _, m := range ed.membersIn(&ed.holders, n) {
-			ed.dropRowsAt(m, n)
+		for _, m := range ed.membersOf(&ed.membersByNode, n) {
+			ed.dropAssignmentsAt(m, n)
 		}
 	}
-	// From the leaves up, so that every pair goes while both of its nodes are
-	// still there to be compared.
+	// From the leaves up: comparing a pair needs the ids of both of its nodes.
 	for _, n := range slices.Backward(gone) {
-		u := *ed.nodes.at(n)
-		if up := ed.parent(n); up != nowhere {
-			ed.children.drop(ed.session, ed.atNode(up, u))
+		u := *ed.nodeIDs.At(n)
+		if parent := ed.parent(n); parent != noNode {
+			ed.children.Delete(ed.owner, ed.childPosition(parent, u))
 		}
-		ed.plates.drop(ed.session, u, n)
-		*ed.nodes.edit(ed.session, n) = id.ID{}
-		*ed.up.edit(ed.session, n) = nowhere | off
+		ed.nodeTable.drop(ed.owner, u, n)
+		*ed.nodeIDs.Edit(ed.owner, n) = id.ID{}
+		*ed.parents.Edit(ed.owner, n) = noNode | inactiveBit
 	}
-	ed.freeNodes = append(ed.freeNodes, gone...)
+	ed.freedNodes = append(ed.freedNodes, gone...)
 	if top == ed.root {
-		ed.root = nowhere
+		ed.root = noNode
 	}
 }
 
 func (c PutMember) apply(ed *editor) {
 	if c.Identity.IsZero() {
-		ed.problem(Problem{Kind: NoID, Subject: SubjectMember})
+		ed.problem(Problem{Kind: NoID, Row: MemberRow})
 		return
 	}
 	if m, ok := ed.memberOf(c.Identity); ok {
-		ed.members.edit(ed.session, m).state = c.state()
+		ed.members.edit(ed.owner, m).state = c.state()
 		return
 	}
-	ed.members.put(ed.session, &ed.memberFree, member{id: c.Identity, state: c.state()})
+	ed.members.insert(ed.owner, member{id: c.Identity, state: c.state()})
 }
 
 func (c DropMember) apply(ed *editor) {
@@ -289,13 +291,13 @@ func (c DropMember) apply(ed *editor) {
 	if !ok {
 		return
 	}
-	ed.dropRows(m, func(*row) bool { return true })
-	ed.members.drop(ed.session, m)
-	ed.freeMembers = append(ed.freeMembers, m)
+	ed.dropAssignments(m, func(*assignment) bool { return true })
+	ed.members.drop(ed.owner, m)
+	ed.freedMembers = append(ed.freedMembers, m)
 }
 
 func (c PutAssignment) apply(ed *editor) {
-	p := Problem{Subject: SubjectAssignment, ID: c.ID}
+	p := Problem{Row: AssignmentRow, ID: c.ID}
 	m, isMember := ed.memberOf(c.Identity)
 	n, isNode := ed.nodeOf(c.Node)
 	r, isRole := ed.roleOf(c.Role)
@@ -311,7 +313,7 @@ func (c PutAssignment) apply(ed *editor) {
 	case !isRole:
 		p.Kind, p.Ref = MissingRole, c.Role
 	default:
-		ed.putRow(m, row{from: c.From, to: c.To, node: n, role: r, id: c.ID})
+		ed.putAssignment(m, assignment{from: c.From, to: c.To, node: n, role: r, id: c.ID})
 		return
 	}
 	ed.problem(p)
@@ -324,17 +326,17 @@ func (c DropAssignment) apply(ed *editor) {
 	if !isMember || !isNode {
 		return
 	}
-	ed.eachRowAt(m, n, func(r *row) bool {
-		if r.id != c.ID {
+	ed.eachAssignmentAt(m, n, func(a *assignment) bool {
+		if a.id != c.ID {
 			return true
 		}
-		ed.dropRow(m, *r)
+		ed.removeAssignments(m, []assignment{*a})
 		return false
 	})
 }
 
 func (c DropAssignments) apply(ed *editor) {
 	if m, ok := ed.memberOf(c.Identity); ok {
-		ed.dropRows(m, func(*row) bool { return true })
+		ed.dropAssignments(m, func(*assignment) bool { return true })
 	}
 }

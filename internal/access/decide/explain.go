@@ -12,7 +12,8 @@ type Trace struct {
 	Decision
 	// Lineage goes from the root to the node asked for.
 	Lineage []TraceNode
-	// GrantingRoles by id, in the order of the role names; empty on a denial.
+	// GrantingRoleIDs are the roles that grant, by role name, then id; empty on a
+	// denial.
 	GrantingRoleIDs []id.ID
 	// GrantingNodeIDs are the nodes of the lineage with an assignment that
 	// grants, root first; empty on a denial.
@@ -43,8 +44,8 @@ type TraceAssignment struct {
 	GrantsPermission bool // its role is active and bundles the permission
 }
 
-// Explain says how Evaluate decides about the permission at the node, in the
-// same words. When there is no such identity here or no such node, the trace is
+// Explain says how Evaluate decides about the permission at the node, and gives
+// the same Decision. When the identity or the node does not exist, the trace is
 // only a Decision with IdentityNotFound or NodeNotFound.
 func (s *Snapshot) Explain(identity id.ID, permission string, node id.ID, now Instant) Trace {
 	m, ok := s.memberOf(identity)
@@ -59,31 +60,31 @@ func (s *Snapshot) Explain(identity id.ID, permission string, node id.ID, now In
 	trace := Trace{Decision: s.Evaluate(q, now, nil)}
 	key, known := s.keyOf(permission)
 
-	depth, rows := 0, 0
-	for at := n; at != nowhere; at = s.parent(at) {
+	depth, count := 0, 0
+	for at := n; at != noNode; at = s.parent(at) {
 		depth++
-		s.eachRowAt(m, at, func(*row) bool { rows++; return true })
+		s.eachAssignmentAt(m, at, func(*assignment) bool { count++; return true })
 	}
 	trace.Lineage = make([]TraceNode, depth)
-	assignments := make([]TraceAssignment, 0, rows)
+	assignments := make([]TraceAssignment, 0, count)
 	var granting []TraceAssignment
-	for at := n; at != nowhere; at = s.parent(at) {
+	for at := n; at != noNode; at = s.parent(at) {
 		depth--
 		begin := len(assignments)
-		s.eachRowAt(m, at, func(r *row) bool {
-			ro := s.roles.at(r.role)
+		s.eachAssignmentAt(m, at, func(a *assignment) bool {
+			ro := s.roles.At(a.role)
 			assignments = append(assignments, TraceAssignment{
-				ID: r.id, Role: ro.id, RoleName: ro.name, From: r.from, To: r.to,
-				Active:           within(r.from, r.to, now),
+				ID: a.id, Role: ro.id, RoleName: ro.name, From: a.from, To: a.to,
+				Active:           inWindow(a.from, a.to, now),
 				RoleActive:       ro.active,
-				GrantsPermission: known && ro.active && ro.grants.has(key),
+				GrantsPermission: known && ro.active && ro.grants.Has(key),
 			})
 			return true
 		})
 		here := slices.Clip(assignments[begin:])
-		slices.SortFunc(here, func(a, b TraceAssignment) int { return byName(&a, &b, &a.ID, &b.ID) })
+		slices.SortFunc(here, func(a, b TraceAssignment) int { return compareTraced(&a, &b, &a.ID, &b.ID) })
 		trace.Lineage[depth] = TraceNode{
-			ID: *s.nodes.at(at), Depth: depth, Active: *s.up.at(at)&off == 0, Target: at == n, Assignments: here,
+			ID: *s.nodeIDs.At(at), Depth: depth, Active: s.active(at), Target: at == n, Assignments: here,
 		}
 		if !trace.Allowed {
 			continue
@@ -95,11 +96,11 @@ func (s *Snapshot) Explain(identity id.ID, permission string, node id.ID, now In
 			}
 		}
 		if len(granting) > before {
-			trace.GrantingNodeIDs = append(trace.GrantingNodeIDs, *s.nodes.at(at))
+			trace.GrantingNodeIDs = append(trace.GrantingNodeIDs, *s.nodeIDs.At(at))
 		}
 	}
 	slices.Reverse(trace.GrantingNodeIDs)
-	slices.SortFunc(granting, func(a, b TraceAssignment) int { return byName(&a, &b, &a.Role, &b.Role) })
+	slices.SortFunc(granting, func(a, b TraceAssignment) int { return compareTraced(&a, &b, &a.Role, &b.Role) })
 	for i := range granting {
 		if i == 0 || granting[i].Role != granting[i-1].Role {
 			trace.GrantingRoleIDs = append(trace.GrantingRoleIDs, granting[i].Role)
@@ -108,8 +109,8 @@ func (s *Snapshot) Explain(identity id.ID, permission string, node id.ID, now In
 	return trace
 }
 
-// byName orders two assignments by role name, then by the ids given.
-func byName(a, b *TraceAssignment, x, y *id.ID) int {
+// compareTraced orders two assignments by role name, then by the ids given.
+func compareTraced(a, b *TraceAssignment, x, y *id.ID) int {
 	if c := strings.Compare(a.RoleName, b.RoleName); c != 0 {
 		return c
 	}

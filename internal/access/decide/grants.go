@@ -4,38 +4,40 @@ import (
 	"slices"
 	"strings"
 
+	"canopy.dev/canopy/internal/access/decide/persist"
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// Permissions is the sorted keys that the identity holds anywhere now: those
-// for which Evaluate allows AppWide. It is empty when the identity is switched
-// off. false means that it has no active membership here.
-func (s *Snapshot) Permissions(identity id.ID, now Instant) ([]string, bool) {
+// Permissions returns the sorted keys that the identity holds anywhere now:
+// those for which Evaluate allows AppWide. There are none when the identity is
+// switched off. ok is false if it has no active membership here.
+func (s *Snapshot) Permissions(identity id.ID, now Instant) (keys []string, ok bool) {
 	m, ok := s.memberOf(identity)
 	if !ok || s.members.at(m).state&membershipActive == 0 {
 		return nil, false
 	}
-	keys := []string{}
+	keys = []string{}
 	if s.members.at(m).state&identityActive == 0 {
 		return keys, true
 	}
-	var held, roles bitset
-	s.eachRow(m, func(r *row) bool {
-		ro := s.roles.at(r.role)
-		if !roles.has(r.role) && ro.active && within(r.from, r.to, now) && s.live(r.node) {
-			roles = roles.with(r.role)
-			held = held.union(ro.grants)
+	var held, roles persist.Bitset
+	s.eachAssignment(m, func(a *assignment) bool {
+		ro := s.roles.At(a.role)
+		if !roles.Has(a.role) && ro.active && inWindow(a.from, a.to, now) && s.live(a.node) {
+			roles = roles.With(a.role)
+			held = held.Union(ro.grants)
 		}
 		return true
 	})
-	for key := range held.all() {
-		keys = append(keys, *s.keys.at(key))
+	for key := range held.All() {
+		keys = append(keys, *s.keys.At(key))
 	}
 	slices.Sort(keys)
 	return keys, true
 }
 
-// GrantList is what an identity holds, for those who decide by themselves.
+// GrantList is what an identity holds, for applications that decide by
+// themselves.
 type GrantList struct {
 	// Grants by permission.
 	Grants []Grant
@@ -45,84 +47,90 @@ type GrantList struct {
 }
 
 // Grant is a permission and the nodes where an assignment grants it now, by id.
-// It is held at these nodes and everywhere below, as far as that is live.
+// The identity holds it at these nodes, and at every node below them that is
+// live.
 type Grant struct {
 	Permission string
 	Nodes      []id.ID
 }
 
-// Grants is what the identity holds now and at which nodes that was given. It is
-// empty when the identity is switched off. false means that it has no active
-// membership here.
-func (s *Snapshot) Grants(identity id.ID, now Instant) (GrantList, bool) {
+// Grants returns what the identity holds now, and at which nodes it was given.
+// The list is empty when the identity is switched off. ok is false if it has no
+// active membership here.
+func (s *Snapshot) Grants(identity id.ID, now Instant) (list GrantList, ok bool) {
 	m, ok := s.memberOf(identity)
 	if !ok || s.members.at(m).state&membershipActive == 0 {
 		return GrantList{}, false
 	}
-	list := GrantList{Grants: []Grant{}, Until: Forever}
+	list = GrantList{Grants: []Grant{}, Until: Forever}
 	if s.members.at(m).state&identityActive == 0 {
 		return list, true
 	}
 	nodes := map[uint32][]id.ID{} // by permission
-	note := func(rows []*row) {
-		if len(rows) == 0 || !s.live(rows[0].node) {
+	addNode := func(here []*assignment) {
+		if len(here) == 0 || !s.live(here[0].node) {
 			return
 		}
-		u := *s.nodes.at(rows[0].node)
-		held := s.union(rows, now)
-		for key := range held.all() {
+		u := *s.nodeIDs.At(here[0].node)
+		held := s.union(here, now)
+		for key := range held.All() {
 			nodes[key] = append(nodes[key], u)
 		}
-		list.Until = min(list.Until, firstEdge(rows, now, func(t Instant) bool { return !s.union(rows, t).equal(held) }))
+		list.Until = min(list.Until, firstEdge(here, now, func(t Instant) bool { return !s.union(here, t).Equal(held) }))
 	}
-	// Rows come by node. What is given at one node changes by itself.
-	var here []*row
-	s.eachRow(m, func(r *row) bool {
-		if len(here) > 0 && here[0].node != r.node {
-			note(here)
+	// Assignments come by node. What is given at one node changes independently
+	// of the others.
+	var here []*assignment
+	s.eachAssignment(m, func(a *assignment) bool {
+		if len(here) > 0 && here[0].node != a.node {
+			addNode(here)
 			here = here[:0]
 		}
-		here = append(here, r)
+		here = append(here, a)
 		return true
 	})
-	note(here)
+	addNode(here)
 	for key, at := range nodes {
-		slices.SortFunc(at, func(a, b id.ID) int { return compareIDs(&a, &b) })
-		list.Grants = append(list.Grants, Grant{Permission: *s.keys.at(key), Nodes: at})
+		list.Grants = append(list.Grants, Grant{Permission: *s.keys.At(key), Nodes: sortedIDs(at)})
 	}
 	slices.SortFunc(list.Grants, func(a, b Grant) int { return strings.Compare(a.Permission, b.Permission) })
 	return list, true
 }
 
-// union is the permissions that the rows grant together at t, wherever they
-// are.
-func (s *Snapshot) union(rows []*row, t Instant) bitset {
-	var all bitset
-	for _, r := range rows {
-		if ro := s.roles.at(r.role); ro.active && within(r.from, r.to, t) {
-			all = all.union(ro.grants)
+// union returns the permissions that the assignments grant together at t, at
+// whichever nodes they are.
+func (s *Snapshot) union(list []*assignment, t Instant) persist.Bitset {
+	var all persist.Bitset
+	for _, a := range list {
+		if ro := s.roles.At(a.role); ro.active && inWindow(a.from, a.to, t) {
+			all = all.Union(ro.grants)
 		}
 	}
 	return all
 }
 
-// firstEdge is the first instant after now where a window of rows begins or
-// ends and that matters; Forever when there is none.
-func firstEdge(rows []*row, now Instant, matters func(Instant) bool) Instant {
+// firstEdge returns the first instant after now at which a window begins or ends
+// and changes something, or Forever.
+func firstEdge(list []*assignment, now Instant, changes func(Instant) bool) Instant {
 	var edges []Instant
-	for _, r := range rows {
-		if r.from > now {
-			edges = append(edges, r.from)
+	for _, a := range list {
+		if a.from > now {
+			edges = append(edges, a.from)
 		}
-		if r.to > now && r.to != Forever {
-			edges = append(edges, r.to)
+		if a.to > now && a.to != Forever {
+			edges = append(edges, a.to)
 		}
 	}
 	slices.Sort(edges)
 	for _, t := range slices.Compact(edges) {
-		if matters(t) {
+		if changes(t) {
 			return t
 		}
 	}
 	return Forever
+}
+
+func sortedIDs(ids []id.ID) []id.ID {
+	slices.SortFunc(ids, func(a, b id.ID) int { return compareIDs(&a, &b) })
+	return slices.Compact(ids)
 }

@@ -17,16 +17,16 @@ const (
 )
 
 // Node is a row of the tree. Deleted nodes are not rows: leave them out of a
-// build, and drop them in an edit. A node that is not Active, and all below it,
-// grants nothing.
+// build, and drop them in an edit. Nothing is granted at a node that is not
+// Active, nor anywhere below it.
 type Node struct {
 	ID     id.ID
-	Parent id.ID // zero for the root, of which there is one
+	Parent id.ID // zero for the root; an environment has one root
 	Active bool
 }
 
-// Role is a row of the roles with its whole set of permission keys, in any
-// order; a key that comes twice counts once.
+// Role is a role with its whole set of permission keys, in any order. A key that
+// is listed twice counts once.
 type Role struct {
 	ID          id.ID
 	Name        string
@@ -34,9 +34,9 @@ type Role struct {
 	Permissions []string
 }
 
-// Member is an identity's membership row of this environment, joined with the
-// account-wide switch of the identity. An identity that never had a row here is
-// no Member.
+// Member is an identity's membership of this environment, together with the
+// account-wide switch of the identity. An identity that never had a membership
+// here is not a Member.
 type Member struct {
 	Identity         id.ID
 	IdentityActive   bool // identity.is_active
@@ -47,7 +47,7 @@ type Member struct {
 // half-open window [From, To). Its identity and node never change; its role and
 // window may.
 //
-// The window has no default: the zero To is 1970, which grants nothing. Write
+// The window has no default. A zero To is 1970, which grants nothing. Use
 // Beginning and Forever where the database has NULL.
 type Assignment struct {
 	ID       id.ID
@@ -58,17 +58,12 @@ type Assignment struct {
 	To       Instant
 }
 
-// Rows is where the rows of one environment are told, each once and in any
-// order. Builder implements it.
+// Rows receives the rows of one environment, each row once and in any order.
+// Builder implements it.
 type Rows interface {
 	Permission(key string)
 	Role(Role)
 	Node(Node)
 	Member(Member)
 	Assignment(Assignment)
-}
-
-// within reports whether now lies in [from, to).
-func within(from, to, now Instant) bool {
-	return from <= now && (now < to || to == Forever)
 }

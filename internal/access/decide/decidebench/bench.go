@@ -1,10 +1,11 @@
-// Package decidebench measures package decide on a generated environment. It is
-// the command "canopy bench decide".
+// Package decidebench measures package decide in a generated environment. The
+// command "canopy bench decide" runs it.
 package decidebench
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -14,7 +15,7 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 )
 
-// Options say what to generate and how long to measure. Equal options generate
+// Options are what to generate and how long to measure. Equal options generate
 // equal environments.
 type Options struct {
 	Nodes           int           `help:"Nodes of the tree." default:"10000"`
@@ -25,13 +26,14 @@ type Options struct {
 	RolePermissions int           `help:"Permissions of each role." default:"20"`
 	Assignments     int           `help:"Assignments." default:"50000"`
 	Windowed        float64       `help:"Share of the assignments that have a time window." default:"0.1"`
-	Dist            string        `help:"Where roles are given: at any node alike, or on any level alike." enum:"uniform,level" default:"uniform"`
 	Seed            uint64        `help:"Seed of the generator." default:"1"`
-	Duration        time.Duration `help:"How long each thing is measured, once for its throughput and once for its times." default:"1s"`
+	Duration        time.Duration `help:"How long to measure throughput, and then latency." default:"1s"`
 	JSON            bool          `name:"json" help:"Print one JSON object instead of a table."`
+
+	Dist string `help:"Assign roles evenly over all nodes, or over all levels." enum:"uniform,level" default:"uniform"`
 }
 
-// Report is what a run found out, as printed with JSON.
+// Report is the result of a run, as printed with the option JSON.
 type Report struct {
 	World   Options  `json:"world"`
 	Machine Machine  `json:"machine"`
@@ -39,7 +41,7 @@ type Report struct {
 	Memory  Memory   `json:"memory"`
 }
 
-// MarshalJSON names the fields as the flags that set them.
+// MarshalJSON names the fields after the flags that set them.
 func (o Options) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"nodes": o.Nodes, "levels": o.Levels, "identities": o.Identities, "roles": o.Roles,
@@ -48,17 +50,17 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// Machine is where it was measured.
+// Machine is the machine of the run.
 type Machine struct {
 	OS    string `json:"os"`
 	Arch  string `json:"arch"`
 	CPUs  int    `json:"cpus"`
-	Cores int    `json:"cores"` // used
+	Cores int    `json:"cores"` // that the run used
 	Go    string `json:"go"`
 }
 
-// Memory is what the snapshot takes, in bytes. Heap is what the process has
-// more with it than without; the others are added up from its structures.
+// Memory is what the snapshot takes, in bytes. Heap is how much the heap grew when
+// it was built. The others are sums over its structures.
 type Memory struct {
 	Heap          uint64           `json:"heap_bytes"`
 	Total         int              `json:"structures_bytes"`
@@ -71,44 +73,45 @@ type Memory struct {
 func (o Options) check() error {
 	switch {
 	case o.Nodes < 10 || o.Levels < 3 || o.Identities < 1 || o.Roles < 1 || o.Permissions < 1 || o.Assignments < 1:
-		return fmt.Errorf("the smallest world has 10 nodes on 3 levels, and one of everything else")
+		return errors.New("the smallest world has 10 nodes on 3 levels, and one of everything else")
 	case o.RolePermissions < 1 || o.RolePermissions > o.Permissions:
 		return fmt.Errorf("a role has 1 to %d permissions, not %d", o.Permissions, o.RolePermissions)
 	case o.Windowed < 0 || o.Windowed > 1:
-		return fmt.Errorf("the share of windows is from 0 to 1, not %v", o.Windowed)
+		return fmt.Errorf("the share of windows is between 0 and 1, not %v", o.Windowed)
 	case o.Dist != "uniform" && o.Dist != "level":
-		return fmt.Errorf("roles are given uniform or by level, not %q", o.Dist)
+		return fmt.Errorf("the distribution is uniform or level, not %q", o.Dist)
 	case 2*o.Assignments > o.Identities*o.Nodes*o.Roles:
 		return fmt.Errorf("%d assignments do not fit into this world", o.Assignments)
 	}
 	return nil
 }
 
-// Run generates the environment, measures, and writes the report to out. It
-// tells progress how far it is. It ends early when ctx does.
+// Run generates the environment, measures, and writes the report to out and its
+// progress to progress. It ends early when ctx does.
 func Run(ctx context.Context, o Options, out, progress io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	say := func(format string, args ...any) { fmt.Fprintf(progress, format+"\n", args...) }
-	say("generating %d nodes, %d identities, %d assignments", o.Nodes, o.Identities, o.Assignments)
+	logf := func(format string, args ...any) { fmt.Fprintf(progress, format+"\n", args...) }
+	logf("generating %d nodes, %d identities, %d assignments", o.Nodes, o.Identities, o.Assignments)
 	w := generate(o)
 
 	empty := heap()
 	s, build := measureBuild(w, func(done, all int) {
 		fmt.Fprintf(progress, "\rbuilding %3d%%", 100*done/all)
 	})
-	say("\rbuilding 100%%")
+	logf("\rbuilding 100%%")
 	full := heap()
 
 	report := Report{
 		World: o,
 		Machine: Machine{
-			OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Cores: runtime.GOMAXPROCS(0), Go: runtime.Version(),
+			OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
+			CPUs: runtime.NumCPU(), Cores: runtime.GOMAXPROCS(0),
 		},
 		Memory: memory(s, full-empty),
 	}
-	b := &bench{world: w, snapshot: s, say: say, ctx: ctx}
+	b := &bench{world: w, snapshot: s, logf: logf, ctx: ctx}
 	b.all()
 	report.Results = append(b.results, build)
 	if err := ctx.Err(); err != nil {
@@ -120,7 +123,7 @@ func Run(ctx context.Context, o Options, out, progress io.Writer) error {
 	return report.print(out)
 }
 
-// heap is the bytes in use after a collection.
+// heap returns the bytes in use after a collection.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -139,13 +142,13 @@ func memory(s *decide.Snapshot, heap uint64) Memory {
 	}
 }
 
-// measureBuild builds the snapshot once, on one core. An operation is a row;
-// making up the rows is not part of the time.
+// measureBuild builds the snapshot once, on one core. An operation is a row.
+// Generating the rows is not part of the time.
 func measureBuild(w *world, step func(done, all int)) (*decide.Snapshot, Result) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var b timedBuilder
-	rows := w.tell(&b, step)
+	rows := w.writeTo(&b, step)
 	s := b.build()
 	runtime.ReadMemStats(&after)
 	each := float64(b.spent.Nanoseconds()) / float64(rows)
@@ -155,8 +158,8 @@ func measureBuild(w *world, step func(done, all int)) (*decide.Snapshot, Result)
 	}
 }
 
-// A timedBuilder collects some rows before it tells them to the builder, and
-// takes the time of that.
+// A timedBuilder collects some rows before it passes them to the builder, and
+// measures how long the builder takes.
 type timedBuilder struct {
 	decide.Builder
 	nodes       []decide.Node
@@ -206,16 +209,18 @@ func (b *timedBuilder) build() *decide.Snapshot {
 	s, problems := b.Build(1)
 	b.spent += time.Since(begin)
 	if len(problems) > 0 {
-		panic(fmt.Sprintf("decidebench: the generator made contradictory rows: %+v", problems[0]))
+		panic(fmt.Sprintf("decidebench: the generated rows contradict each other: %+v", problems[0]))
 	}
 	return s
 }
 
 func (r *Report) print(out io.Writer) error {
-	fmt.Fprintf(out, "%s/%s, %d of %d cores, %s\n", r.Machine.OS, r.Machine.Arch, r.Machine.Cores, r.Machine.CPUs, r.Machine.Go)
-	fmt.Fprintf(out, "%d nodes on %d levels, %d identities, %d roles of %d of %d permissions, %d assignments (%s, %.0f%% with a window), seed %d\n\n",
-		r.World.Nodes, r.World.Levels, r.World.Identities, r.World.Roles, r.World.RolePermissions, r.World.Permissions,
-		r.World.Assignments, r.World.Dist, 100*r.World.Windowed, r.World.Seed)
+	m, o := r.Machine, r.World
+	fmt.Fprintf(out, "%s/%s, %d of %d cores, %s\n", m.OS, m.Arch, m.Cores, m.CPUs, m.Go)
+	fmt.Fprintf(out, "%d nodes on %d levels, %d identities, %d roles of %d of %d permissions, ",
+		o.Nodes, o.Levels, o.Identities, o.Roles, o.RolePermissions, o.Permissions)
+	fmt.Fprintf(out, "%d assignments (%s, %.0f%% with a window), seed %d\n\n",
+		o.Assignments, o.Dist, 100*o.Windowed, o.Seed)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tcores\tp50\tp99\tp99.9\tper second\tallocs\tbytes\t")
 	for _, x := range r.Results {
@@ -229,9 +234,10 @@ func (r *Report) print(out io.Writer) error {
 	fmt.Fprintf(out, "\nheap %.1f MB, of that in structures %.1f MB\n", mb(int(r.Memory.Heap)), mb(r.Memory.Total))
 	fmt.Fprintf(out, "%.1f bytes a node:       ids %.1f MB, parents %.1f MB, children %.1f MB, index %.1f MB\n",
 		r.Memory.PerNode, mb(f.NodeIDs), mb(f.NodeParents), mb(f.NodeChildren), mb(f.NodeIndex))
-	fmt.Fprintf(out, "%.1f bytes an identity:  records %.1f MB, index %.1f MB\n", r.Memory.PerIdentity, mb(f.Members), mb(f.MemberIndex))
+	fmt.Fprintf(out, "%.1f bytes an identity:  records %.1f MB, index %.1f MB\n",
+		r.Memory.PerIdentity, mb(f.Members), mb(f.MemberIndex))
 	_, err := fmt.Fprintf(out, "%.1f bytes an assignment: rows %.1f MB, by node %.1f MB, by role %.1f MB\n",
-		r.Memory.PerAssignment, mb(f.Assignments), mb(f.Holders), mb(f.Bearers))
+		r.Memory.PerAssignment, mb(f.Assignments), mb(f.MembersByNode), mb(f.MembersByRole))
 	return err
 }
 

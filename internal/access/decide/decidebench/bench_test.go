@@ -7,8 +7,8 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// The small world of `canopy bench decide` for go test -bench, where a profile
-// is one flag away.
+// small returns the default world of "canopy bench decide". With go test -bench,
+// it takes only a flag to get a profile.
 func small(b *testing.B) (*world, *decide.Snapshot) {
 	b.Helper()
 	w := generate(Options{
@@ -16,10 +16,10 @@ func small(b *testing.B) (*world, *decide.Snapshot) {
 		Assignments: 50_000, Windowed: 0.1, Dist: "uniform", Seed: 1,
 	})
 	var builder decide.Builder
-	w.tell(&builder, func(int, int) {})
+	w.writeTo(&builder, func(int, int) {})
 	s, problems := builder.Build(1)
 	if len(problems) > 0 {
-		b.Fatalf("the generated world contradicts itself: %+v", problems[0])
+		b.Fatalf("the generated rows contradict each other: %+v", problems[0])
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -55,16 +55,17 @@ func BenchmarkWhoCan(b *testing.B) {
 func BenchmarkApplyAssignment(b *testing.B) {
 	w, s := small(b)
 	for i := 0; b.Loop(); i++ {
-		s, _ = s.Apply(decide.Edit{Changes: []decide.Change{decide.PutAssignment{Assignment: w.assignment(i % w.Assignments)}}})
+		put := decide.PutAssignment{Assignment: w.assignment(i % w.Assignments)}
+		s, _ = s.Apply(decide.Edit{Changes: []decide.Change{put}})
 	}
 }
 
 func BenchmarkApplyMove(b *testing.B) {
 	w, s := small(b)
 	node, _ := w.subtree(1000)
-	ways := [2]decide.Edit{move(node, w.elsewhere(node)), move(node, w.parent[node])}
+	moves := [2]decide.Edit{move(node, w.elsewhere(node)), move(node, w.parent[node])}
 	for i := 0; b.Loop(); i++ {
-		s, _ = s.Apply(ways[i%2])
+		s, _ = s.Apply(moves[i%2])
 	}
 }
 
@@ -72,21 +73,22 @@ func BenchmarkBuild(b *testing.B) {
 	w, _ := small(b)
 	for b.Loop() {
 		var builder decide.Builder
-		w.tell(&builder, func(int, int) {})
+		w.writeTo(&builder, func(int, int) {})
 		if s, _ := builder.Build(1); s.Counts().Assignments == 0 {
 			b.Fatal("nothing was built")
 		}
 	}
 }
 
-// TestIDsOfTheWorldDiffer holds the generator: two things of one id would make
-// the environment smaller than the report says.
-func TestIDsOfTheWorldDiffer(t *testing.T) {
+// Two things with the same id would make the environment smaller than the report
+// says.
+func TestGeneratedIDsDiffer(t *testing.T) {
+	t.Parallel()
 	seen := map[id.ID]bool{}
 	for i := range int32(20_000) {
 		for _, u := range []id.ID{nodeID(i), memberID(i), roleID(i)} {
 			if seen[u] {
-				t.Fatalf("id %s came twice", u)
+				t.Fatalf("id %s was generated twice", u)
 			}
 			seen[u] = true
 		}

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Result is one measurement. Times of a call are nanoseconds with the cost of
-// reading the clock taken off; throughput is measured without a clock in the
-// loop. Allocations are those of the whole process, shared out over the calls.
+// Result is one measurement. Latencies are in nanoseconds, without the cost of
+// reading the clock. Throughput is measured without reading the clock for each
+// call. Allocations are those of the whole process, divided by the calls.
 type Result struct {
 	Name        string  `json:"name"`
 	Cores       int     `json:"cores"`
@@ -23,16 +23,16 @@ type Result struct {
 	BytesPerOp  float64 `json:"bytes_per_op"`
 }
 
-// call is one operation to be measured, by worker, for the i-th time.
-type call func(worker, i int)
+// operation is what is measured: a worker runs it for the i-th time.
+type operation func(worker, i int)
 
-// measure runs f on so many cores, first for the throughput and then for the
-// time of each call, each for d, but at least ten times.
-func measure(name string, cores int, d time.Duration, f call) Result {
+// measure runs f on some cores, first to measure the throughput and then the
+// latency. Each takes d, and at least ten calls.
+func measure(name string, cores int, d time.Duration, f operation) Result {
 	r := Result{Name: name, Cores: cores}
 	f(0, 0)
-	// The collector is left to work as it does in a server, but not with what
-	// came before.
+	// The collector runs during the measurement, as it does in a server, but
+	// without the garbage of what came before.
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -79,13 +79,14 @@ func measure(name string, cores int, d time.Duration, f call) Result {
 	return r
 }
 
-// per is what the measurement itself cannot have caused: it needs a handful of
-// allocations, which vanish in many calls.
+// per returns total per operation, rounded so that the few allocations of the
+// measurement itself disappear among many calls.
 func per(total uint64, ops int) float64 {
 	return math.Round(float64(total)/float64(ops)*100) / 100
 }
 
-// workers runs f on so many goroutines and adds up what they return.
+// workers runs f on one goroutine for each core, and returns the sum of what they
+// return.
 func workers(cores int, f func(worker int) int) int {
 	counts := make([]int, cores)
 	var wg sync.WaitGroup
@@ -100,7 +101,7 @@ func workers(cores int, f func(worker int) int) int {
 	return sum
 }
 
-// clockCost is what reading the clock twice takes.
+// clockCost returns how long it takes to read the clock twice.
 func clockCost() time.Duration {
 	times := make([]time.Duration, 1001)
 	for i := range times {
@@ -111,7 +112,7 @@ func clockCost() time.Duration {
 	return times[len(times)/2]
 }
 
-// A histogram counts times to within two hundredths.
+// A histogram counts durations with an error of at most two percent.
 type histogram struct {
 	counts [64 * 64]uint64
 	n      uint64
@@ -129,7 +130,8 @@ func (h *histogram) merge(o *histogram) {
 	h.n += o.n
 }
 
-// bucketOf is the number itself below 64, then 32 steps to every doubling.
+// bucketOf returns the bucket of a duration. Below 64 ns each nanosecond has one,
+// and from there on every doubling has 32.
 func bucketOf(ns uint64) int {
 	if ns < 64 {
 		return int(ns)
@@ -138,7 +140,7 @@ func bucketOf(ns uint64) int {
 	return shift*32 + int(ns>>shift)
 }
 
-// middleOf is the middle of what bucketOf puts together.
+// middleOf returns the middle of the durations in a bucket.
 func middleOf(bucket int) float64 {
 	if bucket < 64 {
 		return float64(bucket)

@@ -7,8 +7,9 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// naive is the yardstick: the decision as anybody would write it first, a loop
-// over maps of rows that are already in memory. It implements decide.Rows.
+// naive is what the engine is compared with: the decision as one would write it
+// first, a loop over maps of rows that are already in memory. It implements
+// decide.Rows.
 type naive struct {
 	permissions map[string]bool
 	roles       map[id.ID]naiveRole

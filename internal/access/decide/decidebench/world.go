@@ -9,13 +9,14 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// now is the instant at which everything is asked. Windows lie around it.
+// now is the instant of all questions. The windows lie around it.
 const now decide.Instant = 1_780_000_000_000_000
 
 const day decide.Instant = 24 * 60 * 60 * 1_000_000
 
-// world is a generated environment. Rows are numbers here; ids are made of the
-// numbers, so that a large world needs little memory beside its snapshot.
+// world is a generated environment. It has numbers in place of ids, which are
+// computed from the numbers. So even a large world needs little memory beside its
+// snapshot.
 type world struct {
 	Options
 	rng         *rand.Rand
@@ -34,7 +35,7 @@ type assignment struct {
 
 func generate(o Options) *world {
 	w := &world{Options: o, rng: rand.New(rand.NewPCG(o.Seed, 0))}
-	w.plant()
+	w.generateTree()
 	for i := range o.Permissions {
 		w.keys = append(w.keys, fmt.Sprintf("area%d.action%d", i/10, i))
 	}
@@ -45,7 +46,7 @@ func generate(o Options) *world {
 		}
 		w.grants = append(w.grants, grants)
 	}
-	// An identity has no role twice at a node.
+	// No identity gets the same role twice at a node.
 	seen := make(map[[2]uint64]struct{}, o.Assignments)
 	for len(w.assignments) < o.Assignments {
 		a := assignment{
@@ -66,17 +67,17 @@ func generate(o Options) *world {
 	return w
 }
 
-// plant grows a tree of so many levels that every level is the same number of
-// times as wide as the one above.
-func (w *world) plant() {
-	widen := 1.0
+// generateTree makes a tree in which each level is wider than the level above by
+// the same factor.
+func (w *world) generateTree() {
+	factor := 1.0
 	for size := func(f float64) float64 {
 		sum := 0.0
 		for l := range w.Levels {
 			sum += math.Pow(f, float64(l))
 		}
 		return sum
-	}; size(widen) < float64(w.Nodes); widen += 0.001 {
+	}; size(factor) < float64(w.Nodes); factor += 0.001 {
 	}
 	w.parent, w.level = []int32{-1}, [][]int32{{0}}
 	for l := 1; len(w.parent) < w.Nodes; l = min(l+1, w.Levels-1) {
@@ -84,7 +85,7 @@ func (w *world) plant() {
 			w.level = append(w.level, nil)
 		}
 		above := w.level[l-1]
-		for range max(1, int(math.Pow(widen, float64(l)))) {
+		for range max(1, int(math.Pow(factor, float64(l)))) {
 			if len(w.parent) == w.Nodes {
 				return
 			}
@@ -94,7 +95,8 @@ func (w *world) plant() {
 	}
 }
 
-// someNode is a node to be given a role at: any, or one of any level.
+// someNode returns a random node for an assignment, drawn from all nodes or from
+// a random level.
 func (w *world) someNode() int32 {
 	if w.Dist == "level" {
 		level := w.level[w.rng.IntN(len(w.level))]
@@ -111,7 +113,7 @@ const (
 	assignmentKind
 )
 
-// idOf is a UUID of version 7: the time grows with i, the rest is noise.
+// idOf returns a UUID of version 7. Its time grows with i, the rest is a hash.
 func idOf(kind, i int) id.ID {
 	ms := uint64(1_700_000_000_000 + i)
 	x := mix(uint64(kind)<<56 ^ uint64(i))
@@ -150,9 +152,9 @@ func (w *world) assignment(i int) decide.Assignment {
 	}
 }
 
-// tell tells all rows, table after table, each in the order of its ids, as a
-// database would. It returns how many there are.
-func (w *world) tell(r decide.Rows, step func(done, all int)) int {
+// writeTo passes all rows to r, table after table and each table in the order of
+// ids, as a database would. It returns how many there are.
+func (w *world) writeTo(r decide.Rows, step func(done, all int)) int {
 	all := len(w.keys) + len(w.grants) + len(w.parent) + w.Identities + len(w.assignments)
 	done := 0
 	tick := func() {
@@ -183,10 +185,10 @@ func (w *world) tell(r decide.Rows, step func(done, all int)) int {
 	return all
 }
 
-// questions is a mix of questions: half about something that was given, at the
-// node or up to three levels below it, half about anything.
+// questions returns a mix of questions. Half of them ask about an assignment, at
+// its node or up to three levels below it, and half about anything.
 func (w *world) questions(n int, scope decide.Scope) []decide.Question {
-	kids := w.kids()
+	children := w.children()
 	list := make([]decide.Question, n)
 	for i := range list {
 		q := decide.Question{Identity: memberID(w.rng.Int32N(int32(w.Identities))), Scope: scope}
@@ -196,7 +198,7 @@ func (w *world) questions(n int, scope decide.Scope) []decide.Question {
 			a := w.assignments[w.rng.IntN(len(w.assignments))]
 			q.Identity, node = memberID(a.identity), a.node
 			for range w.rng.IntN(4) {
-				if below := kids[node]; len(below) > 0 {
+				if below := children[node]; len(below) > 0 {
 					node = below[w.rng.IntN(len(below))]
 				}
 			}
@@ -210,18 +212,18 @@ func (w *world) questions(n int, scope decide.Scope) []decide.Question {
 	return list
 }
 
-func (w *world) kids() [][]int32 {
-	kids := make([][]int32, len(w.parent))
+func (w *world) children() [][]int32 {
+	children := make([][]int32, len(w.parent))
 	for i, p := range w.parent {
 		if p >= 0 {
-			kids[p] = append(kids[p], int32(i))
+			children[p] = append(children[p], int32(i))
 		}
 	}
-	return kids
+	return children
 }
 
-// subtree is the node, not the root nor a child of it, with the number of nodes
-// below and including it that comes nearest to want, and that number.
+// subtree returns the node whose subtree has the size that comes closest to want,
+// and that size. It is neither the root nor a child of the root.
 func (w *world) subtree(want int) (node int32, size int) {
 	sizes := make([]int, len(w.parent))
 	for i := len(w.parent) - 1; i >= 0; i-- {
@@ -230,16 +232,17 @@ func (w *world) subtree(want int) (node int32, size int) {
 			sizes[p] += sizes[i]
 		}
 	}
-	off := func(n int) int { return max(n-want, want-n) }
+	distance := func(n int) int { return max(n-want, want-n) }
 	for i := range w.parent {
-		if p := w.parent[i]; p > 0 && (node == 0 || off(sizes[i]) < off(size)) {
+		if p := w.parent[i]; p > 0 && (node == 0 || distance(sizes[i]) < distance(size)) {
 			node, size = int32(i), sizes[i]
 		}
 	}
 	return node, size
 }
 
-// elsewhere is a node like node's parent: on its level, and not above node.
+// elsewhere returns a node that node can be moved to: on the level of its parent,
+// but not its parent.
 func (w *world) elsewhere(node int32) int32 {
 	for _, level := range w.level {
 		for i, n := range level {

@@ -11,36 +11,37 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 )
 
-// bench measures one thing after another on one snapshot.
+// bench measures one operation after another on one snapshot.
 type bench struct {
 	*world
 	snapshot *decide.Snapshot
-	say      func(format string, args ...any)
+	logf     func(format string, args ...any)
 	ctx      context.Context
 	results  []Result
 }
 
-// questionsLen is how many questions are asked in turn: so many that their
-// answers aren't all in the caches of a core in a large world.
+// questionsLen is how many questions are asked in turn. In a large world, what is
+// needed to answer them all does not fit into the caches of a core.
 const questionsLen = 1 << 16
 
 func (b *bench) all() {
-	for _, thing := range []func(){
-		b.evaluate, b.evaluateCold, b.evaluateAppWide, b.evaluateHeavy, b.naive, b.bulk, b.explain,
+	for _, run := range []func(){
+		b.evaluate, b.evaluateCold, b.evaluateAppWide, b.evaluateLarge, b.naive, b.bulk, b.explain,
 		b.accessibleNodes, b.whoCan, b.impactMove, b.editAssignment, b.editMove, b.evaluateDuringEdits,
 	} {
 		if b.ctx.Err() == nil {
-			thing()
+			run()
 		}
 	}
 }
 
-func (b *bench) measure(name string, cores int, f call) {
-	b.say("measuring %s on %d", name, cores)
+func (b *bench) measure(name string, cores int, f operation) {
+	b.logf("measuring %s on %d", name, cores)
 	b.results = append(b.results, measure(name, cores, b.Duration, f))
 }
 
-// cores is one, and all where there are more.
+// cores returns the numbers of cores to measure on: one, and all if there are
+// more.
 func cores() []int {
 	if n := runtime.GOMAXPROCS(0); n > 1 {
 		return []int{1, n}
@@ -48,9 +49,10 @@ func cores() []int {
 	return []int{1}
 }
 
-// asker evaluates questions in turn, each worker from a place of its own.
-func asker(s *decide.Snapshot, questions []decide.Question, workers int) call {
-	names := make([][16][8]string, workers) // far apart, so that workers share no cache line
+// asker evaluates questions in turn. Each worker begins with a different one.
+func asker(s *decide.Snapshot, questions []decide.Question, workers int) operation {
+	// Only names[worker][8] is used, so that workers share no cache line.
+	names := make([][16][8]string, workers)
 	return func(worker, i int) {
 		q := questions[(i+worker*len(questions)/workers)%len(questions)]
 		s.Evaluate(q, now, names[worker][8][:])
@@ -64,10 +66,10 @@ func (b *bench) evaluate() {
 	}
 }
 
-// evaluateCold asks with caches that hold something else. What drives the
-// snapshot out is not part of the time, so only the times count.
+// evaluateCold asks while the caches hold something else. Only its latency is
+// measured: flushing the caches takes much longer than the question.
 func (b *bench) evaluateCold() {
-	b.say("measuring evaluate_cold on 1")
+	b.logf("measuring evaluate_cold on 1")
 	ask := asker(b.snapshot, b.questions(questionsLen, decide.AtNode), 1)
 	flood := make([]uint64, 64<<20/8)
 	cost := clockCost()
@@ -91,15 +93,19 @@ func (b *bench) evaluateAppWide() {
 	b.measure("evaluate_app_wide", 1, asker(b.snapshot, b.questions(questionsLen, decide.AppWide), 1))
 }
 
-// evaluateHeavy gives one identity 10,000 assignments and one node 100,000, and
+// evaluateLarge gives one identity 10,000 assignments and one node 100,000, and
 // asks about them.
-func (b *bench) evaluateHeavy() {
-	b.say("adding 10,000 assignments to an identity and 100,000 to a node")
+func (b *bench) evaluateLarge() {
+	b.logf("adding 10,000 assignments to an identity and 100,000 to a node")
 	var e decide.Edit
 	put := func(i, identity, node int) {
 		e.Changes = append(e.Changes, decide.PutAssignment{Assignment: decide.Assignment{
-			ID: idOf(assignmentKind, 1<<40+i), Identity: memberID(int32(identity % b.Identities)), Node: nodeID(int32(node % b.Nodes)),
-			Role: roleID(int32(i % b.Roles)), From: decide.Beginning, To: decide.Forever,
+			ID:       idOf(assignmentKind, 1<<40+i),
+			Identity: memberID(int32(identity % b.Identities)),
+			Node:     nodeID(int32(node % b.Nodes)),
+			Role:     roleID(int32(i % b.Roles)),
+			From:     decide.Beginning,
+			To:       decide.Forever,
 		}})
 	}
 	const identity = 0
@@ -107,35 +113,36 @@ func (b *bench) evaluateHeavy() {
 	for i := range 10_000 {
 		put(i, identity, i*7)
 	}
-	s, _ := b.snapshot.Apply(e)
+	largeIdentity, _ := b.snapshot.Apply(e)
 	e = decide.Edit{}
 	for i := range 100_000 {
 		put(10_000+i, i, node)
 	}
-	c, _ := b.snapshot.Apply(e)
+	largeNode, _ := b.snapshot.Apply(e)
 	questions := b.questions(questionsLen, decide.AtNode)
 	for i := range questions {
 		questions[i].Identity = memberID(identity)
 	}
-	b.measure("evaluate_identity_10000", 1, asker(s, questions, 1))
+	b.measure("evaluate_identity_10000", 1, asker(largeIdentity, questions, 1))
 	for i := range questions {
-		questions[i] = decide.Question{Identity: memberID(int32(i % b.Identities)), Permission: questions[i].Permission, Node: nodeID(int32(node))}
+		questions[i].Identity, questions[i].Node = memberID(int32(i%b.Identities)), nodeID(int32(node))
 	}
-	b.measure("evaluate_node_100000", 1, asker(c, questions, 1))
+	b.measure("evaluate_node_100000", 1, asker(largeNode, questions, 1))
 	for i := range questions {
 		questions[i].Identity, questions[i].Scope = memberID(identity), decide.AppWide
 	}
-	b.measure("evaluate_identity_10000_app_wide", 1, asker(s, questions, 1))
+	b.measure("evaluate_identity_10000_app_wide", 1, asker(largeIdentity, questions, 1))
 }
 
 func (b *bench) naive() {
-	b.say("building the maps of the yardstick")
+	b.logf("building the maps of the naive engine")
 	n := newNaive()
-	b.tell(n, func(int, int) {})
+	b.writeTo(n, func(int, int) {})
 	questions := b.questions(questionsLen, decide.AtNode)
 	for _, q := range questions {
-		if got, want := b.snapshot.Evaluate(q, now, nil), n.evaluate(q, now); got.Allowed != want.Allowed || got.Reason != want.Reason {
-			panic(fmt.Sprintf("decidebench: %+v: engine %+v, yardstick %+v", q, got, want))
+		got, want := b.snapshot.Evaluate(q, now, nil), n.evaluate(q, now)
+		if got.Allowed != want.Allowed || got.Reason != want.Reason {
+			panic(fmt.Sprintf("decidebench: %+v: engine %+v, naive %+v", q, got, want))
 		}
 	}
 	for _, cores := range cores() {
@@ -188,7 +195,7 @@ func (b *bench) whoCan() {
 func (b *bench) impactMove() {
 	node, size := b.subtree(1000)
 	from, to := b.parent[node], b.elsewhere(node)
-	b.say("previewing the move of %d nodes", size)
+	b.logf("previewing the move of %d nodes", size)
 	var e decide.Edit
 	for i := range 5000 {
 		at := from
@@ -209,10 +216,12 @@ func (b *bench) impactMove() {
 }
 
 func move(node, to int32) decide.Edit {
-	return decide.Edit{Changes: []decide.Change{decide.PutNode{Node: decide.Node{ID: nodeID(node), Parent: nodeID(to), Active: true}}}}
+	put := decide.PutNode{Node: decide.Node{ID: nodeID(node), Parent: nodeID(to), Active: true}}
+	return decide.Edit{Changes: []decide.Change{put}}
 }
 
-// assignmentEdits is an assignment added and dropped, in turn, for n identities.
+// assignmentEdits returns 2*n edits: each of n assignments is added, then
+// dropped.
 func (b *bench) assignmentEdits(n int) []decide.Edit {
 	edits := make([]decide.Edit, 0, 2*n)
 	for i := range n {
@@ -235,7 +244,7 @@ func (b *bench) editAssignment() {
 
 func (b *bench) editMove() {
 	node, size := b.subtree(10_000)
-	b.say("moving %d nodes to and fro", size)
+	b.logf("moving %d nodes back and forth", size)
 	there, back := move(node, b.elsewhere(node)), move(node, b.parent[node])
 	s := b.snapshot
 	b.measure("edit_move_10000", 1, func(_, i int) {
@@ -248,7 +257,7 @@ func (b *bench) editMove() {
 }
 
 // evaluateDuringEdits asks on one core while 10,000 edits a second make new
-// snapshots, of which every question takes the latest.
+// snapshots. Every question goes to the latest snapshot.
 func (b *bench) evaluateDuringEdits() {
 	const perMillisecond = 10
 	edits := b.assignmentEdits(1 << 14)
@@ -268,7 +277,7 @@ func (b *bench) evaluateDuringEdits() {
 				return
 			case <-tick.C:
 			}
-			// A tick may come late; then there is more to do.
+			// A tick may come late, and then there is more to do.
 			for due := int(time.Since(begin).Milliseconds()) * perMillisecond; done < due; done++ {
 				s, _ := latest.Load().Apply(edits[done%len(edits)])
 				latest.Store(s)
@@ -281,5 +290,5 @@ func (b *bench) evaluateDuringEdits() {
 	})
 	close(stop)
 	wg.Wait()
-	b.say("%d edits in %v", done, time.Since(begin).Round(time.Millisecond))
+	b.logf("%d edits in %v", done, time.Since(begin).Round(time.Millisecond))
 }
