@@ -1,81 +1,105 @@
-// Package decide is the pure core: may this member do this at this node, and
-// why? It keeps one Environment as an immutable Snapshot and answers from it.
+// Package decide is the pure core: may this identity do this at this node, and
+// why? It holds one environment as an immutable Snapshot and answers from it.
 //
-//	rows ──Builder──► Snapshot ──Apply(Edit)──► the next, sharing what is equal
+//	rows ──Builder──► Snapshot ──Apply(Edit)──► the next one, sharing what is equal
 //	                     │
 //	                     ├─ Evaluate, Bulk           may they, and for which reason
-//	                     ├─ Explain                  what was looked at on the way
-//	                     ├─ Grants, Permissions      what a member holds
-//	                     ├─ AccessibleNodes, WhoCan  where, and who else
-//	                     └─ Impact                   what a change would give and take
+//	                     ├─ Explain                  everything that led to the decision
+//	                     ├─ Grants, Permissions      what an identity holds
+//	                     ├─ AccessibleNodes, WhoCan  at which nodes, and who else
+//	                     └─ Impact                   what an edit would give and take
 //
 // It does no I/O and reads no clock: the instant of a question is part of the
-// question. It knows no store, token or request; keeping snapshots fresh is its
-// caller's work. Package oracle says the same plainly and slowly, and the tests
-// hold every answer against it.
+// question. It knows no store, token or request. Its caller keeps snapshots up to
+// date. Package oracle gives the same answers plainly and slowly, and the tests
+// compare every answer with the oracle's.
+//
+// # Glossary
+//
+//   - assignment: gives one identity one role at one node, within a window.
+//   - window: the half-open time [from, to) in which an assignment counts.
+//   - member: an identity that has, or had, a membership in the environment.
+//   - key: the name of a permission in the catalog.
+//   - lineage: a node and all its ancestors, up to the root.
+//   - active: switched on. A node is live if it and all its ancestors are active.
+//   - granted: an assignment grants a permission if now is in its window, its role is
+//     active and the role bundles the permission.
+//   - reason: why a question is denied.
+//   - row: what the Builder and an Edit receive, such as Node or Member.
+//   - edit: the changes from one revision of an environment to the next.
+//   - number: what a node, member, role or key has inside a snapshot in place of its
+//     id or name.
+//   - free list: numbers that no longer stand for anything and can be used again.
+//   - owner, of memory: the edit that may change it in place (package persist).
+//   - bucket, slot: what the hash of an id selects, and one of its four places.
+//   - overflow index: finds the ids that had no room in their bucket.
+//   - packed parent: a node's parent and, in one bit, whether the node is inactive.
+//   - pair: two numbers in a sorted tree, such as (node, member); the first is the
+//     owner, the second the item.
+//   - summary: the essentials of up to 6 assignments in the member's own record.
+//   - list: up to 64 assignments of one member in one piece of memory.
+//   - spilled: in the tree of the assignments of members that have more than that.
+//   - tally: adds up what assignments say about one permission at one instant.
+//   - mark: a node at which an edit can change the answers for an identity.
+//   - area: a permission at the live nodes of a subtree, as Impact reports it.
 //
 // # A guide to the data
 //
-// Outside, everything has a 16-byte id. Inside, nodes, members, roles and
-// permissions have numbers, and whatever refers to one of them holds four bytes.
-// This is one snapshot; arrows are numbers, "×" is one piece for each:
+// Outside, everything has a 16-byte id. Inside, nodes, members, roles and keys
+// have numbers, and whatever refers to one of them takes four bytes. This is one
+// snapshot. Arrows are numbers, and "×" means one for each:
 //
 //	a question: (identity, permission, node, now)
 //	    │                │               │
 //	    │ hash           │ hash          │ hash
 //	    ▼                ▼               ▼
-//	members           byKey           plates  × node
-//	× member            │             id, number, up ──┐
-//	id, state           │             (in homes of 4)  │
-//	nodes[6] roles[6]   │                              ▼
-//	rows ─┐             │             up  × node: the parent's number,
-//	      │             │              ▲  and one bit: switched off
-//	      ▼             │              └─ up again, to the root: the lineage
-//	rows × assignment   │
-//	node, role, ────────┼───► roles  × role
-//	from, to, id        └────► grants: one bit a permission, name, active
+//	members          keyIndex        nodeTable  × node
+//	× member             │             id, number, parent ──┐
+//	id, state            │             (in buckets of 4)    │
+//	summary              │                                  ▼
+//	list ─┐              │             parents  × node: the packed parent
+//	      │              │               ▲  │
+//	      ▼              │               └──┘ up to the root: the lineage
+//	list × assignment    │
+//	node, role, ─────────┼───► roles  × role
+//	from, to, id         └────► grants: one bit for each key; name, active
 //
-//	the ways back:  children (node, child)    holders (node, member)
-//	                bearers (role, member)    heavy (member, node, assignment)
+//	the other way:  children (node, child)   membersByNode (node, member)
+//	                membersByRole (role, member)
+//	the long lists: spilled (member, node, assignment)
 //
-// Evaluate finds the member and the node, climbs the lineage through up, and
-// looks which of the member's rows lie on it: a row counts when now is in its
-// window, its role is active and the role's bit for the permission is set. The
-// reason of a denial is that of the row that got furthest. It touches about
-// three far places in memory, whatever the size of the environment, allocates
-// nothing and takes no lock.
+// Evaluate finds the member and the node, follows the parents to the root, and
+// looks which of the member's assignments are on the lineage. An assignment grants
+// when now is in its window, its role is active, and the role's bit for the key is
+// set. The reason of a denial is that of the assignment that got furthest.
+// Evaluate reads about three distant places in memory, whatever the size of the
+// environment. It allocates nothing and takes no lock.
 //
-//   - members and plates (seats.go) are laid out by the hash of the id, four to
-//     a home, so that finding is one look. Who finds its home full is a stray,
-//     found by an index (index.go), a hash table that grows bucket by bucket.
-//   - A member's rows lie in one piece, sorted by node. With more than 64 they
-//     move into the tree heavy, so that neither a question nor an edit walks
-//     10,000 of them. Up to six, the member's record itself says the essentials.
-//   - holders and bearers (tree.go: B+ trees) say who has anything at a node,
-//     and who has a role. WhoCan climbs from a node through holders. Impact asks
-//     only those whose rows lie above what moved.
-//   - table.go has lists in leaves below a spine; hall.go, a list laid out whole
-//     when it was built, whose changed leaves move out to a spine.
+//   - The members and the node table lay records out by the hash of the id, so that
+//     finding one takes a single access to memory (hash.go).
+//   - The assignments of a member lie in one list, sorted by node. Longer lists
+//     spill into a tree, so that neither a question nor an edit has to go through
+//     10,000 of them (member.go).
+//   - membersByNode and membersByRole lead to the members that have anything at a
+//     node, and to those that have a role. WhoCan reads the members of the lineage.
+//     Impact asks only about members with assignments on the lineages that changed.
 //
 // # Edits
 //
-// Apply copies the pieces between the Snapshot and what changes (a leaf and its
-// way there, some kilobytes) and shares all others, so an edit costs the same in
-// a small and in a large environment. A move changes one parent, whatever hangs
-// below. Numbers of what was dropped are kept in a list of vacancies and given
-// out again. session.go knows which pieces the running edit has made itself and
-// may write to: every other piece belongs to an older snapshot too, which may
-// be read by anybody, at any time, without a lock.
+// The containers are those of package persist. Apply copies the pieces between the
+// Snapshot and what changes, some kilobytes, and shares all others. So an edit
+// costs the same in a small and in a large environment. Moving a node changes one
+// parent, whatever lies below it.
 //
-// What contradicts itself (a cycle of parents, an assignment to a role that is
-// not there, a window that ends before it starts) is left out and reported as a
-// [Problem]. What is left out grants nothing.
+// Rows that contradict each other are left out and reported as a [Problem]: a cycle
+// of parents, an assignment of a role that does not exist, a window that ends
+// before it starts. What is left out grants nothing.
 //
 // # What it costs
 //
-// In an environment of a million nodes and members and five million assignments:
-// a node 57 bytes (its id, its parent, its place among the parent's children,
-// its plate), a member 74, an assignment 57 (40 the row, the rest the ways back
-// from its node and role). [Snapshot.Footprint] counts each structure;
-// `canopy bench decide` prints it, with the times.
+// In an environment of a million nodes and members and five million assignments, a
+// node takes 57 bytes: its id, its parent, its pair among the children, and its
+// entry in the node table. A member takes 74. An assignment takes 57: 40 in the
+// list, and the rest in membersByNode and membersByRole. [Snapshot.Footprint]
+// measures each structure, and "canopy bench decide" prints it with the times.
 package decide

@@ -12,7 +12,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// Some of the ids that a world knows, and one that it does not.
+// The ids that a small world knows, one that it does not know, and the zero id.
 func everyNode() []id.ID {
 	list := []id.ID{{}}
 	for n := range someNodes + 1 {
@@ -31,9 +31,12 @@ func everyMember() []id.ID {
 
 func everyKey() []string { return []string{"key.1", "key.2", "key.3", "key.4", "key.5"} }
 
-func TestSnapshotAnswersAsTheOracle(t *testing.T) { rapid.Check(t, answersAsTheOracle) }
+func TestSnapshotAnswersLikeTheOracle(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, answersLikeTheOracle)
+}
 
-func answersAsTheOracle(t *rapid.T) {
+func answersLikeTheOracle(t *rapid.T) {
 	w := drawWorld(t)
 	checkAll(t, w, build(t, w, 1), drawInstant(t))
 }
@@ -72,8 +75,8 @@ func checkAll(t *rapid.T, w *oracle.World, s *decide.Snapshot, now decide.Instan
 	}
 }
 
-// checkLocal decides as an application does that has the grants and the parents
-// of all live nodes.
+// checkLocal decides like an application that has the identity's grants and the
+// parents of all live nodes.
 func checkLocal(t *rapid.T, w *oracle.World, s *decide.Snapshot, q decide.Question, now decide.Instant, want bool) {
 	list, _ := s.Grants(q.Identity, now)
 	allowed := false
@@ -108,7 +111,7 @@ func checkReach(t *rapid.T, w *oracle.World, s *decide.Snapshot, m id.ID, key st
 			break
 		}
 		if len(page.Nodes) != max(q.Limit, 1) {
-			t.Fatalf("a page of %d nodes, and it goes on", len(page.Nodes))
+			t.Fatalf("a page of %d nodes is not the last", len(page.Nodes))
 		}
 		q.After = page.Next
 	}
@@ -136,27 +139,30 @@ func checkWho(t *rapid.T, w *oracle.World, s *decide.Snapshot, n id.ID, key stri
 			break
 		}
 		if len(page.Holders) != max(q.Limit, 1) {
-			t.Fatalf("a page of %d holders, and it goes on", len(page.Holders))
+			t.Fatalf("a page of %d holders is not the last", len(page.Holders))
 		}
 		q.After = page.Next
 	}
 	same(t, "who", w.WhoCan(n, key, now), all)
 }
 
-func TestBuilderLeavesContradictionsOut(t *testing.T) { rapid.Check(t, leavesContradictionsOut) }
+func TestBuilderLeavesOutContradictions(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, leavesOutContradictions)
+}
 
-func leavesContradictionsOut(t *rapid.T) {
-	h := drawHeap(t)
+func leavesOutContradictions(t *rapid.T) {
+	raw := drawRows(t)
 	var b decide.Builder
-	h.TellAll(&b)
+	raw.TellAll(&b)
 	s, problems := b.Build(1)
-	w := h.World()
+	w := raw.World()
 	want := dump(t, build(t, w, 1))
 	if diff := cmp.Diff(want, dump(t, s)); diff != "" {
 		t.Fatalf("sound rows alone (-), all rows (+):\n%s", diff)
 	}
-	if left := h.Len() - w.Len(); left > 0 && len(problems) == 0 {
-		t.Errorf("%d rows were left out without a word", left)
+	if left := raw.Len() - w.Len(); left > 0 && len(problems) == 0 {
+		t.Errorf("%d rows were left out, and no problem is reported", left)
 	}
 	now := drawInstant(t)
 	for _, m := range everyMember() {
@@ -167,16 +173,19 @@ func leavesContradictionsOut(t *rapid.T) {
 	}
 }
 
-func TestEditedSnapshotEqualsOneBuiltAfresh(t *testing.T) { rapid.Check(t, editedEqualsAfresh) }
+func TestEditedSnapshotEqualsBuiltOne(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, editedEqualsBuilt)
+}
 
-func editedEqualsAfresh(t *rapid.T) {
+func editedEqualsBuilt(t *rapid.T) {
 	w := drawWorld(t)
 	s := build(t, w, 0)
-	type past struct {
+	type version struct {
 		s    *decide.Snapshot
 		dump string
 	}
-	history := []past{{s, dump(t, s)}}
+	versions := []version{{s, dump(t, s)}}
 	for revision := range uint64(rapid.IntRange(1, 12).Draw(t, "edits")) {
 		e := drawEdit(t, revision+1)
 		problems := w.Apply(e)
@@ -189,20 +198,23 @@ func editedEqualsAfresh(t *rapid.T) {
 		}
 		text := dump(t, next)
 		if diff := cmp.Diff(dump(t, build(t, w, e.Revision)), text); diff != "" {
-			t.Fatalf("after %+v: afresh (-), edited (+):\n%s", e, diff)
+			t.Fatalf("after %+v: built (-), edited (+):\n%s", e, diff)
 		}
-		history = append(history, past{next, text})
+		versions = append(versions, version{next, text})
 		s = next
 	}
-	for i, p := range history {
-		if diff := cmp.Diff(p.dump, decide.Dump(p.s)); diff != "" {
+	for i, v := range versions {
+		if diff := cmp.Diff(v.dump, decide.Dump(v.s)); diff != "" {
 			t.Fatalf("snapshot %d was changed by later edits:\n%s", i, diff)
 		}
 	}
 	checkAll(t, w, s, drawInstant(t))
 }
 
-func TestImpactIsTheDifferenceThatAnEditMakes(t *testing.T) { rapid.Check(t, impactIsTheDifference) }
+func TestImpactIsTheDifferenceThatAnEditMakes(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, impactIsTheDifference)
+}
 
 func impactIsTheDifference(t *rapid.T) {
 	w := drawWorld(t)
@@ -254,8 +266,8 @@ func impactIsTheDifference(t *rapid.T) {
 	same(t, "first", wantFirst, first)
 }
 
-// expand adds what the areas mean, each of which must mean something no other
-// does.
+// expand adds what the areas stand for. No area may be empty, and no two may
+// overlap.
 func expand(t *rapid.T, w *oracle.World, identity id.ID, areas []decide.Area, into map[oracle.Access]bool) {
 	for _, area := range areas {
 		all := w.Expand(identity, area)
@@ -264,7 +276,7 @@ func expand(t *rapid.T, w *oracle.World, identity id.ID, areas []decide.Area, in
 		}
 		for _, x := range all {
 			if into[x] {
-				t.Errorf("%+v is told twice", x)
+				t.Errorf("%+v is in two areas", x)
 			}
 			into[x] = true
 		}

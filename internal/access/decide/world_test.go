@@ -13,7 +13,8 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// The ids of small worlds: the kind, then a number. Number 0 is no id.
+// idOf makes the ids of small worlds of a kind and a number. Number 0 gives the
+// zero id.
 func idOf(kind byte, n int) id.ID {
 	if n == 0 {
 		return id.ID{}
@@ -34,7 +35,8 @@ func keyName(n int) string {
 	return fmt.Sprintf("key.%d", n)
 }
 
-// How many ids of each kind a small world knows. Few, so that edits meet.
+// How many ids of each kind a small world knows. They are so few that edits often
+// concern the same things.
 const (
 	someNodes       = 9
 	someMembers     = 5
@@ -43,7 +45,7 @@ const (
 	someAssignments = 12
 )
 
-// upTo draws a number that is 0 now and then.
+// upTo draws a number from 1 to n, and 0 now and then.
 func upTo(t *rapid.T, n int, what string) int {
 	if rapid.IntRange(0, 60).Draw(t, what+"?") == 0 {
 		return 0
@@ -66,7 +68,7 @@ func drawRole(t *rapid.T) decide.Role {
 
 func drawNode(t *rapid.T) decide.Node {
 	n := upTo(t, someNodes, "node")
-	// Mostly below a lower number, so that most worlds are trees.
+	// Mostly below a node with a lower number, so that most worlds are trees.
 	parent := 0
 	if n > 1 {
 		parent = rapid.IntRange(1, n-1).Draw(t, "parent")
@@ -103,29 +105,30 @@ func drawAssignment(t *rapid.T) decide.Assignment {
 	return a
 }
 
-func drawHeap(t *rapid.T) *oracle.Heap {
-	h := &oracle.Heap{}
+// drawRows draws rows that may contradict each other.
+func drawRows(t *rapid.T) *oracle.RawRows {
+	raw := &oracle.RawRows{}
 	for n := range someKeys {
 		if rapid.IntRange(0, 9).Draw(t, "has key") > 0 {
-			h.Permission(keyName(n + 1))
+			raw.Permission(keyName(n + 1))
 		}
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "roles") {
-		h.Role(drawRole(t))
+		raw.Role(drawRole(t))
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "nodes") {
-		h.Node(drawNode(t))
+		raw.Node(drawNode(t))
 	}
 	for range rapid.IntRange(0, 6).Draw(t, "members") {
-		h.Member(drawMember(t))
+		raw.Member(drawMember(t))
 	}
 	for range rapid.IntRange(0, 14).Draw(t, "assignments") {
-		h.Assignment(drawAssignment(t))
+		raw.Assignment(drawAssignment(t))
 	}
-	return h
+	return raw
 }
 
-// drawWorld draws a world in which most things are there and sound.
+// drawWorld draws a world with most of the ids, and without contradictions.
 func drawWorld(t *rapid.T) *oracle.World {
 	w := oracle.New()
 	for n := range someKeys {
@@ -193,7 +196,7 @@ func drawChange(t *rapid.T) decide.Change {
 	}
 }
 
-// build is a snapshot of a world that has no contradictions.
+// build makes a snapshot of a world without contradictions.
 func build(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -204,12 +207,12 @@ func build(t interface {
 	w.Tell(&b)
 	s, problems := b.Build(revision)
 	if len(problems) > 0 {
-		t.Fatalf("the builder finds problems in sound rows: %+v", problems)
+		t.Fatalf("the builder reports problems with rows that have none: %+v", problems)
 	}
 	return s
 }
 
-// dump is everything in s, which must hold together.
+// dump returns everything in s. Its structures must agree with each other.
 func dump(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -218,13 +221,13 @@ func dump(t interface {
 	t.Helper()
 	text := decide.Dump(s)
 	if strings.Contains(text, "WRONG") {
-		t.Fatalf("the snapshot does not hold together:\n%s", text)
+		t.Fatalf("the structures of the snapshot disagree:\n%s", text)
 	}
 	return text
 }
 
-// same reports a difference between what the oracle and the engine say. A list
-// of none and no list are the same.
+// same reports a difference between the oracle and the engine. An empty list
+// equals a nil list.
 func same(t interface {
 	Helper()
 	Errorf(string, ...any)

@@ -9,8 +9,8 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// Apply does what the edit says and returns how many of its rows contradict the
-// others. Such a row is left out, and so is the one it was to replace.
+// Apply applies the edit and returns how many of its rows contradict the others.
+// Such a row is left out, and the row it was to replace is dropped.
 func (w *World) Apply(e decide.Edit) (problems int) {
 	for _, c := range e.Changes {
 		problems += w.change(c)
@@ -125,99 +125,3 @@ func (w *World) dropNode(node id.ID) {
 func (w *World) dropAssignments(which func(decide.Assignment) bool) {
 	maps.DeleteFunc(w.Assignments, func(_ Key, a decide.Assignment) bool { return which(a) })
 }
-
-// Heap is rows as they come, contradictions and all. It implements decide.Rows.
-type Heap struct {
-	keys        []string
-	roles       []decide.Role
-	nodes       []decide.Node
-	members     []decide.Member
-	assignments []decide.Assignment
-}
-
-// The rows of a heap.
-func (h *Heap) Permission(key string)          { h.keys = append(h.keys, key) }
-func (h *Heap) Role(r decide.Role)             { h.roles = append(h.roles, r) }
-func (h *Heap) Node(n decide.Node)             { h.nodes = append(h.nodes, n) }
-func (h *Heap) Member(m decide.Member)         { h.members = append(h.members, m) }
-func (h *Heap) Assignment(a decide.Assignment) { h.assignments = append(h.assignments, a) }
-
-// World is the rows of the heap that do not contradict each other.
-func (h *Heap) World() *World {
-	w := New()
-	for _, key := range h.keys {
-		if key != "" {
-			w.Permissions[key] = true
-		}
-	}
-	for _, r := range once(h.roles, func(r decide.Role) id.ID { return r.ID }) {
-		w.putRole(r)
-	}
-	for _, m := range once(h.members, func(m decide.Member) id.ID { return m.Identity }) {
-		w.Members[m.Identity] = m
-	}
-	nodes := once(h.nodes, func(n decide.Node) id.ID { return n.ID })
-	// The root of the lowest id first, then whatever fits below what is there.
-	slices.SortFunc(nodes, func(a, b decide.Node) int { return compare(a.ID, b.ID) })
-	for again := true; again; {
-		again = false
-		for _, n := range nodes {
-			if _, there := w.Nodes[n.ID]; !there && w.nodeFits(n) {
-				w.Nodes[n.ID], again = n, true
-			}
-		}
-	}
-	keyOf := func(a decide.Assignment) Key { return Key{a.ID, a.Identity, a.Node} }
-	for _, a := range h.assignments {
-		twice := 0
-		for _, b := range h.assignments {
-			if keyOf(a) == keyOf(b) && w.assignmentFits(b) {
-				twice++
-			}
-		}
-		if twice == 1 && w.assignmentFits(a) {
-			w.Assignments[keyOf(a)] = a
-		}
-	}
-	return w
-}
-
-// once is the rows whose id comes once and is one.
-func once[R any](rows []R, key func(R) id.ID) []R {
-	count := map[id.ID]int{}
-	for _, r := range rows {
-		count[key(r)]++
-	}
-	var list []R
-	for _, r := range rows {
-		if u := key(r); count[u] == 1 && !u.IsZero() {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// TellAll tells all rows of the heap to r, contradictions and all.
-func (h *Heap) TellAll(r decide.Rows) {
-	for _, a := range h.assignments {
-		r.Assignment(a)
-	}
-	for _, m := range h.members {
-		r.Member(m)
-	}
-	for _, n := range h.nodes {
-		r.Node(n)
-	}
-	for _, role := range h.roles {
-		r.Role(role)
-	}
-	for _, key := range h.keys {
-		r.Permission(key)
-	}
-}
-
-// Len is how many rows there are, permissions and roles aside.
-func (h *Heap) Len() int { return len(h.nodes) + len(h.members) + len(h.assignments) }
-
-// Len is how many rows there are, permissions and roles aside.
-func (w *World) Len() int { return len(w.Nodes) + len(w.Members) + len(w.Assignments) }

@@ -8,7 +8,8 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// Grants is what the identity holds now, by permission and node, and until when.
+// Grants returns what the identity holds now, by permission and node, and until
+// when.
 func (w *World) Grants(identity id.ID, now decide.Instant) (decide.GrantList, bool) {
 	m, ok := w.Members[identity]
 	if !ok || !m.MembershipActive {
@@ -31,7 +32,7 @@ func (w *World) grantsAt(identity id.ID, now decide.Instant) []decide.Grant {
 		var nodes []id.ID
 		for _, a := range w.Assignments {
 			role := w.Roles[a.Role]
-			if a.Identity == identity && w.Members[identity].IdentityActive && w.Live(a.Node) && window(a, now) &&
+			if a.Identity == identity && w.Members[identity].IdentityActive && w.Live(a.Node) && inWindow(a, now) &&
 				role.Active && slices.Contains(role.Permissions, key) {
 				nodes = append(nodes, a.Node)
 			}
@@ -43,7 +44,7 @@ func (w *World) grantsAt(identity id.ID, now decide.Instant) []decide.Grant {
 	return list
 }
 
-// edges is every instant after now at which a window begins or ends.
+// edges returns every instant after now at which a window begins or ends.
 func (w *World) edges(now decide.Instant) []decide.Instant {
 	var edges []decide.Instant
 	for _, a := range w.Assignments {
@@ -73,9 +74,9 @@ func sorted(ids []id.ID) []id.ID {
 	return slices.Compact(ids)
 }
 
-// Accessible is the granted nodes that lie below no other, by id, and all nodes
-// at which the permission is allowed, in the order of the ways that lead to them
-// from these.
+// Accessible returns the granted nodes that lie below no other, by id, and all
+// nodes at which the permission is allowed, in the order of the paths that lead to
+// them from these roots.
 func (w *World) Accessible(identity id.ID, permission string, now decide.Instant) (roots, nodes []id.ID) {
 	allowed := func(n id.ID) bool {
 		return w.Evaluate(decide.Question{Identity: identity, Permission: permission, Node: n}, now).Allowed
@@ -89,7 +90,7 @@ func (w *World) Accessible(identity id.ID, permission string, now decide.Instant
 			roots = append(roots, u)
 		}
 	}
-	way := func(n id.ID) []id.ID {
+	path := func(n id.ID) []id.ID {
 		var ids []id.ID
 		for _, at := range w.Lineage(n) {
 			ids = append([]id.ID{at}, ids...)
@@ -99,12 +100,12 @@ func (w *World) Accessible(identity id.ID, permission string, now decide.Instant
 		}
 		return ids
 	}
-	slices.SortFunc(nodes, func(a, b id.ID) int { return slices.CompareFunc(way(a), way(b), compare) })
+	slices.SortFunc(nodes, func(a, b id.ID) int { return slices.CompareFunc(path(a), path(b), compare) })
 	return sorted(roots), nodes
 }
 
-// WhoCan is everyone for whom the permission is allowed at the node, by id, with
-// the assignments that do it, root first, then by id.
+// WhoCan returns the identities for which the permission is allowed at the node, by
+// id, with the assignments that grant it, root first, then by id.
 func (w *World) WhoCan(node id.ID, permission string, now decide.Instant) []decide.Holder {
 	var list []decide.Holder
 	line := w.Lineage(node)
@@ -118,7 +119,8 @@ func (w *World) WhoCan(node id.ID, permission string, now decide.Instant) []deci
 			var here []decide.GrantingAssignment
 			for _, a := range w.Assignments {
 				role := w.Roles[a.Role]
-				if a.Identity == u && a.Node == n && window(a, now) && role.Active && slices.Contains(role.Permissions, permission) {
+				grants := inWindow(a, now) && role.Active && slices.Contains(role.Permissions, permission)
+				if a.Identity == u && a.Node == n && grants {
 					here = append(here, decide.GrantingAssignment{
 						ID: a.ID, Node: n, Role: a.Role, RoleName: role.Name, From: a.From, To: a.To,
 					})
@@ -133,14 +135,14 @@ func (w *World) WhoCan(node id.ID, permission string, now decide.Instant) []deci
 	return list
 }
 
-// Access is one thing that an identity may do at one node.
+// Access is a permission that an identity has at one node.
 type Access struct {
 	Identity   id.ID
 	Permission string
 	Node       id.ID
 }
 
-// Difference is every access that after has and w has not, and the other way
+// Difference returns every access that after has and w has not, and the other way
 // round.
 func (w *World) Difference(after *World, now decide.Instant) (gains, losses map[Access]bool) {
 	had, has := w.access(now), after.access(now)
@@ -158,8 +160,8 @@ func (w *World) Difference(after *World, now decide.Instant) (gains, losses map[
 	return gains, losses
 }
 
-// DifferenceUntil is the first instant after now at which the Difference for
-// each identity is another one.
+// DifferenceUntil returns, for each identity, the first instant after now at which
+// its Difference changes.
 func (w *World) DifferenceUntil(after *World, now decide.Instant) map[id.ID]decide.Instant {
 	until := map[id.ID]decide.Instant{}
 	gains, losses := w.Difference(after, now)
@@ -192,7 +194,7 @@ func (w *World) access(now decide.Instant) map[Access]bool {
 	return all
 }
 
-// Expand is every access that an area means in this world.
+// Expand returns every access that an area stands for in this world.
 func (w *World) Expand(identity id.ID, area decide.Area) []Access {
 	var all []Access
 	for n := range w.Nodes {

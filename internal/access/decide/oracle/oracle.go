@@ -1,8 +1,8 @@
 // Package oracle answers the questions of package decide slowly and plainly,
-// straight from the rows and the pseudo-code of the specification. It is for
-// tests: whatever it and the engine disagree on, one of them has wrong.
+// straight from the rows and the pseudocode of the specification. It is for tests:
+// where it and the engine disagree, one of them is wrong.
 //
-// Nothing here is shared with the engine but the types of questions and answers.
+// It shares nothing with the engine but the types of questions and answers.
 package oracle
 
 import (
@@ -23,10 +23,10 @@ type World struct {
 	Assignments map[Key]decide.Assignment
 }
 
-// Key is what an assignment is known by.
+// Key identifies an assignment.
 type Key struct{ ID, Identity, Node id.ID }
 
-// New is an empty world.
+// New returns an empty world.
 func New() *World {
 	return &World{
 		Permissions: map[string]bool{},
@@ -37,7 +37,7 @@ func New() *World {
 	}
 }
 
-// Clone is a world of its own with the same rows.
+// Clone returns an independent world with the same rows.
 func (w *World) Clone() *World {
 	return &World{
 		Permissions: maps.Clone(w.Permissions),
@@ -48,7 +48,7 @@ func (w *World) Clone() *World {
 	}
 }
 
-// Tell tells all rows to r.
+// Tell passes all rows to r.
 func (w *World) Tell(r decide.Rows) {
 	for key := range w.Permissions {
 		r.Permission(key)
@@ -67,8 +67,8 @@ func (w *World) Tell(r decide.Rows) {
 	}
 }
 
-// Lineage is the node and all above it, the node first; nil when there is no
-// such node.
+// Lineage returns the node and all above it, the node first. It is nil when the
+// node does not exist.
 func (w *World) Lineage(node id.ID) []id.ID {
 	var line []id.ID
 	for !node.IsZero() {
@@ -93,7 +93,7 @@ func (w *World) Live(node id.ID) bool {
 	return line != nil
 }
 
-func window(a decide.Assignment, now decide.Instant) bool {
+func inWindow(a decide.Assignment, now decide.Instant) bool {
 	return (a.From == decide.Beginning || a.From <= now) && (a.To == decide.Forever || now < a.To)
 }
 
@@ -125,24 +125,28 @@ func (w *World) Evaluate(q decide.Question, now decide.Instant) decide.Decision 
 		if a.Identity != q.Identity {
 			continue
 		}
-		if q.Scope == decide.AtNode && slices.Contains(w.Lineage(q.Node), a.Node) || q.Scope == decide.AppWide && w.Live(a.Node) {
+		counts := w.Live(a.Node)
+		if q.Scope == decide.AtNode {
+			counts = slices.Contains(w.Lineage(q.Node), a.Node)
+		}
+		if counts {
 			all = append(all, a)
 		}
 	}
-	keep := func(which func(decide.Assignment) bool) bool {
+	filter := func(which func(decide.Assignment) bool) bool {
 		all = slices.DeleteFunc(all, func(a decide.Assignment) bool { return !which(a) })
 		return len(all) > 0
 	}
 	if len(all) == 0 {
 		return deny(decide.NoAssignment)
 	}
-	if !keep(func(a decide.Assignment) bool { return window(a, now) }) {
+	if !filter(func(a decide.Assignment) bool { return inWindow(a, now) }) {
 		return deny(decide.AssignmentNotActive)
 	}
-	if !keep(func(a decide.Assignment) bool { return w.Roles[a.Role].Active }) {
+	if !filter(func(a decide.Assignment) bool { return w.Roles[a.Role].Active }) {
 		return deny(decide.RoleInactive)
 	}
-	if !keep(func(a decide.Assignment) bool { return slices.Contains(w.Roles[a.Role].Permissions, q.Permission) }) {
+	if !filter(func(a decide.Assignment) bool { return slices.Contains(w.Roles[a.Role].Permissions, q.Permission) }) {
 		return deny(decide.PermissionNotGranted)
 	}
 	names := map[string]bool{}
@@ -175,7 +179,7 @@ func (w *World) Explain(identity id.ID, permission string, node id.ID, now decid
 			role := w.Roles[a.Role]
 			ta := decide.TraceAssignment{
 				ID: a.ID, Role: a.Role, RoleName: role.Name, From: a.From, To: a.To,
-				Active: window(a, now), RoleActive: role.Active,
+				Active: inWindow(a, now), RoleActive: role.Active,
 				GrantsPermission: role.Active && w.Permissions[permission] && slices.Contains(role.Permissions, permission),
 			}
 			at.Assignments = append(at.Assignments, ta)
@@ -197,7 +201,7 @@ func (w *World) Explain(identity id.ID, permission string, node id.ID, now decid
 	return trace
 }
 
-// Held is each key for which AppWide is allowed.
+// Held returns each key for which AppWide is allowed.
 func (w *World) Held(identity id.ID, now decide.Instant) ([]string, bool) {
 	m, ok := w.Members[identity]
 	if !ok || !m.MembershipActive {
