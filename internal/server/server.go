@@ -23,7 +23,6 @@ import (
 	"canopy.dev/canopy/internal/platform/mailqueue"
 	"canopy.dev/canopy/internal/platform/outbox"
 	"canopy.dev/canopy/internal/platform/ratelimit"
-	"canopy.dev/canopy/internal/platform/reference"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/telemetry"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -111,16 +110,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Keys: s.Keys, SecureCookies: strings.HasPrefix(c.Origin, "https:"), RefreshTTL: c.RefreshTTL}
 	s.door.Routes(s.Router)
 	s.health()
-	doc, err := s.Router.Document(o.Version)
-	if err != nil {
-		return nil, err
-	}
-	s.Router.Mount("GET /openapi.json", serveDocument(doc))
-	docs, err := reference.Handler(doc)
-	if err != nil {
-		return nil, err
-	}
-	s.Router.Mount("GET /docs", docs)
+	s.mountDocument()
 	s.Router.Mount("/app/", hosted.Handler())
 	if c.MetricsAddr == "" {
 		s.Router.Mount("GET /metrics", metrics.Local())
