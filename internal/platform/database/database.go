@@ -144,7 +144,9 @@ func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
-	cfg.MaxConns = max(cfg.MaxConns, int32(4*runtime.GOMAXPROCS(0)))
+	if u, err := url.Parse(rawURL); err != nil || !u.Query().Has("pool_max_conns") {
+		cfg.MaxConns = int32(4 * runtime.GOMAXPROCS(0))
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL at %s: %w", cfg.ConnConfig.Host, err)

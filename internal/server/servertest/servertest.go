@@ -5,6 +5,7 @@ package servertest
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
 )
@@ -104,13 +106,25 @@ func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *
 	}
 }
 
+// secretKey is the install key of all test servers.
+var secretKey = base64.StdEncoding.EncodeToString(make([]byte, secret.KeySize))
+
+// prepared holds a signing key, since making one takes longer than most tests.
+var prepared = dbtest.NewTemplate(func(ctx context.Context, db *database.DB) error {
+	box, err := secret.NewBox(make([]byte, secret.KeySize))
+	if err != nil {
+		return err
+	}
+	return signingkey.New(signingkey.Config{DB: db, Box: box}).Ensure(ctx)
+})
+
 // New runs a server until the test ends.
 func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *Server {
 	t.Helper()
 	h := httptest.NewUnstartedServer(nil)
 	settings := config.Settings{PublicURL: "http://" + h.Listener.Addr().String(), DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "unused.db"),
 		MailFrom: "Canopy <no-reply@canopy.test>", InviteTTL: 168 * time.Hour, AccessTTL: 15 * time.Minute, RefreshTTL: 720 * time.Hour,
-		RefreshMax: 2160 * time.Hour, Signup: "open", RateLimits: "off"}
+		RefreshMax: 2160 * time.Hour, Signup: "open", RateLimits: "off", SecretKey: secretKey}
 	if change != nil {
 		change(&settings)
 	}
@@ -119,7 +133,7 @@ func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *S
 		t.Fatal(err)
 	}
 	clock, log, mail := &Clock{}, &Log{}, &server.DevMail{}
-	db := dbtest.Open(t, engine, clock.Now)
+	db := prepared.Open(t, engine, clock.Now)
 	o := server.Options{Config: c, DB: db, Log: slog.New(slog.NewTextHandler(log, nil)), Hash: secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}}
 	if settings.SMTPURL == "" {
 		o.Sender = mail
