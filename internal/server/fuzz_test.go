@@ -36,7 +36,7 @@ func FuzzInviteBody(f *testing.F) {
 	s := servertest.New(f, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	f.Fuzz(func(t *testing.T, body string) {
-		w := fuzzed(s, invites(slug), alex.Token, body)
+		w := fuzzed(s, servertest.Invites(slug), alex.Token, body)
 		var answer m
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
@@ -62,7 +62,7 @@ func FuzzInviteBody(f *testing.F) {
 func FuzzMailedToken(f *testing.F) {
 	s := servertest.New(f, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
-	alex.Must(201, "POST", invites(slug), dana)
+	alex.Must(201, "POST", servertest.Invites(slug), servertest.Invitation("dana@acme.com"))
 	live := s.MailedToken("dana@acme.com")
 	for _, seed := range []string{live, live[:42], live + "A", strings.ToLower(live), "", " ", "%00", "\x00", alex.Token, strings.Repeat("A", 43), strings.Repeat("A", 70000)} {
 		f.Add(seed)
@@ -95,7 +95,7 @@ func FuzzBearer(f *testing.F) {
 		if token == alex.Token || strings.ContainsAny(token, "\r\n") {
 			return
 		}
-		if w := fuzzed(s, invites(slug), token, `{}`); w.Code != http.StatusUnauthorized {
+		if w := fuzzed(s, servertest.Invites(slug), token, `{}`); w.Code != http.StatusUnauthorized {
 			t.Errorf("%q: %d %s", token, w.Code, w.Body)
 		}
 	})

@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "write the files of api/ anew")
 // TestPublishedFiles: the files of api/ are what the code says, so that a change
 // of the API is seen in review.
 func TestPublishedFiles(t *testing.T) {
+	t.Parallel()
 	document, err := server.Document("dev")
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ func get(method, path string) *httptest.ResponseRecorder {
 }
 
 func TestHeadersOfEveryAnswer(t *testing.T) {
+	t.Parallel()
 	for _, path := range append(paths, "/app/", "/app/nothing-here") {
 		for _, method := range []string{"GET", "HEAD", "POST"} {
 			h := get(method, path).Header()
@@ -47,6 +48,7 @@ var (
 )
 
 func TestEveryPageIsOfItsOwnAndLabelled(t *testing.T) {
+	t.Parallel()
 	for _, path := range paths {
 		w := get("GET", path)
 		html := w.Body.String()

@@ -20,7 +20,9 @@ import (
 // its exact size, also on the last page, past the end, and where sort values are
 // equal.
 func TestListIsASliceOfTheWhole(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		t.Parallel()
 		all := someInvites(t, db)
 		s := &Service{DB: db}
 		ctx := principal.With(t.Context(), principal.Call{Principal: principal.Principal{AccountID: all[0].AccountID}})

@@ -16,7 +16,9 @@ import (
 // to the table in every plan is an index search bound to the Account, or by
 // primary key.
 func TestListStaysInsideTheAccount(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		t.Parallel()
 		own := manyInvites(t, db)
 		check := func(name, query string, args []any) {
 			t.Helper()

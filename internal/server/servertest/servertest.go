@@ -4,6 +4,7 @@ package servertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"io"
@@ -12,8 +13,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -26,12 +25,8 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/platform/signingkey"
-	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
 )
-
-// Password is good for every person of a test.
-const Password = "Correct-Horse-7"
 
 // Clock is what a server takes for the time. It goes on with the real one and
 // can be turned ahead or stopped.
@@ -73,7 +68,9 @@ type Server struct {
 	Mail  *server.DevMail
 	Clock *Clock
 	Log   *Log
-	t     testing.TB
+
+	t         testing.TB
+	transport *http.Transport // of all clients; tests side by side share none
 }
 
 // Log keeps what the server logs.
@@ -96,14 +93,25 @@ func (l *Log) String() string {
 	return l.buf.String()
 }
 
-// Each runs fn against a server on SQLite and one on PostgreSQL. Limits are off
-// and mail is caught unless change sets limits or an SMTP server; change may be
-// nil.
+// Each runs fn against a server on SQLite and one on PostgreSQL, both beside other
+// tests: it calls t.Parallel. Limits are off and mail is caught unless change sets
+// limits or an SMTP server; change may be nil.
 func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *Server)) {
 	t.Helper()
+	t.Parallel()
 	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
-		t.Run(string(engine), func(t *testing.T) { fn(t, New(t, engine, change)) })
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			fn(t, New(t, engine, change))
+		})
 	}
+}
+
+// For is the same server for a subtest, which then fails by itself.
+func (s *Server) For(t testing.TB) *Server {
+	own := *s
+	own.t = t
+	return &own
 }
 
 // secretKey is the install key of all test servers.
@@ -122,9 +130,11 @@ var prepared = dbtest.NewTemplate(func(ctx context.Context, db *database.DB) err
 func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *Server {
 	t.Helper()
 	h := httptest.NewUnstartedServer(nil)
-	settings := config.Settings{PublicURL: "http://" + h.Listener.Addr().String(), DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "unused.db"),
-		MailFrom: "Canopy <no-reply@canopy.test>", InviteTTL: 168 * time.Hour, AccessTTL: 15 * time.Minute, RefreshTTL: 720 * time.Hour,
-		RefreshMax: 2160 * time.Hour, Signup: "open", RateLimits: "off", SecretKey: secretKey}
+	settings := config.Settings{
+		PublicURL: "http://" + h.Listener.Addr().String(), DatabaseURL: "sqlite:unused.db", SecretKey: secretKey,
+		MailFrom: "Canopy <no-reply@canopy.test>", Signup: "open", RateLimits: "off",
+		InviteTTL: 168 * time.Hour, AccessTTL: 15 * time.Minute, RefreshTTL: 720 * time.Hour, RefreshMax: 2160 * time.Hour,
+	}
 	if change != nil {
 		change(&settings)
 	}
@@ -134,7 +144,10 @@ func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *S
 	}
 	clock, log, mail := &Clock{}, &Log{}, &server.DevMail{}
 	db := prepared.Open(t, engine, clock.Now)
-	o := server.Options{Config: c, DB: db, Log: slog.New(slog.NewTextHandler(log, nil)), Hash: secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}}
+	o := server.Options{
+		Config: c, DB: db, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Hash: secret.Params{MemoryKiB: 64, Time: 1, Threads: 1},
+	}
 	if settings.SMTPURL == "" {
 		o.Sender = mail
 	}
@@ -144,11 +157,13 @@ func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *S
 	}
 	h.Config.Handler = s.Router
 	h.Start()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(func() {
+		transport.CloseIdleConnections()
 		h.Close()
 		s.Wait()
 	})
-	return &Server{Server: s, URL: h.URL, DB: db, Mail: mail, Clock: clock, Log: log, t: t}
+	return &Server{Server: s, URL: h.URL, DB: db, Mail: mail, Clock: clock, Log: log, t: t, transport: transport}
 }
 
 // Answer is what a call got.
@@ -184,6 +199,9 @@ func (a Answer) Text(path ...string) string {
 	return s
 }
 
+// Outcome is an answer in one word: its error code, or ok.
+func Outcome(a Answer) string { return cmp.Or(a.Code(), "ok") }
+
 // Client is a caller with a bearer token and a cookie jar of its own.
 type Client struct {
 	s     *Server
@@ -197,7 +215,7 @@ func (s *Server) Client() *Client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &Client{s: s, http: &http.Client{Jar: jar}}
+	return &Client{s: s, http: &http.Client{Jar: jar, Transport: s.transport}}
 }
 
 // CookieValue is a cookie that the caller holds for a path, "" without one.
@@ -287,62 +305,22 @@ func (c *Client) Must(status int, method, path string, body any, header ...strin
 	return a
 }
 
-// Deliver sends all mail that is due.
-func (s *Server) Deliver() {
-	s.t.Helper()
-	s.Wait()
-	if _, err := s.Worker.RunDue(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-var token = regexp.MustCompile(`#token=([A-Za-z0-9_-]{43})`)
-
-// MailedToken is the token of the newest mail to an address.
-func (s *Server) MailedToken(to string) string {
-	s.t.Helper()
-	s.Deliver()
-	list := s.Mail.Messages()
-	for i := len(list) - 1; i >= 0; i-- {
-		if m := token.FindStringSubmatch(list[i].Text); list[i].To == to && m != nil {
-			return m[1]
-		}
-	}
-	s.t.Fatalf("no mail with a link was sent to %s", to)
-	return ""
-}
-
 // Map is a JSON object.
 type Map = map[string]any
 
-// SignUp registers and verifies a person, who is then signed in as the owner of
-// a new Account. The slug of the Account is the second result.
-func (s *Server) SignUp(email, accountName string) (*Client, string) {
-	s.t.Helper()
-	c := s.Client()
-	a := c.Must(201, "POST", "/v1/auth/register", Map{"email": email, "password": Password, "first_name": "Alex", "last_name": "Reed",
-		"account_name": accountName, "application_name": "Lease Desk"})
-	c.Must(200, "POST", "/v1/auth/verify-email", Map{"token": s.MailedToken(email)})
-	c.SignIn(email)
-	return c, a.Text("data", "account", "slug")
-}
-
-// Bootstrap makes an Account and its owner as the command of that name does, and
-// signs the owner in. The slug of the Account is the second result.
-func (s *Server) Bootstrap(email, accountName string) (*Client, string) {
-	s.t.Helper()
-	r, err := s.Registrations.Bootstrap(s.t.Context(), signup.Params{Email: email, Password: Password, FirstName: "Alex", LastName: "Reed",
-		AccountName: accountName, ApplicationName: "Lease Desk"})
-	if err != nil {
-		s.t.Fatal(err)
+// AtOnce calls fn n times at the same time and counts what it gives.
+func AtOnce(n int, fn func() string) map[string]int {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	counts := map[string]int{}
+	for range n {
+		wg.Go(func() {
+			got := fn()
+			mu.Lock()
+			defer mu.Unlock()
+			counts[got]++
+		})
 	}
-	c := s.Client()
-	c.SignIn(email)
-	return c, r.AccountSlug
-}
-
-// SignIn signs a person in who has one Account and Application.
-func (c *Client) SignIn(email string) {
-	c.s.t.Helper()
-	c.Token = c.Must(200, "POST", "/v1/auth/login", Map{"email": email, "password": Password}).Text("data", "access_token")
+	wg.Wait()
+	return counts
 }

@@ -1,4 +1,4 @@
-package server_test
+package hosted_test
 
 import (
 	"context"
@@ -92,25 +92,26 @@ func (b tab) offline(is bool) {
 }
 
 func TestPageOfInvites(t *testing.T) {
+	t.Parallel()
 	s := servertest.New(t, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	_, _ = s.SignUp("noa@northwind.com", "Northwind")
-	w, b := world{s, alex, slug}, browser(t, s)
+	w, b := servertest.Acme{Server: s, Alex: alex, Slug: slug}, browser(t, s)
 	const form = "[data-state=add_to_app]"
 
 	b.opens("accept-invite", strings.Repeat("A", 43), "not-found")
 	b.opens("accept-invite", "", "no-link")
-	withdrawn, token := w.invite("withdrawn@acme.com")
-	alex.Must(204, "DELETE", invites(slug)+"/"+withdrawn, nil)
+	withdrawn, token := w.Invite("withdrawn@acme.com")
+	alex.Must(204, "DELETE", servertest.Invites(slug)+"/"+withdrawn, nil)
 	b.opens("accept-invite", token, "revoked")
-	_, token = w.invite("used@acme.com")
-	s.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
+	_, token = w.Invite("used@acme.com")
+	s.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	b.opens("accept-invite", token, "used")
 	if to := b.attribute("[data-state=used] a", "href"); to != "login" {
 		t.Errorf("a used link leads to %q", to)
 	}
 
-	inviteID, token := w.invite("noa@northwind.com")
+	inviteID, token := w.Invite("noa@northwind.com")
 	b.opens("accept-invite", token, "add_to_app")
 	if target := b.attribute(form+" .aside a", "target"); target != "_blank" {
 		t.Errorf("the forgotten password opens in %q", target)
@@ -133,17 +134,17 @@ func TestPageOfInvites(t *testing.T) {
 	b.says(form+" .notice", "locked for a while")
 	b.keeps("#add-password", servertest.Password)
 	b.shot("accept-invite-locked")
-	if w.status(inviteID) != "pending" {
-		t.Errorf("the invite is %s", w.status(inviteID))
+	if w.InviteStatus(inviteID) != "pending" {
+		t.Errorf("the invite is %s", w.InviteStatus(inviteID))
 	}
 	s.Clock.Advance(16 * time.Minute)
 	b.submits("add_to_app")
 	b.sees("done")
 
 	alex.SignIn("alex@acme.com")
-	inviteID, token = w.invite("kim@acme.com")
+	inviteID, token = w.Invite("kim@acme.com")
 	b.opens("accept-invite", token, "activate")
-	if w.status(inviteID) != "pending" {
+	if w.InviteStatus(inviteID) != "pending" {
 		t.Error("opening the page used the link")
 	}
 	b.do(chromedp.WaitVisible("#activate-email[readonly]"))
@@ -151,7 +152,7 @@ func TestPageOfInvites(t *testing.T) {
 	b.types("#activate-password", servertest.Password+"\r") // Enter sends it, no mouse is needed
 	b.sees("done")
 
-	_, token = w.invite("late@acme.com")
+	_, token = w.Invite("late@acme.com")
 	s.Clock.Advance(169 * time.Hour)
 	b.opens("accept-invite", token, "expired")
 }
@@ -159,14 +160,15 @@ func TestPageOfInvites(t *testing.T) {
 // TestPageOfInvitesIsRefused: a refusal for too many tries and one for a
 // store that is away keep what was entered.
 func TestPageOfInvitesIsRefused(t *testing.T) {
+	t.Parallel()
 	s := servertest.New(t, database.Postgres, func(c *config.Settings) { c.RateLimits = "sign_up=off,mail_recipient=off" })
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
-	w, b := world{s, alex, slug}, browser(t, s)
-	_, token := w.invite("kim@acme.com")
+	w, b := servertest.Acme{Server: s, Alex: alex, Slug: slug}, browser(t, s)
+	_, token := w.Invite("kim@acme.com")
 	b.opens("accept-invite", token, "activate")
 	b.types("#activate-password", servertest.Password)
 	for range 60 {
-		s.Client().Do("POST", "/v1/auth/invite-info", m{"token": "x"})
+		s.Client().Do("POST", "/v1/auth/invite-info", servertest.Map{"token": "x"})
 	}
 	b.submits("activate")
 	b.says("[data-state=activate] .notice", "too many tries")
@@ -183,16 +185,17 @@ func TestPageOfInvitesIsRefused(t *testing.T) {
 }
 
 func TestPagesOfOtherMails(t *testing.T) {
+	t.Parallel()
 	s := servertest.New(t, database.SQLite, nil)
 	_, _ = s.SignUp("alex@acme.com", "Acme")
 	b := browser(t, s)
 	guest := s.Client()
 	register := func(email string) string {
-		guest.Must(201, "POST", "/v1/auth/register", signUp(email))
+		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration(email))
 		return s.MailedToken(email)
 	}
 	forget := func() string {
-		guest.Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
+		guest.Must(200, "POST", "/v1/auth/forgot-password", servertest.Map{"email": "alex@acme.com"})
 		return s.MailedToken("alex@acme.com")
 	}
 	unknown := strings.Repeat("A", 43)
@@ -207,7 +210,7 @@ func TestPagesOfOtherMails(t *testing.T) {
 	b.sees("not-found")
 	verify, reset := register("new@acme.com"), forget()
 	b.opens("verify-email", verify, "form")
-	if a := guest.Do("POST", "/v1/auth/login", login("new@acme.com", servertest.Password)); a.Status == 200 {
+	if a := guest.Do("POST", "/v1/auth/login", servertest.Credentials("new@acme.com", servertest.Password)); a.Status == 200 {
 		t.Error("opening the page confirmed the address")
 	}
 	b.submits("form")
@@ -223,7 +226,7 @@ func TestPagesOfOtherMails(t *testing.T) {
 	b.types("#reset-password", "Another-Horse-8")
 	b.submits("form")
 	b.sees("done")
-	guest.Must(200, "POST", "/v1/auth/login", login("alex@acme.com", "Another-Horse-8"))
+	guest.Must(200, "POST", "/v1/auth/login", servertest.Credentials("alex@acme.com", "Another-Horse-8"))
 	b.opens("reset-password", reset, "form")
 	b.types("#reset-password", "Another-Horse-9")
 	b.submits("form")
@@ -236,12 +239,12 @@ func TestPagesOfOtherMails(t *testing.T) {
 	b.sees("expired")
 	b.types("#again-email", "late@acme.com\r")
 	b.sees("sent")
-	guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("late@acme.com")})
+	guest.Must(200, "POST", "/v1/auth/verify-email", servertest.Map{"token": s.MailedToken("late@acme.com")})
 	b.opens("reset-password", reset, "form")
 	b.types("#reset-password", "Another-Horse-9")
 	b.submits("form")
 	b.sees("expired")
 	b.types("#again-email", "alex@acme.com\r")
 	b.sees("sent")
-	guest.Must(200, "POST", "/v1/auth/reset-password", m{"token": s.MailedToken("alex@acme.com"), "password": "Another-Horse-9"})
+	guest.Must(200, "POST", "/v1/auth/reset-password", servertest.Map{"token": s.MailedToken("alex@acme.com"), "password": "Another-Horse-9"})
 }

@@ -1,7 +1,6 @@
-package server_test
+package portalapi_test
 
 import (
-	"strings"
 	"testing"
 
 	"canopy.dev/canopy/internal/server/servertest"
@@ -47,58 +46,11 @@ var inviteCases = []struct {
 	// mail-server-down is TestMailServerDown, which has a mail server to take down.
 }
 
-// world is where a case begins.
-type world struct {
-	*servertest.Server
-	alex *servertest.Client // owner of Acme
-	slug string
-}
-
 func TestInviteSecurityCases(t *testing.T) {
+	t.Parallel()
 	for _, c := range inviteCases {
 		t.Run(c.name, func(t *testing.T) {
-			servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
-				alex, slug := s.SignUp("alex@acme.com", "Acme")
-				c.run(t, world{s, alex, slug})
-			})
+			servertest.Each(t, nil, func(t *testing.T, s *server) { c.run(t, world{s.Acme()}) })
 		})
-	}
-}
-
-// invite invites an address into Acme and gives the invite's id and link token.
-func (w world) invite(email string) (inviteID, token string) {
-	inviteID = w.alex.Must(201, "POST", invites(w.slug), m{"email": email, "first_name": "Dana", "last_name": "Cole"}).Text("data", "id")
-	return inviteID, w.MailedToken(email)
-}
-
-// join brings a new admin into Acme.
-func (w world) join(email string) *servertest.Client {
-	_, token := w.invite(email)
-	c := w.Client()
-	c.Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
-	c.SignIn(email)
-	return c
-}
-
-// members are the addresses of Acme's people.
-func (w world) members(t *testing.T) string {
-	t.Helper()
-	var list []string
-	for _, item := range w.alex.Must(200, "GET", "/portal/v1/accounts/"+w.slug+"/users?sort_by=email&order=asc", nil).At("items").([]any) {
-		list = append(list, item.(m)["email"].(string))
-	}
-	return strings.Join(list, " ")
-}
-
-// status is the present status of one of Acme's invites.
-func (w world) status(inviteID string) string {
-	return w.alex.Must(200, "GET", invites(w.slug)+"/"+inviteID, nil).Text("data", "status")
-}
-
-// is complains unless an answer has a status and, where one is named, a code.
-func is(t *testing.T, what string, a servertest.Answer, status int, code string) {
-	t.Helper()
-	if a.Status != status || code != "" && a.Code() != code {
-		t.Errorf("%s: %d, want %d %s: %s", what, a.Status, status, code, a.Raw)
 	}
 }

@@ -1,4 +1,4 @@
-package server_test
+package portalapi_test
 
 import (
 	"context"
@@ -15,23 +15,24 @@ import (
 // slow; the mail follows when it is back, and a refusal for good is told as
 // failed.
 func TestMailServerDown(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
 			smtp := mailtest.New(t)
 			s := servertest.New(t, engine, func(c *config.Settings) { c.SMTPURL = smtp.URL() })
 			c := s.Client()
-			c.Must(201, "POST", "/v1/auth/register", m{"email": "alex@acme.com", "password": servertest.Password, "first_name": "Alex",
-				"last_name": "Reed", "account_name": "Acme", "application_name": "Desk"})
+			c.Must(201, "POST", "/v1/auth/register", servertest.Registration("alex@acme.com"))
 			s.Deliver()
 			c.Must(200, "POST", "/v1/auth/verify-email", m{"token": mailtest.Token(t, smtp.Wait(t, 1)[0])})
 			c.SignIn("alex@acme.com")
 
 			smtp.Down()
-			one := c.Must(201, "POST", invites("acme"), dana).Text("data", "id")
+			one := c.Must(201, "POST", servertest.Invites("acme"), dana).Text("data", "id")
 			s.Deliver()
 			delivery := func(want string) {
 				t.Helper()
-				if a := c.Must(200, "GET", invites("acme")+"/"+one, nil); a.Text("data", "delivery") != want {
+				if a := c.Must(200, "GET", servertest.Invites("acme")+"/"+one, nil); a.Text("data", "delivery") != want {
 					t.Errorf("%s, want %s", a.Raw, want)
 				}
 			}
@@ -46,14 +47,14 @@ func TestMailServerDown(t *testing.T) {
 			}
 
 			smtp.Refuse(550)
-			one = c.Must(201, "POST", invites("acme"), m{"email": "kim@acme.com", "first_name": "Kim", "last_name": "Abe"}).Text("data", "id")
+			one = c.Must(201, "POST", servertest.Invites("acme"), m{"email": "kim@acme.com", "first_name": "Kim", "last_name": "Abe"}).Text("data", "id")
 			s.Deliver()
 			delivery("failed")
 
 			// While a slow server is being talked to, invites are made all the same.
 			smtp.Refuse(0)
 			smtp.Slow(time.Hour)
-			one = c.Must(201, "POST", invites("acme"), m{"email": "omar@acme.com", "first_name": "Omar", "last_name": "Diaz"}).Text("data", "id")
+			one = c.Must(201, "POST", servertest.Invites("acme"), m{"email": "omar@acme.com", "first_name": "Omar", "last_name": "Diaz"}).Text("data", "id")
 			ctx, hangUp := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() {
@@ -63,7 +64,7 @@ func TestMailServerDown(t *testing.T) {
 			for smtp.Connections() == 0 {
 				time.Sleep(time.Millisecond)
 			}
-			c.Must(201, "POST", invites("acme"), m{"email": "lee@acme.com", "first_name": "Lee", "last_name": "Wu"})
+			c.Must(201, "POST", servertest.Invites("acme"), m{"email": "lee@acme.com", "first_name": "Lee", "last_name": "Wu"})
 			delivery("queued")
 			hangUp()
 			<-ended

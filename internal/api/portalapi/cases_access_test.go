@@ -1,4 +1,4 @@
-package server_test
+package portalapi_test
 
 import (
 	"strings"
@@ -13,29 +13,29 @@ import (
 
 func crossAccountID(t *testing.T, w world) {
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	mine, _ := w.invite("dana@acme.com")
-	theirs := noa.Must(201, "POST", invites(other), dana).Text("data", "id")
+	mine, _ := w.Invite("dana@acme.com")
+	theirs := noa.Must(201, "POST", servertest.Invites(other), dana).Text("data", "id")
 	w.Clock.Advance(5 * time.Minute) // past the cooldown: only the Account stands in the way
 	for _, call := range [][2]string{{"GET", ""}, {"POST", "/resend"}, {"DELETE", ""}} {
-		is(t, call[0]+call[1]+" of a foreign id", w.alex.Do(call[0], invites(w.slug)+"/"+theirs+call[1], nil), 404, "invites.not_found")
-		is(t, call[0]+call[1]+" under a foreign slug", w.alex.Do(call[0], invites(other)+"/"+theirs+call[1], nil), 404, "account.not_found")
-		is(t, call[0]+call[1]+" of the own id under a foreign slug", w.alex.Do(call[0], invites(other)+"/"+mine+call[1], nil), 404, "account.not_found")
+		is(t, call[0]+call[1]+" of a foreign id", w.Alex.Do(call[0], w.invites()+"/"+theirs+call[1], nil), 404, "invites.not_found")
+		is(t, call[0]+call[1]+" under a foreign slug", w.Alex.Do(call[0], servertest.Invites(other)+"/"+theirs+call[1], nil), 404, "account.not_found")
+		is(t, call[0]+call[1]+" of the own id under a foreign slug", w.Alex.Do(call[0], servertest.Invites(other)+"/"+mine+call[1], nil), 404, "account.not_found")
 	}
-	row := noa.Must(200, "GET", invites(other)+"/"+theirs, nil)
-	if row.Text("data", "status") != "pending" || row.At("data", "send_count") != 1. || w.status(mine) != "pending" {
+	row := noa.Must(200, "GET", servertest.Invites(other)+"/"+theirs, nil)
+	if row.Text("data", "status") != "pending" || row.At("data", "send_count") != 1. || w.InviteStatus(mine) != "pending" {
 		t.Errorf("something changed: %s", row.Raw)
 	}
 }
 
 // walkGET asks every readable route and page as each caller and gives all that
 // was answered.
-func (w world) walkGET(t *testing.T, inviteID string, callers ...*servertest.Client) string {
+func (w world) walkGET(t *testing.T, inviteID string, callers ...*client) string {
 	t.Helper()
 	var all strings.Builder
 	paths := []string{"/openapi.json", "/docs", "/metrics", "/app/login", "/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/"}
 	for _, r := range w.Router.Routes() {
 		if r.Method == "GET" {
-			paths = append(paths, strings.NewReplacer("{accountSlug}", w.slug, "{id}", inviteID).Replace(r.Path))
+			paths = append(paths, strings.NewReplacer("{accountSlug}", w.Slug, "{id}", inviteID).Replace(r.Path))
 		}
 	}
 	for _, c := range callers {
@@ -51,14 +51,14 @@ func (w world) walkGET(t *testing.T, inviteID string, callers ...*servertest.Cli
 }
 
 func noTokenInAnswers(t *testing.T, w world) {
-	admin := w.join("omar@acme.com")
-	inviteID, token := w.invite("noa@northwind.com")
+	admin := w.Join("omar@acme.com")
+	inviteID, token := w.Invite("noa@northwind.com")
 	noa, _ := w.SignUp("noa@northwind.com", "Northwind")
-	created := w.alex.Must(201, "POST", invites(w.slug), m{"email": "kim@acme.com", "first_name": "K", "last_name": "A"})
+	created := w.Alex.Must(201, "POST", w.invites(), m{"email": "kim@acme.com", "first_name": "K", "last_name": "A"})
 	if second := w.MailedToken("kim@acme.com"); strings.Contains(created.Raw, second) {
 		t.Error("the answer of create holds the token")
 	}
-	all := w.walkGET(t, inviteID, w.alex, admin, noa)
+	all := w.walkGET(t, inviteID, w.Alex, admin, noa)
 	if !strings.Contains(all, inviteID) {
 		t.Fatal("the walk did not come past the invite")
 	}
@@ -68,7 +68,7 @@ func noTokenInAnswers(t *testing.T, w world) {
 }
 
 func noTokenInPublic(t *testing.T, w world) {
-	inviteID, token := w.invite("dana@acme.com")
+	inviteID, token := w.Invite("dana@acme.com")
 	all := w.walkGET(t, inviteID, w.Client())
 	for _, secret := range []string{token, "dana@acme.com"} {
 		if strings.Contains(all, secret) {
@@ -78,13 +78,13 @@ func noTokenInPublic(t *testing.T, w world) {
 }
 
 func emailMatchIsNotEnough(t *testing.T, w world) {
-	inviteID, _ := w.invite("noa@northwind.com")
+	inviteID, _ := w.Invite("noa@northwind.com")
 	noa, _ := w.SignUp("noa@northwind.com", "Northwind") // owns the address, and never used the link
-	if got := noa.Must(200, "GET", "/v1/auth/accounts", nil); strings.Contains(got.Raw, w.slug+`"`) {
+	if got := noa.Must(200, "GET", "/v1/auth/accounts", nil); strings.Contains(got.Raw, w.Slug+`"`) {
 		t.Errorf("the address alone opened Acme: %s", got.Raw)
 	}
-	if got := w.members(t); got != "alex@acme.com" || w.status(inviteID) != "pending" {
-		t.Errorf("Acme's people: %s; the invite is %s", got, w.status(inviteID))
+	if got := w.People(); got != "alex@acme.com" || w.InviteStatus(inviteID) != "pending" {
+		t.Errorf("Acme's people: %s; the invite is %s", got, w.InviteStatus(inviteID))
 	}
 }
 
@@ -92,29 +92,29 @@ func unverifiedMatch(t *testing.T, w world) {
 	// Somebody signs up with the address and does not confirm it.
 	w.Client().Must(201, "POST", "/v1/auth/register", m{"email": "dana@acme.com", "password": "Strangers-Pass-1", "first_name": "S", "last_name": "S",
 		"account_name": "Stranger", "application_name": "S"})
-	_, token := w.invite("dana@acme.com")
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
-	is(t, "the stranger's password", w.Client().Do("POST", "/v1/auth/login", m{"email": "dana@acme.com", "password": "Strangers-Pass-1"}), 401, "auth.invalid_credentials")
-	is(t, "the invitee's password", w.Client().Do("POST", "/v1/auth/login", m{"email": "dana@acme.com", "password": servertest.Password}), 200, "")
+	_, token := w.Invite("dana@acme.com")
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
+	is(t, "the stranger's password", w.anyone().login("dana@acme.com", "Strangers-Pass-1"), 401, "auth.invalid_credentials")
+	is(t, "the invitee's password", w.anyone().login("dana@acme.com", servertest.Password), 200, "")
 
 	// An existing user needs the password beside the token.
 	_, _ = w.SignUp("noa@northwind.com", "Northwind")
-	inviteID, token := w.invite("noa@northwind.com")
-	wrong := acceptance(token)
+	inviteID, token := w.Invite("noa@northwind.com")
+	wrong := servertest.Acceptance(token)
 	wrong["password"] = "Wrong-Horse-7"
 	is(t, "with a wrong password", w.Client().Do("POST", "/v1/auth/accept-invite", wrong), 401, "auth.invalid_credentials")
-	if w.status(inviteID) != "pending" || strings.Contains(w.members(t), "noa") {
+	if w.InviteStatus(inviteID) != "pending" || strings.Contains(w.People(), "noa") {
 		t.Error("a wrong password changed something")
 	}
 }
 
 func sideDoorJoin(t *testing.T, w world) {
-	me := w.alex.Must(200, "GET", "/v1/auth/me", nil)
-	accountID, appID := me.Text("data", "account", "id"), w.alex.Must(200, "GET", "/v1/auth/accounts", nil).At("items").([]any)[0].(m)["applications"].([]any)[0].(m)["id"].(string)
+	me := w.Alex.Must(200, "GET", "/v1/auth/me", nil)
+	accountID, appID := me.Text("data", "account", "id"), w.Alex.Must(200, "GET", "/v1/auth/accounts", nil).At("items").([]any)[0].(m)["applications"].([]any)[0].(m)["id"].(string)
 	noa, slug := w.SignUp("noa@northwind.com", "Northwind")
 	noaID := noa.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
-	register := m{"email": "eve@evil.com", "password": servertest.Password, "first_name": "E", "last_name": "E", "account_name": "Acme", "application_name": "E"}
-	doors := m{"account_id": accountID, "account_slug": w.slug, "invite_id": accountID}
+	register := servertest.Registration("eve@evil.com")
+	doors := m{"account_id": accountID, "account_slug": w.Slug, "invite_id": accountID}
 	for field, value := range doors {
 		register[field] = value
 		is(t, "sign-up with "+field, w.Client().Do("POST", "/v1/auth/register", register), 400, "validation")
@@ -128,19 +128,19 @@ func sideDoorJoin(t *testing.T, w world) {
 	is(t, "select a foreign Account", pre.Do("POST", "/v1/auth/select-application", m{"account_id": evilApp["account_id"],
 		"application_id": evilApp["applications"].([]any)[0].(m)["id"]}), 404, "")
 	for _, path := range []string{"/users/" + noaID + "/activate", "/users/" + noaID + "/deactivate"} {
-		is(t, path, w.alex.Do("POST", "/portal/v1/accounts/"+w.slug+path, nil), 404, "")
-		is(t, "foreign "+path, noa.Do("POST", "/portal/v1/accounts/"+w.slug+path, nil), 404, "account.not_found")
+		is(t, path, w.Alex.Do("POST", "/portal/v1/accounts/"+w.Slug+path, nil), 404, "")
+		is(t, "foreign "+path, noa.Do("POST", "/portal/v1/accounts/"+w.Slug+path, nil), 404, "account.not_found")
 	}
-	is(t, "a role for a stranger", w.alex.Do("PATCH", "/portal/v1/accounts/"+w.slug+"/members/"+noaID, m{"account_role": "admin"}), 404, "")
-	if got := w.members(t); got != "alex@acme.com kim@initech.com" {
+	is(t, "a role for a stranger", w.Alex.Do("PATCH", "/portal/v1/accounts/"+w.Slug+"/members/"+noaID, m{"account_role": "admin"}), 404, "")
+	if got := w.People(); got != "alex@acme.com kim@initech.com" {
 		t.Errorf("Acme's people: %s (%s, %s)", got, slug, evil)
 	}
 }
 
 func listNeedsRight(t *testing.T, w world) {
-	inviteID, token := w.invite("dana@acme.com")
+	inviteID, token := w.Invite("dana@acme.com")
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	for _, path := range []string{invites(w.slug), invites(w.slug) + "/summary", invites(w.slug) + "/" + inviteID} {
+	for _, path := range []string{w.invites(), w.invites() + "/summary", w.invites() + "/" + inviteID} {
 		is(t, "nobody: "+path, w.Client().Do("GET", path, nil), 401, "auth.invalid_token")
 		is(t, "a key: "+path, w.Client().Do("GET", path, nil, "X-API-Key", "cnpy_live_0123456789abcdef"), 401, "auth.invalid_token")
 		is(t, "another Account's owner: "+path, noa.Do("GET", path, nil), 404, "account.not_found")
@@ -148,17 +148,16 @@ func listNeedsRight(t *testing.T, w world) {
 		c.Token = token
 		is(t, "the link's token: "+path, c.Do("GET", path, nil), 401, "auth.invalid_token")
 	}
-	is(t, "an id from elsewhere", noa.Do("DELETE", invites(other)+"/"+inviteID, nil), 404, "invites.not_found")
+	is(t, "an id from elsewhere", noa.Do("DELETE", servertest.Invites(other)+"/"+inviteID, nil), 404, "invites.not_found")
 }
 
 func closedMeansClosed(t *testing.T, open world) {
 	s := servertest.New(t, open.DB.Engine, func(c *config.Settings) { c.Signup = "closed" })
 	alex, slug := s.Bootstrap("alex@acme.com", "Acme")
-	w := world{s, alex, slug}
-	is(t, "sign-up", w.Client().Do("POST", "/v1/auth/register", m{"email": "eve@evil.com", "password": servertest.Password, "first_name": "E", "last_name": "E",
-		"account_name": "Evil", "application_name": "E"}), 403, "auth.sign_up_closed")
-	_ = w.join("dana@acme.com")
-	if got := w.members(t); got != "alex@acme.com dana@acme.com" {
+	w := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}
+	is(t, "sign-up", w.Client().Do("POST", "/v1/auth/register", servertest.Registration("eve@evil.com")), 403, "auth.sign_up_closed")
+	_ = w.Join("dana@acme.com")
+	if got := w.People(); got != "alex@acme.com dana@acme.com" {
 		t.Errorf("Acme's people: %s", got)
 	}
 }
@@ -166,28 +165,28 @@ func closedMeansClosed(t *testing.T, open world) {
 func noRoleInBody(t *testing.T, w world) {
 	for _, field := range []string{"role", "account_role", "is_owner", "account_id", "status", "token", "expires_at", "invited_by"} {
 		body := m{"email": "dana@acme.com", "first_name": "Dana", "last_name": "Cole", field: "owner"}
-		is(t, "invite with "+field, w.alex.Do("POST", invites(w.slug), body), 400, "validation")
+		is(t, "invite with "+field, w.Alex.Do("POST", w.invites(), body), 400, "validation")
 	}
-	_, token := w.invite("dana@acme.com")
+	_, token := w.Invite("dana@acme.com")
 	for _, field := range []string{"role", "account_role", "email", "account_id"} {
-		body := acceptance(token)
+		body := servertest.Acceptance(token)
 		body[field] = "owner"
 		is(t, "accept with "+field, w.Client().Do("POST", "/v1/auth/accept-invite", body), 400, "validation")
 	}
 	c := w.Client()
-	c.Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
+	c.Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	c.SignIn("dana@acme.com")
 	me := c.Must(200, "GET", "/v1/auth/me", nil)
 	if me.Text("data", "account", "account_role") != "admin" {
 		t.Errorf("%s", me.Raw)
 	}
-	is(t, "an admin promotes", c.Do("PATCH", "/portal/v1/accounts/"+w.slug+"/members/"+me.Text("data", "id"), m{"account_role": "owner"}), 403, "auth.permission_denied")
+	is(t, "an admin promotes", c.Do("PATCH", "/portal/v1/accounts/"+w.Slug+"/members/"+me.Text("data", "id"), m{"account_role": "owner"}), 403, "auth.permission_denied")
 }
 
 func guessableIDs(t *testing.T, w world) {
-	inviteID, _ := w.invite("dana@acme.com")
+	inviteID, _ := w.Invite("dana@acme.com")
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	theirs := noa.Must(201, "POST", invites(other), dana).Text("data", "id")
+	theirs := noa.Must(201, "POST", servertest.Invites(other), dana).Text("data", "id")
 	near := func(s string, at int) string {
 		b := []byte(s)
 		b[at] = "123456789abcdef0"[strings.IndexByte("0123456789abcdef", b[at])]
@@ -196,53 +195,53 @@ func guessableIDs(t *testing.T, w world) {
 	for _, known := range []string{inviteID, theirs} {
 		for _, at := range []int{len(known) - 1, len(known) - 5, 12, 10} {
 			guess := near(known, at)
-			is(t, "get "+guess, noa.Do("GET", invites(other)+"/"+guess, nil), 404, "invites.not_found")
-			is(t, "delete "+guess, noa.Do("DELETE", invites(other)+"/"+guess, nil), 404, "invites.not_found")
-			is(t, "preview "+guess, w.Client().Do("POST", "/v1/auth/invite-info", m{"token": guess}), 404, "invites.not_found")
+			is(t, "get "+guess, noa.Do("GET", servertest.Invites(other)+"/"+guess, nil), 404, "invites.not_found")
+			is(t, "delete "+guess, noa.Do("DELETE", servertest.Invites(other)+"/"+guess, nil), 404, "invites.not_found")
+			is(t, "preview "+guess, w.anyone().preview(guess), 404, "invites.not_found")
 		}
 	}
-	is(t, "the neighbour", noa.Do("GET", invites(other)+"/"+inviteID, nil), 404, "invites.not_found")
-	is(t, "no id", noa.Do("GET", invites(other)+"/1", nil), 404, "invites.not_found")
+	is(t, "the neighbour", noa.Do("GET", servertest.Invites(other)+"/"+inviteID, nil), 404, "invites.not_found")
+	is(t, "no id", noa.Do("GET", servertest.Invites(other)+"/1", nil), 404, "invites.not_found")
 }
 
 func oneTenantSource(t *testing.T, w world) {
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
 	otherID := noa.Must(200, "GET", "/v1/auth/me", nil).Text("data", "account", "id")
 	for _, field := range []string{"account_id", "account_slug", "accountSlug", "tenant"} {
-		is(t, "body with "+field, w.alex.Do("POST", invites(w.slug), m{"email": "dana@acme.com", "first_name": "D", "last_name": "C", field: otherID}), 400, "validation")
+		is(t, "body with "+field, w.Alex.Do("POST", w.invites(), m{"email": "dana@acme.com", "first_name": "D", "last_name": "C", field: otherID}), 400, "validation")
 	}
-	w.alex.Must(201, "POST", invites(w.slug)+"?account_id="+otherID+"&accountSlug="+other, dana, "X-Account-Id", otherID, "X-Account-Slug", other, "X-Tenant-Id", otherID)
-	if a := noa.Must(200, "GET", invites(other)+"/summary", nil); a.At("data", "total_invites") != 0. {
+	w.Alex.Must(201, "POST", w.invites()+"?account_id="+otherID+"&accountSlug="+other, dana, "X-Account-Id", otherID, "X-Account-Slug", other, "X-Tenant-Id", otherID)
+	if a := noa.Must(200, "GET", servertest.Invites(other)+"/summary", nil); a.At("data", "total_invites") != 0. {
 		t.Errorf("the invite went to the other Account: %s", a.Raw)
 	}
-	if a := w.alex.Must(200, "GET", invites(w.slug)+"?account_id="+otherID, nil, "X-Account-Id", otherID); a.At("pagination", "item_count") != 1. {
+	if a := w.Alex.Must(200, "GET", w.invites()+"?account_id="+otherID, nil, "X-Account-Id", otherID); a.At("pagination", "item_count") != 1. {
 		t.Errorf("%s", a.Raw)
 	}
 }
 
 func disabledIsDisabled(t *testing.T, w world) {
-	dana := w.join("dana@acme.com")
+	dana := w.Join("dana@acme.com")
 	danaID := dana.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	noa.Must(201, "POST", invites(other), m{"email": "dana@acme.com", "first_name": "D", "last_name": "C"})
+	noa.Must(201, "POST", servertest.Invites(other), servertest.Invitation("dana@acme.com"))
 	elsewhere := w.MailedToken("dana@acme.com")
-	users := "/portal/v1/accounts/" + w.slug + "/users/" + danaID
+	users := "/portal/v1/accounts/" + w.Slug + "/users/" + danaID
 	stopped := func(what string) {
 		t.Helper()
-		is(t, what+": token", dana.Do("GET", invites(w.slug), nil), 401, "auth.invalid_token")
+		is(t, what+": token", dana.Do("GET", w.invites(), nil), 401, "auth.invalid_token")
 		is(t, what+": cookie", dana.Do("POST", "/v1/auth/refresh", m{}), 401, "")
-		is(t, what+": sign-in", w.Client().Do("POST", "/v1/auth/login", m{"email": "dana@acme.com", "password": servertest.Password}), 403, "auth.no_active_account")
+		is(t, what+": sign-in", w.anyone().login("dana@acme.com", servertest.Password), 403, "auth.no_active_account")
 	}
-	w.alex.Must(200, "POST", users+"/deactivate", nil)
+	w.Alex.Must(200, "POST", users+"/deactivate", nil)
 	stopped("deactivated")
-	w.alex.Must(200, "POST", users+"/activate", nil)
+	w.Alex.Must(200, "POST", users+"/activate", nil)
 	dana = w.Client()
 	dana.SignIn("dana@acme.com")
-	w.alex.Must(204, "DELETE", users, nil)
+	w.Alex.Must(204, "DELETE", users, nil)
 	stopped("removed")
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(elsewhere))
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(elsewhere))
 	dana = w.Client()
 	dana.SignIn("dana@acme.com")
-	is(t, "where she is now", dana.Do("GET", invites(other), nil), 200, "")
-	is(t, "where she was", dana.Do("GET", invites(w.slug), nil), 404, "account.not_found")
+	is(t, "where she is now", dana.Do("GET", servertest.Invites(other), nil), 200, "")
+	is(t, "where she was", dana.Do("GET", w.invites(), nil), 404, "account.not_found")
 }

@@ -1,11 +1,13 @@
-package server_test
+package hosted_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,30 +17,71 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-// tab is one tab of a browser that looks at the pages of a server.
+// TestMain ends the browser that the tests have shared.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	chromium.stop()
+	os.Exit(code)
+}
+
+// shared is a real Chromium that starts with the first tab.
+type shared struct {
+	start sync.Once
+	ctx   context.Context
+	end   []func()
+	err   error
+}
+
+var chromium = &shared{}
+
+func (c *shared) launch() {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		c.err = errors.New("chromium is needed for the tests of the pages: sudo apt-get install chromium")
+		return
+	}
+	profile, err := os.MkdirTemp("", "canopy-chromium-*")
+	if err != nil {
+		c.err = err
+		return
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocated)
+	c.end = []func(){cancel, stop, func() { _ = os.RemoveAll(profile) }}
+	c.ctx, c.err = ctx, chromedp.Do(ctx)
+}
+
+func (c *shared) stop() {
+	for _, end := range c.end {
+		end()
+	}
+}
+
+// tab is one tab that looks at the pages of a server.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 	s   *servertest.Server
 }
 
-// browser starts a real Chromium that ends with the test.
+// browser opens a tab that shares neither cookies nor storage with others and is
+// closed after the test.
 func browser(t *testing.T, s *servertest.Server) tab {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("chromium is needed for the tests of the pages: sudo apt-get install chromium")
+	chromium.start.Do(chromium.launch)
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
-	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(allocated)
-	t.Cleanup(func() {
-		cancel()
-		stop()
-	})
-	ctx, cancelTimeout := context.WithTimeout(ctx, 60*time.Second)
-	t.Cleanup(cancelTimeout)
+	ctx, closeTab := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(closeTab)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	t.Cleanup(cancel)
 	return tab{t, ctx, s}
 }
 
@@ -75,9 +118,10 @@ func (b tab) shot(name string) {
 }
 
 func TestInviteIsAcceptedInABrowser(t *testing.T) {
+	t.Parallel()
 	s := servertest.New(t, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme <b>Realty</b>")
-	alex.Must(201, "POST", invites(slug), m{"email": "dana@acme.com", "first_name": "<i>Dana</i>", "last_name": "Cole"})
+	alex.Must(201, "POST", servertest.Invites(slug), servertest.Map{"email": "dana@acme.com", "first_name": "<i>Dana</i>", "last_name": "Cole"})
 	token := s.MailedToken("dana@acme.com")
 	b := browser(t, s)
 	b.do(chromedp.Navigate(s.URL+"/app/accept-invite#token="+token), chromedp.WaitVisible("#activate-password"))
@@ -88,7 +132,7 @@ func TestInviteIsAcceptedInABrowser(t *testing.T) {
 	if address := b.read(chromedp.Location()); strings.Contains(address, "#") {
 		t.Errorf("the token is still in the address bar: %s", address)
 	}
-	if a := alex.Must(200, "GET", invites(slug)+"?status=pending", nil); a.At("pagination", "item_count") != 1. {
+	if a := alex.Must(200, "GET", servertest.Invites(slug)+"?status=pending", nil); a.At("pagination", "item_count") != 1. {
 		t.Errorf("opening the page changed the invite: %s", a.Raw)
 	}
 	const join, in, send = "[data-state=activate] button[type=submit]", "[data-state=form] button[type=submit]", "[data-state=home] form:not([method=dialog]) button[type=submit]"

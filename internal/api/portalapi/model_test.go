@@ -1,4 +1,4 @@
-package server_test
+package portalapi_test
 
 import (
 	"flag"
@@ -170,7 +170,7 @@ func (w *inviteModel) view() inviteView {
 type inviteMachine struct {
 	*servertest.Server
 	model *inviteModel
-	owner *servertest.Client
+	owner *client
 	email string // of the owner
 	slug  string
 	ids   []string   // by the model's number of an invite
@@ -178,24 +178,24 @@ type inviteMachine struct {
 	wrong map[string]int
 }
 
-func (x *inviteMachine) call(a inviteAction) servertest.Answer {
+func (x *inviteMachine) call(a inviteAction) answer {
 	switch a.do {
 	case "create":
-		return x.owner.Do("POST", invites(x.slug), invitation(a.email))
+		return x.owner.Do("POST", servertest.Invites(x.slug), servertest.Invitation(a.email))
 	case "resend":
-		return x.owner.Do("POST", invites(x.slug)+"/"+x.ids[a.invite]+"/resend", nil)
+		return x.owner.Do("POST", servertest.Invites(x.slug)+"/"+x.ids[a.invite]+"/resend", nil)
 	case "revoke":
-		return x.owner.Do("DELETE", invites(x.slug)+"/"+x.ids[a.invite], nil)
+		return x.owner.Do("DELETE", servertest.Invites(x.slug)+"/"+x.ids[a.invite], nil)
 	case "preview":
 		return x.Client().Do("POST", "/v1/auth/invite-info", m{"token": x.links[a.invite][a.link]})
 	}
-	body := acceptance(x.links[a.invite][a.link])
+	body := servertest.Acceptance(x.links[a.invite][a.link])
 	body["password"] = a.password
 	return x.Client().Do("POST", "/v1/auth/accept-invite", body)
 }
 
 // told is an answer in the words of the model.
-func told(a servertest.Answer) string {
+func told(a answer) string {
 	what := a.Code()
 	if intent := a.Text("data", "intent"); intent != "" {
 		what = intent
@@ -204,7 +204,7 @@ func told(a servertest.Answer) string {
 }
 
 // note keeps the ids and links that answers and mails brought.
-func (x *inviteMachine) note(answers ...servertest.Answer) {
+func (x *inviteMachine) note(answers ...answer) {
 	for _, a := range answers {
 		if a.Status == 201 {
 			x.ids, x.links = append(x.ids, a.Text("data", "id")), append(x.links, nil)
@@ -223,12 +223,12 @@ func (x *inviteMachine) note(answers ...servertest.Answer) {
 
 func (x *inviteMachine) view() inviteView {
 	v := inviteView{Invites: []string{}, Summary: map[string]int{}, People: []string{}}
-	for _, item := range x.owner.Must(200, "GET", invites(x.slug)+"?take=100", nil).At("items").([]any) {
+	for _, item := range x.owner.Must(200, "GET", servertest.Invites(x.slug)+"?take=100", nil).At("items").([]any) {
 		row := item.(m)
 		expires, _ := time.Parse(time.RFC3339, row["expires_at"].(string))
 		v.Invites = append(v.Invites, fmt.Sprintf("%s %s %d %s", row["email"], row["status"], int(row["send_count"].(float64)), expires.Format(time.RFC3339)))
 	}
-	summary := x.owner.Must(200, "GET", invites(x.slug)+"/summary", nil)
+	summary := x.owner.Must(200, "GET", servertest.Invites(x.slug)+"/summary", nil)
 	for _, status := range []string{"pending", "accepted", "expired", "revoked"} {
 		if n := int(summary.At("data", status+"_count").(float64)); n > 0 {
 			v.Summary[status] = n
@@ -296,7 +296,7 @@ func TestInviteStateMachine(t *testing.T) {
 		_ = f.Value.Set("20")
 		t.Cleanup(func() { _ = f.Value.Set(f.DefValue) })
 	}
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		now, worlds := time.Now().Truncate(time.Second), 0
 		rapid.Check(t, func(t *rapid.T) {
 			s.Clock.Stop(now)
@@ -336,7 +336,7 @@ func TestInviteStateMachine(t *testing.T) {
 
 // together does two actions at the same time.
 func (x *inviteMachine) together(t *rapid.T, first, second inviteAction) {
-	var answers [2]servertest.Answer
+	var answers [2]answer
 	var both sync.WaitGroup
 	for i, a := range []inviteAction{first, second} {
 		both.Go(func() { answers[i] = x.call(a) })

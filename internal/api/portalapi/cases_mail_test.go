@@ -1,4 +1,4 @@
-package server_test
+package portalapi_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"canopy.dev/canopy/internal/server/servertest"
 )
 
 // The cases of what stands in mails, and of where their links lead.
@@ -27,7 +29,7 @@ func (w world) mails(t *testing.T, to string) (html, text string) {
 
 func htmlInNames(t *testing.T, w world) {
 	const evil = `<img src=x onerror=alert(1)>`
-	a := w.alex.Do("POST", invites(w.slug), m{"email": "dana@acme.com", "first_name": evil, "last_name": `<b>Cole</b>`})
+	a := w.Alex.Do("POST", w.invites(), m{"email": "dana@acme.com", "first_name": evil, "last_name": `<b>Cole</b>`})
 	if a.Status == 400 {
 		return // refused is as good; the pages are looked at in a browser elsewhere
 	}
@@ -39,13 +41,13 @@ func htmlInNames(t *testing.T, w world) {
 
 func htmlInAccountName(t *testing.T, w world) {
 	for i, name := range []string{`Acme <a href="https://evil.example">here</a>`, `"Acme" 'Realty' & Co`, "https://evil.example/win", "evil.example free money"} {
-		a := w.alex.Do("PATCH", "/portal/v1/accounts/"+w.slug, m{"name": name})
+		a := w.Alex.Do("PATCH", "/portal/v1/accounts/"+w.Slug, m{"name": name})
 		if a.Status == 400 {
 			continue
 		}
 		is(t, "rename", a, 200, "")
 		email := fmt.Sprintf("d%d@acme.com", i)
-		_, _ = w.invite(email)
+		_, _ = w.Invite(email)
 		html, text := w.mails(t, email)
 		if strings.Contains(html, `href="https://evil.example`) || strings.Contains(html, "<a href=\"https://evil") || strings.Contains(text, "https://evil.example") {
 			t.Errorf("%q links in the mail: %s", name, text)
@@ -56,7 +58,7 @@ func htmlInAccountName(t *testing.T, w world) {
 func anchorAndHeaderInjection(t *testing.T, w world) {
 	for i, name := range []string{`"><a href=https://evil.example>x</a>`, "Dana\r\nBcc: eve@evil.com", "Dana\nSubject: x", "\u202eanaD", "Da\u2066na", "Da\u0000na", strings.Repeat("界", 100), strings.Repeat("𝔇", 100)} {
 		email := fmt.Sprintf("d%d@acme.com", i)
-		a := w.alex.Do("POST", invites(w.slug), m{"email": email, "first_name": name, "last_name": "Cole"})
+		a := w.Alex.Do("POST", w.invites(), m{"email": email, "first_name": name, "last_name": "Cole"})
 		if a.Status == 400 {
 			if a.Code() != "validation" || !strings.Contains(a.Raw, "first_name") {
 				t.Errorf("%q: %s", name, a.Raw)
@@ -75,7 +77,7 @@ func anchorAndHeaderInjection(t *testing.T, w world) {
 		}
 	}
 	for _, email := range []string{"dana@acme.com\r\nBcc: eve@evil.com", "dana@acme.com, eve@evil.com", "<dana@acme.com>", "Dana <dana@acme.com>"} {
-		is(t, email, w.alex.Do("POST", invites(w.slug), m{"email": email, "first_name": "D", "last_name": "C"}), 400, "validation")
+		is(t, email, w.Alex.Do("POST", w.invites(), servertest.Invitation(email)), 400, "validation")
 	}
 }
 
@@ -89,10 +91,10 @@ func everyHostHeader(t *testing.T, w world) {
 		}
 		all = append(all, header, value)
 		email := string(rune('a'+i)) + "@acme.com"
-		w.alex.Must(201, "POST", invites(w.slug), m{"email": email, "first_name": "D", "last_name": "C"}, header, value)
+		w.Alex.Must(201, "POST", w.invites(), servertest.Invitation(email), header, value)
 	}
-	w.alex.Must(201, "POST", invites(w.slug), m{"email": "all@acme.com", "first_name": "D", "last_name": "C"}, all...)
-	w.absoluteLine(t, "http://evil.example"+invites(w.slug), `{"email":"line@acme.com","first_name":"D","last_name":"C"}`)
+	w.Alex.Must(201, "POST", w.invites(), servertest.Invitation("all@acme.com"), all...)
+	w.absoluteLine(t, "http://evil.example"+w.invites(), `{"email":"line@acme.com","first_name":"D","last_name":"C"}`)
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"}, all...)
 	w.Deliver()
 	links := 0
@@ -120,7 +122,7 @@ func (w world) absoluteLine(t *testing.T, target, body string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+w.alex.Token)
+	req.Header.Set("Authorization", "Bearer "+w.Alex.Token)
 	transport := &http.Transport{Proxy: http.ProxyURL(proxy)}
 	defer transport.CloseIdleConnections()
 	res, err := transport.RoundTrip(req)
@@ -137,9 +139,9 @@ func noCallerChosenLink(t *testing.T, w world) {
 	fields := []string{"redirect_uri", "redirect_url", "return_to", "callback_url", "base_url", "url", "host", "link", "accept_url"}
 	for i, field := range fields {
 		body := m{"email": fmt.Sprintf("d%d@acme.com", i), "first_name": "D", "last_name": "C", field: "https://evil.example/x"}
-		is(t, "invite with "+field, w.alex.Do("POST", invites(w.slug), body), 400, "validation")
+		is(t, "invite with "+field, w.Alex.Do("POST", w.invites(), body), 400, "validation")
 		is(t, "reset with "+field, w.Client().Do("POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com", field: "https://evil.example/x"}), 400, "validation")
-		w.alex.Must(201, "POST", invites(w.slug)+"?"+field+"=https://evil.example/x", m{"email": fmt.Sprintf("q%d@acme.com", i), "first_name": "D", "last_name": "C"})
+		w.Alex.Must(201, "POST", w.invites()+"?"+field+"=https://evil.example/x", m{"email": fmt.Sprintf("q%d@acme.com", i), "first_name": "D", "last_name": "C"})
 	}
 	w.Deliver()
 	for _, mail := range w.Mail.Messages() {

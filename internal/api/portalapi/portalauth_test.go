@@ -1,4 +1,4 @@
-package server_test
+package portalapi_test
 
 import (
 	"net/url"
@@ -20,7 +20,7 @@ import (
 var hashesDone = regexp.MustCompile(`(?m)^canopy_password_hashes_total (\d+)$`)
 
 // hashes counts the passwords hashed while fn runs, as /metrics tells it.
-func hashes(t *testing.T, s *servertest.Server, fn func()) int {
+func hashes(t *testing.T, s *server, fn func()) int {
 	t.Helper()
 	read := func() int {
 		found := hashesDone.FindStringSubmatch(s.Client().Must(200, "GET", "/metrics", nil).Raw)
@@ -37,58 +37,58 @@ func hashes(t *testing.T, s *servertest.Server, fn func()) int {
 
 // 1. Whether an address is taken shows neither in the answer nor in the work.
 func TestSignUpTellsNothing(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")
 		for _, email := range []string{"alex@acme.com", "free@acme.com"} {
 			c := s.Client()
 			body := m{"email": email, "password": "Offered-Pass-9", "first_name": "A", "last_name": "B", "account_name": "North " + email[:4], "application_name": "X"}
-			var a servertest.Answer
+			var a answer
 			if n := hashes(t, s, func() { a = c.Must(201, "POST", "/v1/auth/register", body) }); n != 1 {
 				t.Errorf("%s: %d hashes", email, n)
 			}
 			if b := c.Must(201, "POST", "/v1/auth/register", body); b.Text("data", "account", "slug") != a.Text("data", "account", "slug")+"-2" {
 				t.Errorf("%s: the name is not reserved: %s", email, b.Raw)
 			}
-			is(t, email+" with the password offered", c.Do("POST", "/v1/auth/login", login(email, "Offered-Pass-9")), 403, "auth.email_not_verified")
+			is(t, email+" with the password offered", c.Do("POST", "/v1/auth/login", servertest.Credentials(email, "Offered-Pass-9")), 403, "auth.email_not_verified")
 		}
 	})
 }
 
 // 2. Who signs up first with somebody's address gains nothing.
 func TestStrangerSignsUpFirst(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		guest := s.Client()
-		body := signUp("dana@acme.com")
+		body := servertest.Registration("dana@acme.com")
 		body["password"] = "Strangers-Pass-1"
 		guest.Must(201, "POST", "/v1/auth/register", body)
 		strangers := s.MailedToken("dana@acme.com")
-		guest.Must(201, "POST", "/v1/auth/register", signUp("dana@acme.com"))
+		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("dana@acme.com"))
 		guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("dana@acme.com")})
 		is(t, "the stranger's link", guest.Do("POST", "/v1/auth/verify-email", m{"token": strangers}), 404, "auth.link_not_found")
-		is(t, "the stranger's password", guest.Do("POST", "/v1/auth/login", login("dana@acme.com", "Strangers-Pass-1")), 401, "auth.invalid_credentials")
-		is(t, "the owner's password", guest.Do("POST", "/v1/auth/login", login("dana@acme.com", servertest.Password)), 200, "")
+		is(t, "the stranger's password", guest.Do("POST", "/v1/auth/login", servertest.Credentials("dana@acme.com", "Strangers-Pass-1")), 401, "auth.invalid_credentials")
+		is(t, "the owner's password", guest.Do("POST", "/v1/auth/login", servertest.Credentials("dana@acme.com", servertest.Password)), 200, "")
 	})
 }
 
 // 3. Of fifty at once one wins; verifications, resets and accepts are the case
 // single-winner.
 func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		token := world{s, alex, slug}.preAuth(t)
+		token := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}.preAuth(t)
 		choice := s.Client()
 		choice.Token = token
-		accounts := s.Client().Must(200, "POST", "/v1/auth/login", login("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
+		accounts := s.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
 		first := accounts[0].(m)
 		body := m{"account_id": first["account_id"], "application_id": first["applications"].([]any)[0].(m)["id"]}
-		counts := parallel(50, func() string { return outcome(choice.Do("POST", "/v1/auth/select-application", body)) })
+		counts := servertest.AtOnce(50, func() string { return servertest.Outcome(choice.Do("POST", "/v1/auth/select-application", body)) })
 		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.invalid_token": 49}, counts); diff != "" {
 			t.Errorf("selections:\n%s", diff)
 		}
 
 		old := alex.CookieValue("/v1/auth/refresh", "canopy_refresh")
-		counts = parallel(50, func() string {
-			return outcome(alex.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old))
+		counts = servertest.AtOnce(50, func() string {
+			return servertest.Outcome(alex.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old))
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.refresh_conflict": 49}, counts); diff != "" {
 			t.Errorf("refreshes:\n%s", diff)
@@ -103,18 +103,18 @@ func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
 // 5. An end in one Account is none in another; 4 is
 // TestRefreshRotatesAndDetectsReuse.
 func TestSessionsOfOneAccountEnd(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		w := world{s, alex, slug}
-		kim := map[string]*servertest.Client{}
+		w := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}
+		kim := map[string]*client{}
 		token := w.preAuth(t)
-		choices := s.Client().Must(200, "POST", "/v1/auth/login", login("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
+		choices := s.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
 		for i, choice := range choices {
 			account := choice.(m)
 			c := s.Client()
 			c.Token = token
 			if i > 0 {
-				c.Token = s.Client().Must(200, "POST", "/v1/auth/login", login("kim@initech.com", servertest.Password)).Text("data", "access_token")
+				c.Token = s.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password)).Text("data", "access_token")
 			}
 			a := c.Must(200, "POST", "/v1/auth/select-application", m{"account_id": account["account_id"], "application_id": account["applications"].([]any)[0].(m)["id"]})
 			c.Token = a.Text("data", "access_token")
@@ -136,11 +136,11 @@ func TestSessionsOfOneAccountEnd(t *testing.T) {
 // 6. No part of a token opens anything; whole tokens are the case
 // purpose-matrix.
 func TestPrefixesOfTokens(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		w := world{s, alex, slug}
-		_, invited := w.invite("dana@acme.com")
-		s.Client().Must(201, "POST", "/v1/auth/register", signUp("new@acme.com"))
+		w := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}
+		_, invited := w.Invite("dana@acme.com")
+		s.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("new@acme.com"))
 		s.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
 		refresh, err := url.QueryUnescape(alex.CookieValue("/v1/auth/refresh", "canopy_refresh"))
 		if err != nil {
@@ -152,7 +152,7 @@ func TestPrefixesOfTokens(t *testing.T) {
 			for end := step; end < len(token); end += step {
 				part := token[:end]
 				c := s.Client()
-				is(t, kind+" to accept", c.Do("POST", "/v1/auth/accept-invite", acceptance(part)), 404, "")
+				is(t, kind+" to accept", c.Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(part)), 404, "")
 				is(t, kind+" to verify", c.Do("POST", "/v1/auth/verify-email", m{"token": part}), 404, "")
 				is(t, kind+" to reset", c.Do("POST", "/v1/auth/reset-password", m{"token": part, "password": "Another-Horse-8"}), 404, "")
 				is(t, kind+" to refresh", c.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+part), 401, "")
@@ -167,22 +167,24 @@ func TestPrefixesOfTokens(t *testing.T) {
 // 7. A wrong password is answered alike, with the same work, whoever is asked
 // for.
 func TestWrongPasswordTellsNothing(t *testing.T) {
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("known@acme.com", "Acme")
 		_, _ = s.SignUp("decoy@acme.com", "Acme")
 		_, _ = s.SignUp("locked@acme.com", "Acme")
 		guest := s.Client()
-		guest.Must(201, "POST", "/v1/auth/register", signUp("decoy@acme.com"))
-		guest.Must(201, "POST", "/v1/auth/register", signUp("pending@acme.com"))
+		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("decoy@acme.com"))
+		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("pending@acme.com"))
 		for range 10 {
-			guest.Do("POST", "/v1/auth/login", login("locked@acme.com", "Wrong-Pass-9"))
+			guest.Do("POST", "/v1/auth/login", servertest.Credentials("locked@acme.com", "Wrong-Pass-9"))
 		}
-		is(t, "locked", guest.Do("POST", "/v1/auth/login", login("locked@acme.com", servertest.Password)), 403, "auth.account_locked")
+		is(t, "locked", guest.Do("POST", "/v1/auth/login", servertest.Credentials("locked@acme.com", servertest.Password)), 403, "auth.account_locked")
 		s.Clock.Stop(time.Now())
-		var first servertest.Answer
+		var first answer
 		for i, who := range []string{"unknown", "known", "pending", "decoy", "locked"} {
-			var a servertest.Answer
-			if n := hashes(t, s, func() { a = s.Client().Do("POST", "/v1/auth/login", login(who+"@acme.com", "Wrong-Pass-9")) }); n != 2 {
+			var a answer
+			if n := hashes(t, s, func() {
+				a = anyone(s).login(who+"@acme.com", "Wrong-Pass-9")
+			}); n != 2 {
 				t.Errorf("%s: %d hashes", who, n)
 			}
 			a.Header.Del("X-Request-Id")

@@ -1,4 +1,4 @@
-package server_test
+package portalapi_test
 
 import (
 	"fmt"
@@ -14,29 +14,29 @@ import (
 // The cases of links and tokens.
 
 func tokenTamper(t *testing.T, w world) {
-	_, token := w.invite("dana@acme.com")
+	_, token := w.Invite("dana@acme.com")
 	for i := range len(token) {
 		flipped := []byte(token)
 		flipped[i] ^= 1
-		is(t, string(flipped), w.Client().Do("POST", "/v1/auth/accept-invite", acceptance(string(flipped))), 404, "invites.not_found")
+		is(t, string(flipped), w.anyone().accept(string(flipped)), 404, "invites.not_found")
 	}
 	// Nothing else in the request says whose invite it is.
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	noa.Must(200, "POST", "/v1/auth/accept-invite?account="+other+"&email=noa@northwind.com", acceptance(token), "X-Account", other)
-	if got := w.members(t); got != "alex@acme.com dana@acme.com" {
+	noa.Must(200, "POST", "/v1/auth/accept-invite?account="+other+"&email=noa@northwind.com", servertest.Acceptance(token), "X-Account", other)
+	if got := w.People(); got != "alex@acme.com dana@acme.com" {
 		t.Errorf("Acme's people: %s", got)
 	}
 }
 
 func wholeToken(t *testing.T, w world) {
-	_, token := w.invite("dana@acme.com")
+	_, token := w.Invite("dana@acme.com")
 	tries := []string{token + "A", token + "=", token + "\u0000", token + " ", " " + token, token + token, strings.ToUpper(token)}
 	for i := range len(token) {
 		tries = append(tries, token[:i], token[i+1:])
 	}
 	for _, try := range tries {
 		for _, path := range []string{"/v1/auth/invite-info", "/v1/auth/accept-invite"} {
-			body := acceptance(try)
+			body := servertest.Acceptance(try)
 			if path == "/v1/auth/invite-info" {
 				body = m{"token": try}
 			}
@@ -49,20 +49,19 @@ func wholeToken(t *testing.T, w world) {
 // purposeMatrix offers every kind of token at every endpoint that takes one; only
 // the diagonal may work. Routes that want a bearer token join by themselves.
 func purposeMatrix(t *testing.T, w world) {
-	inviteID, invited := w.invite("dana@acme.com")
-	w.Client().Must(201, "POST", "/v1/auth/register", m{"email": "new@acme.com", "password": servertest.Password, "first_name": "N", "last_name": "N",
-		"account_name": "New", "application_name": "New"})
+	inviteID, invited := w.Invite("dana@acme.com")
+	w.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("new@acme.com"))
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
-	tokens := map[string]string{"invite": invited, "verify": w.MailedToken("new@acme.com"), "reset": w.MailedToken("alex@acme.com"), "access": w.alex.Token,
-		"refresh": w.alex.CookieValue("/v1/auth/refresh", "canopy_refresh"), "pre-auth": w.preAuth(t), "id": inviteID}
-	mailed := map[string]func(string) servertest.Answer{
-		"invite": func(k string) servertest.Answer {
-			w.Client().Do("POST", "/v1/auth/invite-info", m{"token": k})
-			return w.Client().Do("POST", "/v1/auth/accept-invite", acceptance(k))
+	tokens := map[string]string{"invite": invited, "verify": w.MailedToken("new@acme.com"), "reset": w.MailedToken("alex@acme.com"), "access": w.Alex.Token,
+		"refresh": w.Alex.CookieValue("/v1/auth/refresh", "canopy_refresh"), "pre-auth": w.preAuth(t), "id": inviteID}
+	mailed := map[string]func(string) answer{
+		"invite": func(k string) answer {
+			w.anyone().preview(k)
+			return w.anyone().accept(k)
 		},
-		"verify": func(k string) servertest.Answer { return w.Client().Do("POST", "/v1/auth/verify-email", m{"token": k}) },
-		"reset": func(k string) servertest.Answer {
-			return w.Client().Do("POST", "/v1/auth/reset-password", m{"token": k, "password": "Another-Horse-8"})
+		"verify": func(k string) answer { return w.anyone().verify(k) },
+		"reset": func(k string) answer {
+			return w.anyone().reset(k, "Another-Horse-8")
 		},
 	}
 	for kind, token := range tokens {
@@ -83,11 +82,11 @@ func purposeMatrix(t *testing.T, w world) {
 			}
 			c := w.Client()
 			c.Token = token
-			path := strings.NewReplacer("{accountSlug}", w.slug, "{id}", inviteID).Replace(r.Path)
+			path := strings.NewReplacer("{accountSlug}", w.Slug, "{id}", inviteID).Replace(r.Path)
 			is(t, kind+" token as bearer of "+r.ID, c.Do(r.Method, path, nil), 401, "auth.invalid_token")
 		}
 	}
-	is(t, "access token to choose an Application", w.alex.Do("POST", "/v1/auth/select-application", m{"account_id": inviteID, "application_id": inviteID}), 403, "auth.wrong_principal")
+	is(t, "access token to choose an Application", w.Alex.Do("POST", "/v1/auth/select-application", m{"account_id": inviteID, "application_id": inviteID}), 403, "auth.wrong_principal")
 	for _, works := range []string{"verify", "reset", "invite"} {
 		is(t, works, mailed[works](tokens[works]), 200, "")
 	}
@@ -97,9 +96,9 @@ func purposeMatrix(t *testing.T, w world) {
 func (w world) preAuth(t *testing.T) string {
 	t.Helper()
 	kim, _ := w.SignUp("kim@initech.com", "Initech")
-	_, token := w.invite("kim@initech.com")
-	kim.Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
-	a := w.Client().Must(200, "POST", "/v1/auth/login", m{"email": "kim@initech.com", "password": servertest.Password})
+	_, token := w.Invite("kim@initech.com")
+	kim.Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
+	a := w.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password))
 	if a.Text("data", "token_type") != "preauth" {
 		t.Fatalf("no choice: %s", a.Raw)
 	}
@@ -107,40 +106,40 @@ func (w world) preAuth(t *testing.T) string {
 }
 
 func idIsNoSecret(t *testing.T, w world) {
-	inviteID, _ := w.invite("noa@northwind.com")
+	inviteID, _ := w.Invite("noa@northwind.com")
 	noa, _ := w.SignUp("noa@northwind.com", "Northwind") // the invited address, signed in
-	for _, c := range []*servertest.Client{w.Client(), noa, w.alex} {
+	for _, c := range []*client{w.Client(), noa, w.Alex} {
 		is(t, "preview by id", c.Do("POST", "/v1/auth/invite-info", m{"token": inviteID}), 404, "invites.not_found")
-		is(t, "accept by id", c.Do("POST", "/v1/auth/accept-invite", acceptance(inviteID)), 404, "invites.not_found")
+		is(t, "accept by id", c.Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(inviteID)), 404, "invites.not_found")
 	}
-	if got := w.members(t); got != "alex@acme.com" {
+	if got := w.People(); got != "alex@acme.com" {
 		t.Errorf("Acme's people: %s", got)
 	}
 }
 
 func oneLinkOnePerson(t *testing.T, w world) {
-	_, token := w.invite("dana@acme.com")
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
+	_, token := w.Invite("dana@acme.com")
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	noa, _ := w.SignUp("noa@northwind.com", "Northwind")
 	for _, header := range [][]string{nil, {"Cookie", "canopy_refresh=x; email=noa@northwind.com"}, {"X-User", "noa@northwind.com"}} {
-		is(t, "a second person", noa.Do("POST", "/v1/auth/accept-invite", acceptance(token), header...), 410, "invites.already_accepted")
+		is(t, "a second person", noa.Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(token), header...), 410, "invites.already_accepted")
 	}
-	if got := w.members(t); got != "alex@acme.com dana@acme.com" {
+	if got := w.People(); got != "alex@acme.com dana@acme.com" {
 		t.Errorf("Acme's people: %s", got)
 	}
 }
 
 func linkExpires(t *testing.T, w world) {
 	w.Clock.Stop(time.Now().Truncate(time.Millisecond)) // so that the answer's milliseconds are the whole truth
-	inviteID, token := w.invite("dana@acme.com")
-	end, err := time.Parse(time.RFC3339, w.alex.Must(200, "GET", invites(w.slug)+"/"+inviteID, nil).Text("data", "expires_at"))
+	inviteID, token := w.Invite("dana@acme.com")
+	end, err := time.Parse(time.RFC3339, w.Alex.Must(200, "GET", w.invites()+"/"+inviteID, nil).Text("data", "expires_at"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, door := range []struct {
 		path string
 		body m
-	}{{"/v1/auth/invite-info", m{"token": token}}, {"/v1/auth/accept-invite", acceptance(token)}} {
+	}{{"/v1/auth/invite-info", m{"token": token}}, {"/v1/auth/accept-invite", servertest.Acceptance(token)}} {
 		for _, moment := range []struct {
 			from   time.Duration
 			status int
@@ -153,27 +152,26 @@ func linkExpires(t *testing.T, w world) {
 }
 
 func usedIsUsed(t *testing.T, w world) {
-	_, token := w.invite("dana@acme.com")
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
+	_, token := w.Invite("dana@acme.com")
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "dana@acme.com"})
 	reset := w.MailedToken("dana@acme.com")
 	w.Client().Must(200, "POST", "/v1/auth/reset-password", m{"token": reset, "password": "Second-Horse-8"})
-	w.Client().Must(201, "POST", "/v1/auth/register", m{"email": "new@acme.com", "password": servertest.Password, "first_name": "N", "last_name": "N",
-		"account_name": "New", "application_name": "New"})
+	w.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("new@acme.com"))
 	verify := w.MailedToken("new@acme.com")
 	w.Client().Must(200, "POST", "/v1/auth/verify-email", m{"token": verify})
 
-	is(t, "accept again", w.Client().Do("POST", "/v1/auth/accept-invite", acceptance(token)), 410, "invites.already_accepted")
-	is(t, "reset again", w.Client().Do("POST", "/v1/auth/reset-password", m{"token": reset, "password": "Third-Horse-9"}), 410, "auth.link_used")
-	is(t, "verify again", w.Client().Do("POST", "/v1/auth/verify-email", m{"token": verify}), 410, "auth.link_used")
+	is(t, "accept again", w.anyone().accept(token), 410, "invites.already_accepted")
+	is(t, "reset again", w.anyone().reset(reset, "Third-Horse-9"), 410, "auth.link_used")
+	is(t, "verify again", w.anyone().verify(verify), 410, "auth.link_used")
 	signIns := map[string]int{servertest.Password: 401, "Second-Horse-8": 200, "Third-Horse-9": 401}
 	for password, status := range signIns {
-		is(t, password, w.Client().Do("POST", "/v1/auth/login", m{"email": "dana@acme.com", "password": password}), status, "")
+		is(t, password, w.anyone().login("dana@acme.com", password), status, "")
 	}
 }
 
 func firstCredential(t *testing.T, w world) {
-	inviteID, token := w.invite("dana@acme.com")
+	inviteID, token := w.Invite("dana@acme.com")
 	body := m{"token": "", "password": servertest.Password}
 	for _, forged := range []string{inviteID, "dana@acme.com", "", "null", "0"} {
 		body["token"] = forged
@@ -188,53 +186,56 @@ func firstCredential(t *testing.T, w world) {
 	if again := w.MailedToken("dana@acme.com"); again != token {
 		t.Error("a second link was mailed")
 	}
-	is(t, "sign in before", w.Client().Do("POST", "/v1/auth/login", m{"email": "dana@acme.com", "password": servertest.Password}), 401, "auth.invalid_credentials")
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
-	is(t, "sign in after", w.Client().Do("POST", "/v1/auth/login", m{"email": "dana@acme.com", "password": servertest.Password}), 200, "")
+	is(t, "sign in before", w.anyone().login("dana@acme.com", servertest.Password), 401, "auth.invalid_credentials")
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
+	is(t, "sign in after", w.anyone().login("dana@acme.com", servertest.Password), 200, "")
 }
 
 func tokenNotEmail(t *testing.T, w world) {
-	one, first := w.invite("dana@acme.com")
-	two, _ := w.invite("omar@acme.com")
+	one, first := w.Invite("dana@acme.com")
+	two, _ := w.Invite("omar@acme.com")
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	noa.Must(201, "POST", invites(other), m{"email": "dana@acme.com", "first_name": "D", "last_name": "C"})
-	body := acceptance(first)
+	noa.Must(201, "POST", servertest.Invites(other), servertest.Invitation("dana@acme.com"))
+	body := servertest.Acceptance(first)
 	body["email"] = "omar@acme.com"
 	is(t, "accept with an address", w.Client().Do("POST", "/v1/auth/accept-invite", body), 400, "validation")
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite?email=omar@acme.com", acceptance(first))
-	if w.status(one) != "accepted" || w.status(two) != "pending" {
-		t.Errorf("the invites are %s and %s", w.status(one), w.status(two))
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite?email=omar@acme.com", servertest.Acceptance(first))
+	if w.InviteStatus(one) != "accepted" || w.InviteStatus(two) != "pending" {
+		t.Errorf("the invites are %s and %s", w.InviteStatus(one), w.InviteStatus(two))
 	}
-	if a := noa.Must(200, "GET", invites(other)+"/summary", nil); a.At("data", "pending_count") != 1. {
+	if a := noa.Must(200, "GET", servertest.Invites(other)+"/summary", nil); a.At("data", "pending_count") != 1. {
 		t.Errorf("another Account's invite of the address: %s", a.Raw)
 	}
 }
 
 func singleWinner(t *testing.T, w world) {
-	_, token := w.invite("dana@acme.com")
-	got := parallel(50, func() string { return outcome(w.Client().Do("POST", "/v1/auth/accept-invite", acceptance(token))) })
+	_, token := w.Invite("dana@acme.com")
+	got := servertest.AtOnce(50, func() string {
+		return servertest.Outcome(w.anyone().accept(token))
+	})
 	if got["ok"] != 1 || got["invites.already_accepted"]+got["server.busy"] != 49 {
 		t.Errorf("accepts: %v", got)
 	}
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
 	reset := w.MailedToken("alex@acme.com")
-	got = parallel(50, func() string {
-		return outcome(w.Client().Do("POST", "/v1/auth/reset-password", m{"token": reset, "password": "Another-Horse-8"}))
+	got = servertest.AtOnce(50, func() string {
+		return servertest.Outcome(w.anyone().reset(reset, "Another-Horse-8"))
 	})
 	if got["ok"] != 1 || got["auth.link_used"]+got["server.busy"] != 49 {
 		t.Errorf("resets: %v", got)
 	}
-	w.Client().Must(201, "POST", "/v1/auth/register", m{"email": "new@acme.com", "password": servertest.Password, "first_name": "N", "last_name": "N",
-		"account_name": "New", "application_name": "New"})
+	w.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("new@acme.com"))
 	verify := w.MailedToken("new@acme.com")
-	got = parallel(50, func() string { return outcome(w.Client().Do("POST", "/v1/auth/verify-email", m{"token": verify})) })
+	got = servertest.AtOnce(50, func() string {
+		return servertest.Outcome(w.anyone().verify(verify))
+	})
 	if got["ok"] != 1 || got["auth.link_used"] != 49 {
 		t.Errorf("verifications: %v", got)
 	}
 }
 
 func prefetch(t *testing.T, w world) {
-	inviteID, token := w.invite("dana@acme.com")
+	inviteID, token := w.Invite("dana@acme.com")
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
 	reset := w.MailedToken("alex@acme.com")
 	for _, method := range []string{"GET", "HEAD"} {
@@ -253,9 +254,9 @@ func prefetch(t *testing.T, w world) {
 			}
 		}
 	}
-	if w.status(inviteID) != "pending" {
+	if w.InviteStatus(inviteID) != "pending" {
 		t.Error("a look at the page used the link")
 	}
-	w.Client().Must(200, "POST", "/v1/auth/accept-invite", acceptance(token))
+	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	w.Client().Must(200, "POST", "/v1/auth/reset-password", m{"token": reset, "password": "Another-Horse-8"})
 }
