@@ -2,6 +2,7 @@ package invite
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,7 +39,8 @@ func TestListIsASliceOfTheWhole(t *testing.T) {
 								t.Fatal(err)
 							}
 							if fmt.Sprint(ids(got)) != fmt.Sprint(ids(want)) || info.ItemCount != count {
-								t.Fatalf("status=%q %+v: %v of %d, want %v of %d", status, r, ids(got), info.ItemCount, ids(want), count)
+								t.Fatalf("status=%q %+v: %v of %d, want %v of %d",
+									status, r, ids(got), info.ItemCount, ids(want), count)
 							}
 						}
 					}
@@ -52,14 +54,18 @@ func TestListIsASliceOfTheWhole(t *testing.T) {
 func whole(all []Invite, r page.Request, status Status) ([]Invite, int) {
 	var found []Invite
 	for _, i := range all {
-		name := text.Fold(i.FirstName + " " + i.LastName)
-		if (status == "" || i.Status == status) && (strings.Contains(i.Email, text.Fold(r.Q)) || strings.Contains(name, text.Fold(r.Q))) {
+		q, name := text.Fold(r.Q), text.Fold(i.FirstName+" "+i.LastName)
+		if (status == "" || i.Status == status) && (strings.Contains(i.Email, q) || strings.Contains(name, q)) {
 			found = append(found, i)
 		}
 	}
 	slices.SortFunc(found, func(a, b Invite) int {
-		key := map[string]int{"created_at": a.CreatedAt.Compare(b.CreatedAt), "expires_at": a.ExpiresAt.Compare(b.ExpiresAt),
-			"email": cmp.Compare(a.Email, b.Email), "name": cmp.Compare(text.Fold(a.FirstName+" "+a.LastName), text.Fold(b.FirstName+" "+b.LastName))}[r.SortBy]
+		key := map[string]int{
+			"created_at": a.CreatedAt.Compare(b.CreatedAt),
+			"expires_at": a.ExpiresAt.Compare(b.ExpiresAt),
+			"email":      cmp.Compare(a.Email, b.Email),
+			"name":       cmp.Compare(text.Fold(a.FirstName+" "+a.LastName), text.Fold(b.FirstName+" "+b.LastName)),
+		}[r.SortBy]
 		order := cmp.Or(key, cmp.Compare(a.ID.String(), b.ID.String()))
 		if r.Desc {
 			order = -order
@@ -77,35 +83,23 @@ func ids(list []Invite) []string {
 	return names
 }
 
-// someInvites writes 50 invites of one Account and a few of another's, with many
-// equal names and instants, and gives the Account's as a list shows them.
+// someInvites writes 50 invites of one Account and as many of another, with many
+// equal names and instants, and gives the last Account's as a list shows them.
 func someInvites(t *testing.T, db *database.DB) []Invite {
 	t.Helper()
-	now := db.Now()
 	var all []Invite
 	err := database.Do(t.Context(), db, func(tx *database.Tx) error {
 		for range 2 {
-			account := id.New[id.ID](now)
-			if _, err := tx.Exec(t.Context(), `INSERT INTO account (id, name, settings, plan, version, created_at, updated_at)
-				VALUES ($1, 'Acme', '{}', 'free', 1, $2, $2)`, account, now); err != nil {
+			account, err := anAccount(t.Context(), tx)
+			if err != nil {
 				return err
 			}
 			all = all[:0]
 			for k := range 50 {
-				made := now.Add(-time.Duration(k/4) * 24 * time.Hour)
-				i := Invite{ID: id.New[id.ID](made), AccountID: account, Email: fmt.Sprintf("%c%d@%s.test", 'a'+k%5, k, []string{"acme", "globex", "a_b"}[k%3]),
-					FirstName: []string{"Dana", "Omar", "Zoë"}[k%3], LastName: []string{"Cole", "Müller"}[k%2], CreatedAt: made,
-					ExpiresAt: made.Add(time.Duration(24+k%3*96) * time.Hour)}
-				stored := []Status{Pending, Pending, Accepted, Expired, Revoked}[k%5]
-				d := Draft{Email: i.Email, FirstName: i.FirstName, LastName: i.LastName}
-				if _, err := tx.Exec(t.Context(), insertInvite, i.ID, account, i.Email, i.FirstName, i.LastName, d.folded(), d.searched(),
-					fmt.Sprint(account, k), account, i.CreatedAt, i.ExpiresAt); err != nil {
+				i, err := likeOthers(t.Context(), tx, account, k)
+				if err != nil {
 					return err
 				}
-				if _, err := tx.Exec(t.Context(), `UPDATE user_invite SET status = $1 WHERE id = $2`, string(stored), i.ID); err != nil {
-					return err
-				}
-				i.Status = stored.at(now, i.ExpiresAt)
 				all = append(all, i)
 			}
 		}
@@ -115,4 +109,25 @@ func someInvites(t *testing.T, db *database.DB) []Invite {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// likeOthers writes the k-th invite of an Account, which has much in common with
+// others.
+func likeOthers(ctx context.Context, tx *database.Tx, account id.ID, k int) (Invite, error) {
+	made := tx.Now.Add(-time.Duration(k/4) * 24 * time.Hour)
+	i := Invite{
+		ID: id.New[id.ID](made), AccountID: account,
+		Email:     fmt.Sprintf("%c%d@%s.test", 'a'+k%5, k, []string{"acme", "globex", "a_b"}[k%3]),
+		FirstName: []string{"Dana", "Omar", "Zoë"}[k%3], LastName: []string{"Cole", "Müller"}[k%2],
+		CreatedAt: made, ExpiresAt: made.Add(time.Duration(24+k%3*96) * time.Hour),
+	}
+	d := Draft{Email: i.Email, FirstName: i.FirstName, LastName: i.LastName}
+	if _, err := tx.Exec(ctx, insertInvite, i.ID, account, i.Email, i.FirstName, i.LastName, d.folded(), d.searched(),
+		fmt.Sprint(account, k), account, i.CreatedAt, i.ExpiresAt); err != nil {
+		return i, err
+	}
+	stored := []Status{Pending, Pending, Accepted, Expired, Revoked}[k%5]
+	i.Status = stored.at(tx.Now, i.ExpiresAt)
+	_, err := tx.Exec(ctx, `UPDATE user_invite SET status = $1 WHERE id = $2`, string(stored), i.ID)
+	return i, err
 }
