@@ -182,6 +182,20 @@ func TestOnlyRoomsHoldSQL(t *testing.T) {
 	}
 }
 
+// TestHandlersOpenNoTransaction: a handler calls one use case, which is one
+// transaction.
+func TestHandlersOpenNoTransaction(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if a := areaOf(p.room()); a < 0 || areas[a].name != "api" {
+			continue
+		}
+		if slices.Contains(p.Imports, module+"/internal/platform/database") {
+			t.Errorf("%s imports database", p.room())
+		}
+	}
+}
+
 // TestSettingsAreRead: only config's structs are filled from the environment.
 func TestSettingsAreReadByConfig(t *testing.T) {
 	for _, p := range packages(t) {

@@ -129,3 +129,22 @@ func at(n ast.Node) string {
 	}
 	return fmt.Sprintf("%s:%d", p.Filename, p.Line)
 }
+
+// inTests reports whether a test of a folder holds a piece of text.
+func inTests(t *testing.T, dir, piece string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(raw), piece) {
+			return true
+		}
+	}
+	return false
+}

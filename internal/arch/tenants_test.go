@@ -16,18 +16,17 @@ import (
 // the Account: a piece of the statement, and what narrows it instead.
 var acrossTenants = []exception{
 	{"account", "FROM account a JOIN account_slug s ON s.account_id = a.id WHERE a.id = $1", "the Account itself, by its id"},
-	{"account", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
-	{"application", "WHERE p.id = $1", "finds the Account of an Application; the caller checks the membership there"},
+	{"portaluser", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
 	{"signup", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
 	{"signup", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
 	{"signup", "WHERE id = $3 AND status = 'pending'", "the sign-up just found by its address"},
-	{"signup", "DELETE FROM registration WHERE", "sweeps sign-ups by age, or by the address that became a user"},
+	{"signup", "DELETE FROM registration WHERE expires_at <= $1", "sweeps sign-ups by age"},
 	{"invite", "WHERE token_hash = $1", "a link's token names its invite"},
 	{"invite", "WHERE id = $1 AND token_hash = $2", "the mail's own invite and link"},
 	{"invite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
 	{"invite", "SELECT count(*) FROM user_invite…", "followed by filter, which begins with the Account"},
 	{"invite", "SELECT id AS on_page FROM user_invite…", "followed by filter, which begins with the Account"},
-	{"audit", "SELECT max(created_at) FROM audit_event", "one instant, for the doctor's look at the clock"},
+	{"event", "SELECT max(created_at) FROM audit_event", "one instant, for the doctor's look at the clock"},
 	{"session", "WHERE refresh_hash = $", "a refresh token names its session"},
 	{"session", "WHERE u.token_hash = $1", "a used refresh token names its session"},
 	{"session", "WHERE id = $2", "the session just claimed by its token"},
@@ -118,6 +117,9 @@ func TestStatementsNameTheAccount(t *testing.T) {
 	needed := map[int]bool{}
 	checked := 0
 	for _, p := range packages(t) {
+		if slices.Contains(helpers, p.room()) {
+			continue // looks at what the server under test has stored
+		}
 		for q, where := range statements(p) {
 			var touched []string
 			for _, m := range sqlText.FindAllStringSubmatch(q, -1) {

@@ -18,11 +18,13 @@ import (
 	"golang.org/x/term"
 
 	"canopy.dev/canopy/internal/config"
-	"canopy.dev/canopy/internal/events/audit"
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/signingkey"
+	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
 )
@@ -38,34 +40,20 @@ type bootstrapCmd struct {
 
 // Run makes the Account and prints ids and slugs as JSON.
 func (v *bootstrapCmd) Run(ctx context.Context, e *environment) error {
-	p := signup.Params{}
-	for _, f := range []struct {
-		flag, in string
-		rule     func(string) (string, string)
-		to       *string
-	}{
-		{"--email", v.Email, text.Email, &p.Email}, {"--account", v.Account, text.Name, &p.AccountName},
-		{"--application", v.Application, text.Name, &p.ApplicationName},
-		{"--first-name", v.FirstName, text.Name, &p.FirstName}, {"--last-name", v.LastName, text.Name, &p.LastName},
-	} {
-		kept, broken := f.rule(f.in)
-		if broken != "" {
-			return errors.New(f.flag + " " + broken)
-		}
-		*f.to = kept
-	}
 	password, err := e.password(v.PasswordFile)
 	if err != nil {
 		return err
 	}
-	kept, broken := text.PortalPassword(password)
-	if broken != "" {
-		return errors.New("the password " + broken)
+	p := signup.Params{
+		Email: v.Email, Password: password, FirstName: v.FirstName, LastName: v.LastName,
+		AccountName: v.Account, ApplicationName: v.Application,
 	}
-	p.Password = kept
+	for _, problem := range text.Normalize(&p) {
+		return errors.New(asFlag(problem))
+	}
 	return e.withServer(ctx, func(s *server.Server) error {
-		r, err := s.Registrations.Bootstrap(ctx, p)
-		if errors.Is(err, signup.ErrLinkUsed) {
+		r, err := s.Signups.Bootstrap(ctx, principal.System(), p)
+		if errors.Is(err, portaluser.ErrLinkUsed) {
 			return errors.New("--email: this address is already a portal user's")
 		}
 		if err != nil {
@@ -79,6 +67,18 @@ func (v *bootstrapCmd) Run(ctx context.Context, e *environment) error {
 		fmt.Fprintln(e.Stdout, string(out))
 		return err
 	})
+}
+
+// asFlag words a problem with a field as one with the flag that it came from.
+func asFlag(problem string) string {
+	field, rule, _ := strings.Cut(problem, " ")
+	switch field {
+	case "password":
+		return "the password " + rule
+	case "account_name", "application_name":
+		field = strings.TrimSuffix(field, "_name")
+	}
+	return "--" + strings.ReplaceAll(field, "_", "-") + " " + rule
 }
 
 func (e *environment) password(path string) (string, error) {
@@ -250,7 +250,7 @@ func clockOff(ctx context.Context, db *database.DB) (time.Duration, error) {
 	if off > 5*time.Second {
 		return off, fmt.Errorf("this machine's clock and the database's are %s apart", off)
 	}
-	newest, err := audit.Newest(ctx, db)
+	newest, err := event.Newest(ctx, db)
 	if err == nil && newest.After(now.Add(5*time.Second)) {
 		err = fmt.Errorf("the newest record is of %s, which is still to come: the clock is or was wrong", newest.Format(time.RFC3339))
 	}

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
@@ -65,7 +67,7 @@ func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *s
 		if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
 			return err
 		}
-		_, err := s.Registrations.Bootstrap(ctx, signup.Params{Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
+		_, err := s.Signups.Bootstrap(ctx, principal.System(), signup.Params{Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
 			AccountName: "Acme Realty", ApplicationName: "Lease Desk"})
 		if err != nil {
 			return err
@@ -103,7 +105,7 @@ func (v *openapiCmd) Run(e *environment) error {
 	if v.Surface == "public" {
 		return errors.New("--surface: the public API is not built yet; portal and all are")
 	}
-	doc, err := server.Document(e.Version)
+	doc, err := server.Document(wire.About{Version: e.Version, ServerURL: e.settings.PublicURL})
 	if err != nil {
 		return err
 	}

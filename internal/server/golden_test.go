@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the files of api/ anew")
 // of the API is seen in review.
 func TestPublishedFiles(t *testing.T) {
 	t.Parallel()
-	document, err := server.Document("dev")
+	document, err := server.Document(wire.About{Version: "dev", ServerURL: "http://localhost:8080"})
 	if err != nil {
 		t.Fatal(err)
 	}

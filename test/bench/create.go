@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
@@ -74,14 +73,10 @@ func createBare(ctx context.Context, o options, engine database.Engine) (float64
 		return 0, nil, err
 	}
 	defer db.Close()
-	var caller principal.Principal
-	err = database.Do(ctx, db, func(tx *database.Tx) error {
-		var account, user id.ID
-		if err := tx.QueryRow(ctx, `SELECT account_id, user_id FROM account_member`).Scan(&account, &user); err != nil {
-			return err
-		}
-		caller = principal.Principal{ID: user, AccountID: account, Label: owner}
-		return nil
+	var caller principal.User
+	err = database.View(ctx, db, func(tx *database.Tx) error {
+		caller.Label = owner
+		return tx.QueryRow(ctx, `SELECT account_id, user_id FROM account_member`).Scan(&caller.Account.ID, &caller.UserID)
 	})
 	if err != nil {
 		return 0, nil, err
@@ -97,9 +92,8 @@ func createBare(ctx context.Context, o options, engine database.Engine) (float64
 	limits := ratelimit.New(db, nil)
 	queue := &mailqueue.Queue{Outbox: outbox.Queue{Box: box, Lane: mailqueue.Lane}, Limits: limits}
 	s := &invite.Service{DB: db, Limits: limits, Mail: queue, Life: 168 * time.Hour}
-	ctx = principal.With(ctx, principal.Call{Principal: caller})
 	return load(ctx, o.clients, o.duration, func(ctx context.Context, k int) error {
-		_, err := s.Create(ctx, invite.Draft{Email: address(k), FirstName: "Dana", LastName: "Cole"})
+		_, err := s.Create(ctx, caller, caller.Account, invite.Draft{Email: address(k), FirstName: "Dana", LastName: "Cole"})
 		return err
 	})
 }

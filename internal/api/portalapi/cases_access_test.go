@@ -33,7 +33,7 @@ func (w world) walkGET(t *testing.T, inviteID string, callers ...*client) string
 	t.Helper()
 	var all strings.Builder
 	paths := []string{"/openapi.json", "/docs", "/metrics", "/app/login", "/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/"}
-	for _, r := range w.Router.Routes() {
+	for _, r := range w.Router.Operations() {
 		if r.Method == "GET" {
 			paths = append(paths, strings.NewReplacer("{accountSlug}", w.Slug, "{id}", inviteID).Replace(r.Path))
 		}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
@@ -76,8 +75,8 @@ func purposeMatrix(t *testing.T, w world) {
 		if kind != "refresh" {
 			is(t, kind+" token as refresh cookie", w.Client().Do("POST", "/v1/auth/refresh", m{}, "Cookie", "canopy_refresh="+url.QueryEscape(token)), 401, "")
 		}
-		for _, r := range w.Router.Routes() {
-			if r.Access == wire.Public || kind == "access" || kind == "pre-auth" && r.ID == "selectApplication" {
+		for _, r := range w.Router.Operations() {
+			if len(r.Callers) == 0 || kind == "access" || kind == "pre-auth" && r.ID == "selectApplication" {
 				continue
 			}
 			c := w.Client()

@@ -11,7 +11,7 @@ import (
 )
 
 func TestEveryCodeIsProduced(t *testing.T) {
-	servertest.EveryCode(t, servertest.AreaCodes("portalapi"), provocations)
+	servertest.EveryCode(t, servertest.DoorCodes("portalapi"), provocations)
 }
 
 // invited makes an invite and gives its id and token.
@@ -41,10 +41,6 @@ func refresher(p provoker) (c *client, cookie string) {
 }
 
 var provocations = map[string]servertest.Provocation{
-	"precondition.malformed": func(_ *testing.T, p provoker) answer {
-		c, account := p.Owner()
-		return c.Do("PATCH", account, m{"name": "B"}, "If-Match", "*")
-	},
 	"version_conflict": func(_ *testing.T, p provoker) answer {
 		c, account := p.Owner()
 		return c.Do("PATCH", account, m{"name": "B"}, "If-Match", "7")

@@ -3,14 +3,11 @@ package portalapi
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"canopy.dev/canopy/internal/foundation/fault"
-	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -18,268 +15,208 @@ import (
 	"canopy.dev/canopy/internal/portal/portaluser"
 )
 
-type inviteBody struct {
-	Email     string `json:"email"`
-	FirstName string `json:"first_name"`
-	LastName  string `json:"last_name"`
+// Invites serves user invites, to those who invite and to those invited.
+type Invites struct{ Invites *invite.Service }
+
+// UserInvite is the contract's nine fields.
+type UserInvite struct {
+	ID        invite.ID     `json:"id"         doc:"The invite's id. It opens nothing."`
+	Email     string        `json:"email"      doc:"Where it went." format:"email" example:"dana@acme.example"`
+	FirstName string        `json:"first_name" doc:"First name." example:"Dana"`
+	LastName  string        `json:"last_name"  doc:"Last name." example:"Cole"`
+	Name      string        `json:"name"       doc:"First and last name." example:"Dana Cole"`
+	Status    invite.Status `json:"status"     doc:"Where it stands."`
+	ExpiresAt time.Time     `json:"expires_at" doc:"When the link stops working."`
+	InvitedBy portaluser.ID `json:"invited_by" doc:"The user who invited."`
+	CreatedAt time.Time     `json:"created_at" doc:"When it was made."`
 }
 
-// Check implements wire.Checked.
-func (b *inviteBody) Check(p *fault.Problems) {
-	keep(p, "email", &b.Email, text.Email)
-	keepNames(p, &b.FirstName, &b.LastName)
+func viewInvite(i invite.Invite) UserInvite {
+	return UserInvite{
+		ID: i.ID, Email: i.Email, FirstName: i.FirstName, LastName: i.LastName, Name: i.Name(),
+		Status: i.Status, ExpiresAt: i.ExpiresAt, InvitedBy: i.InvitedBy, CreatedAt: i.CreatedAt,
+	}
 }
 
-// inviteView is the contract's nine fields.
-type inviteView struct {
-	ID        id.ID         `json:"id"`
-	Email     string        `json:"email"`
-	FirstName string        `json:"first_name"`
-	LastName  string        `json:"last_name"`
-	Name      string        `json:"name"`
-	Status    invite.Status `json:"status"`
-	ExpiresAt time.Time     `json:"expires_at"`
-	InvitedBy id.ID         `json:"invited_by"`
-	CreatedAt time.Time     `json:"created_at"`
+// userInviteWithMail adds how the mail fares.
+type userInviteWithMail struct {
+	UserInvite
+	Delivery   invite.Delivery `json:"delivery"     doc:"How the newest mail fares."`
+	LastSentAt *time.Time      `json:"last_sent_at" doc:"When a mail was sent last; null before that."`
+	SendCount  int             `json:"send_count"   doc:"How many mails were asked for." example:"1"`
 }
 
-func viewInvite(i invite.Invite) inviteView {
-	return inviteView{i.ID, i.Email, i.FirstName, i.LastName, i.Name(), i.Status, i.ExpiresAt, i.InvitedBy, i.CreatedAt}
-}
-
-// inviteRow adds how the mail fares.
-type inviteRow struct {
-	ID         id.ID           `json:"id"`
-	Email      string          `json:"email"`
-	FirstName  string          `json:"first_name"`
-	LastName   string          `json:"last_name"`
-	Name       string          `json:"name"`
-	Status     invite.Status   `json:"status"`
-	ExpiresAt  time.Time       `json:"expires_at"`
-	InvitedBy  id.ID           `json:"invited_by"`
-	CreatedAt  time.Time       `json:"created_at"`
-	Delivery   invite.Delivery `json:"delivery"`
-	LastSentAt *time.Time      `json:"last_sent_at"`
-	SendCount  int             `json:"send_count"`
-}
-
-func viewRow(i invite.Invite) inviteRow {
-	return inviteRow{i.ID, i.Email, i.FirstName, i.LastName, i.Name(), i.Status, i.ExpiresAt, i.InvitedBy, i.CreatedAt, i.Delivery, i.LastSentAt, i.SendCount}
+func viewInviteWithMail(i invite.Invite) userInviteWithMail {
+	return userInviteWithMail{viewInvite(i), i.Delivery, i.LastSentAt, i.SendCount}
 }
 
 type inviteCounts struct {
-	TotalInvites  int `json:"total_invites"`
-	PendingCount  int `json:"pending_count"`
-	AcceptedCount int `json:"accepted_count"`
-	ExpiredCount  int `json:"expired_count"`
-	RevokedCount  int `json:"revoked_count"`
+	TotalInvites  int `json:"total_invites"  doc:"All invites of the Account." example:"7"`
+	PendingCount  int `json:"pending_count"  doc:"Those that can be accepted." example:"2"`
+	AcceptedCount int `json:"accepted_count" doc:"Those that were." example:"3"`
+	ExpiredCount  int `json:"expired_count"  doc:"Those that grew too old." example:"1"`
+	RevokedCount  int `json:"revoked_count"  doc:"Those that were withdrawn." example:"1"`
 }
 
-type bulkBody struct {
-	Invites []any `json:"invites" nullable:"false"`
+const maxBulkInvites = 200
+
+type bulkInvites struct {
+	Invites wire.Rows[invite.Draft] `json:"invites" nullable:"false" doc:"1 to 200 rows; each is done by itself." minItems:"1" maxItems:"200"`
 }
 
-// Check implements wire.Checked.
-func (b *bulkBody) Check(p *fault.Problems) {
-	if n := len(b.Invites); n < 1 || n > 200 {
-		p.Add("invites", "must hold 1 to 200 rows")
+// Rules implements text.Ruled.
+func (b *bulkInvites) Rules(f *text.Fields) {
+	f.Check("invites", len(b.Invites) >= 1 && len(b.Invites) <= maxBulkInvites, "must hold 1 to 200 rows")
+}
+
+// invitePreview is what the holder of a token may see.
+type invitePreview struct {
+	Email        string        `json:"email"         doc:"Where the invite went." format:"email" example:"dana@acme.example"`
+	Intent       invite.Intent `json:"intent"        doc:"activate: names and a new password are wanted. add_to_app: the address has a user, whose password is."`
+	FirstName    string        `json:"first_name"    doc:"As the inviter wrote it." example:"Dana"`
+	LastName     string        `json:"last_name"     doc:"As the inviter wrote it." example:"Cole"`
+	AppName      string        `json:"app_name"      doc:"Name of the Account that invites." example:"Acme Realty"`
+	InviterEmail *string       `json:"inviter_email" doc:"Who invited; null once the inviter has left." example:"alex@acme.example"`
+}
+
+var (
+	inviteID     = wire.PathID[invite.ID]("id", "The invite's id.", invite.ErrNotFound)
+	invitePaging = wire.Paged(invite.Sorts)
+	inviteStatus = wire.QueryEnum("status", "Only invites that stand there.",
+		invite.Pending, invite.Accepted, invite.Revoked, invite.Expired)
+)
+
+// Routes registers the resource.
+func (h *Invites) Routes(rt *wire.Router) {
+	g := rt.InAccount("/user-invites", tagInvites)
+	refused := []*fault.Error{
+		invite.ErrAlreadyMember, invite.ErrMemberDeactivated, invite.ErrAlreadyPending, fault.RateLimited,
 	}
+	one := []wire.Parameter{inviteID}
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, ID: "createUserInvite", Summary: "Invite a colleague",
+		About: "Mails a link that makes the person an admin of the Account. No answer ever shows its token.",
+		Needs: permission.UserInvite, Idempotent: true, Status: http.StatusCreated, Faults: refused,
+		Writes: []wire.EventType{invite.Created},
+	}, h.create)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/bulk-create", ID: "bulkCreateUserInvites", Summary: "Invite many colleagues",
+		About: "Each row is done by itself; 207 says that some were not.",
+		Needs: permission.UserInvite, Idempotent: true, Body: wire.BodyRows,
+		Status: http.StatusOK, Also: []int{http.StatusMultiStatus}, Faults: refused,
+		Writes: []wire.EventType{invite.Created},
+	}, h.createMany)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodGet, ID: "listUserInvites", Summary: "List invites",
+		About: "One page of the Account's invites, with how their mails fare.",
+		Needs: permission.UserView, Params: []wire.Parameter{inviteStatus, invitePaging}, Status: http.StatusOK,
+	}, h.list)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodGet, Path: "/summary", ID: "userInvitesSummary", Summary: "Count invites",
+		About: "How many invites stand where.",
+		Needs: permission.UserView, Status: http.StatusOK,
+	}, h.summary)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodGet, Path: "/{id}", ID: "getUserInvite", Summary: "Read an invite",
+		About: "An invite of the Account, with how its mail fares.",
+		Needs: permission.UserView, Params: one, Status: http.StatusOK,
+	}, h.get)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/{id}/resend", ID: "resendUserInvite", Summary: "Send a new link",
+		About: "The earlier link is dead at once. At most once in five minutes.",
+		Needs: permission.UserInvite, Params: one, Status: http.StatusOK,
+		Faults: []*fault.Error{invite.ErrNotPending, invite.ErrCooldown, fault.RateLimited},
+		Writes: []wire.EventType{invite.Resent},
+	}, h.resend)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodDelete, Path: "/{id}", ID: "revokeUserInvite", Summary: "Withdraw an invite",
+		About: "The link is dead at once.",
+		Needs: permission.UserInvite, Params: one, Status: http.StatusNoContent,
+		Faults: []*fault.Error{invite.ErrNotPending}, Writes: []wire.EventType{invite.Withdrawn},
+	}, h.revoke)
+	h.inviteeRoutes(rt)
 }
 
-type bulkSummary struct {
-	Total     int `json:"total"`
-	Succeeded int `json:"succeeded"`
-	Failed    int `json:"failed"`
+func (h *Invites) inviteeRoutes(rt *wire.Router) {
+	g := rt.Public("/v1/auth", tagInvites)
+	perLink := []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}
+	dead := []*fault.Error{invite.ErrNotFound, invite.ErrExpired, invite.ErrRevoked, invite.ErrAlreadyAccepted}
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/invite-info", ID: "inviteInfo", Summary: "Preview an invite by its token",
+		About:  "Changes nothing, any number of times.",
+		Limits: perLink, Status: http.StatusOK, Faults: dead,
+	}, h.info)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/accept-invite", ID: "acceptInvite", Summary: "Accept an invite by its token",
+		About: "Makes the person an admin of the Account. It signs nobody in. " +
+			"A refusal leaves the invite as it is.",
+		Limits: perLink, Status: http.StatusOK,
+		Faults: append([]*fault.Error{
+			portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy,
+		}, dead...),
+		Writes: []wire.EventType{
+			invite.WasAccepted, invite.MemberAdded, invite.AcceptFailed,
+			portaluser.Registered, portaluser.SignInFailed, portaluser.SignInLocked,
+		},
+	}, h.accept)
 }
 
-type bulkError struct {
-	Code    string   `json:"code"`
-	Message string   `json:"message"`
-	Details []string `json:"details,omitempty"`
-	Data    any      `json:"data,omitempty"`
+func (h *Invites) create(
+	ctx context.Context, _ *wire.Call, by principal.User, in invite.Draft,
+) (wire.Data[UserInvite], error) {
+	inv, err := h.Invites.Create(ctx, by, by.Account, in)
+	return wire.Of(viewInvite(inv), err)
 }
 
-type bulkResult struct {
-	Index  int            `json:"index"`
-	Status string         `json:"status"`
-	Code   int            `json:"code"`
-	Data   *inviteView    `json:"data,omitempty"`
-	Input  jsontext.Value `json:"input,omitempty"`
-	Error  *bulkError     `json:"error,omitempty"`
+func (h *Invites) createMany(
+	ctx context.Context, c *wire.Call, by principal.User, in bulkInvites,
+) (wire.Bulk[UserInvite], error) {
+	return wire.EachRow(c, in.Invites, func(d invite.Draft) (UserInvite, error) {
+		inv, err := h.Invites.Create(ctx, by, by.Account, d)
+		return viewInvite(inv), err
+	})
 }
 
-type bulkAnswer struct {
-	Summary bulkSummary  `json:"summary"`
-	Results []bulkResult `json:"results"`
+func (h *Invites) list(
+	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+) (wire.Page[userInviteWithMail], error) {
+	list, info, err := h.Invites.List(ctx, by.Account, invitePaging.Of(c), inviteStatus.Of(c))
+	return wire.PageOf(list, info, err, viewInviteWithMail)
 }
 
-// HTTPStatus is 207 once a row has failed.
-func (a bulkAnswer) HTTPStatus() int {
-	if a.Summary.Failed > 0 {
-		return http.StatusMultiStatus
-	}
-	return http.StatusOK
+func (h *Invites) summary(
+	ctx context.Context, _ *wire.Call, by principal.User, _ wire.None,
+) (wire.Data[inviteCounts], error) {
+	n, err := h.Invites.Summary(ctx, by.Account)
+	return wire.Of(inviteCounts{n.Total, n.Pending, n.Accepted, n.Expired, n.Revoked}, err)
 }
 
-type previewView struct {
-	Email        string        `json:"email"`
-	Intent       invite.Intent `json:"intent"`
-	FirstName    string        `json:"first_name"`
-	LastName     string        `json:"last_name"`
-	AppName      string        `json:"app_name"`
-	InviterEmail *string       `json:"inviter_email"`
+func (h *Invites) get(
+	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+) (wire.Data[userInviteWithMail], error) {
+	inv, err := h.Invites.Get(ctx, by.Account, inviteID.Of(c))
+	return wire.Of(viewInviteWithMail(inv), err)
 }
 
-type acceptBody struct {
-	Token     string `json:"token"`
-	FirstName string `json:"first_name"`
-	LastName  string `json:"last_name"`
-	Password  string `json:"password"`
+func (h *Invites) resend(
+	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+) (wire.Data[wire.Message], error) {
+	return wire.Say("Invite resent", h.Invites.Resend(ctx, by, by.Account, inviteID.Of(c)))
 }
 
-// Check implements wire.Checked. Whether the password must be a good new one
-// depends on the invite; that rule is the room's.
-func (b *acceptBody) Check(p *fault.Problems) {
-	keepNames(p, &b.FirstName, &b.LastName)
-	keep(p, "password", &b.Password, text.PresentPassword)
+func (h *Invites) revoke(ctx context.Context, c *wire.Call, by principal.User, _ wire.None) (wire.Empty, error) {
+	return wire.Empty{}, h.Invites.Revoke(ctx, by.Actor, by.Account, inviteID.Of(c))
 }
 
-func (d *Door) inviteRoutes(rt *wire.Router) {
-	const base = prefix + "/user-invites"
-	create := []*fault.Error{invite.ErrAlreadyMember, invite.ErrMemberDeactivated, invite.ErrAlreadyPending, fault.RateLimited}
-	token := []*fault.Error{invite.ErrNotFound, invite.ErrExpired, invite.ErrRevoked, invite.ErrAlreadyAccepted}
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base, ID: "createUserInvite", Summary: "Invite a colleague", Status: 201, Access: wire.User,
-		Idempotent: true, Faults: create}, d.createInvite)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base + "/bulk-create", ID: "bulkCreateUserInvites", Summary: "Invite many", Status: 200, Also: []int{http.StatusMultiStatus},
-		Access: wire.User, Idempotent: true, Large: true, Faults: create}, d.createInvites)
-	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: base, ID: "listUserInvites", Summary: "List invites", Status: 200, Access: wire.User,
-		Query: append([]wire.Param{{Name: "status", Doc: "pending, accepted, revoked or expired"}}, wire.PageParams...)}, d.invites)
-	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: base + "/summary", ID: "userInvitesSummary", Summary: "Count invites", Status: 200,
-		Access: wire.User}, d.inviteSummary)
-	wire.Handle(rt, wire.Route{Method: http.MethodGet, Path: base + "/{id}", ID: "getUserInvite", Summary: "Read an invite", Status: 200,
-		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound}}, d.invite)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: base + "/{id}/resend", ID: "resendUserInvite", Summary: "Send a new link", Status: 200,
-		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound, invite.ErrNotPending, invite.ErrCooldown, fault.RateLimited}}, d.resendInvite)
-	wire.Handle(rt, wire.Route{Method: http.MethodDelete, Path: base + "/{id}", ID: "revokeUserInvite", Summary: "Withdraw an invite", Status: 204,
-		Access: wire.User, Faults: []*fault.Error{invite.ErrNotFound, invite.ErrNotPending}}, d.revokeInvite)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/invite-info", ID: "inviteInfo", Summary: "Preview an invite by its token",
-		Status: 200, PerIP: string(ratelimit.Link), Faults: token}, d.inviteInfo)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/accept-invite", ID: "acceptInvite", Summary: "Accept an invite by its token",
-		Status: 200, PerIP: string(ratelimit.Link),
-		Faults: append([]*fault.Error{portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy}, token...)}, d.acceptInvite)
+func (h *Invites) info(
+	ctx context.Context, _ *wire.Call, _ principal.Actor, in tokenBody,
+) (wire.Data[invitePreview], error) {
+	p, err := h.Invites.Preview(ctx, in.Token)
+	return wire.Of(invitePreview{p.Email, p.Intent, p.FirstName, p.LastName, p.AccountName, p.InviterEmail}, err)
 }
 
-func (d *Door) createInvite(ctx context.Context, _ *wire.Call, in inviteBody) (wire.Data[inviteView], error) {
-	inv, err := d.Invites.Create(ctx, invite.Draft{Email: in.Email, FirstName: in.FirstName, LastName: in.LastName})
-	if err != nil {
-		return wire.Data[inviteView]{}, err
-	}
-	return wire.Data[inviteView]{Data: viewInvite(inv)}, nil
-}
-
-func (d *Door) createInvites(ctx context.Context, c *wire.Call, in bulkBody) (bulkAnswer, error) {
-	answer := bulkAnswer{Summary: bulkSummary{Total: len(in.Invites)}, Results: []bulkResult{}}
-	for i, row := range in.Invites {
-		raw, err := json.Marshal(row)
-		if err != nil {
-			return answer, err
-		}
-		body, err := wire.DecodeRow[inviteBody](c, raw)
-		var inv invite.Invite
-		if err == nil {
-			inv, err = d.Invites.Create(ctx, invite.Draft{Email: body.Email, FirstName: body.FirstName, LastName: body.LastName})
-		}
-		f := fault.As(err)
-		switch {
-		case err == nil:
-			v := viewInvite(inv)
-			answer.Summary.Succeeded++
-			answer.Results = append(answer.Results, bulkResult{Index: i, Status: "success", Code: http.StatusCreated, Data: &v})
-		case f == nil:
-			// Rows that are stored stay stored; the rest of the batch can be sent
-			// again, and the stored ones will answer invites.already_pending.
-			return answer, err
-		default:
-			answer.Summary.Failed++
-			answer.Results = append(answer.Results, bulkResult{Index: i, Status: "error", Code: wire.Status(f), Input: withoutSecrets(row),
-				Error: &bulkError{f.Code, f.Message, f.Details, f.Data}})
-		}
-	}
-	return answer, nil
-}
-
-// withoutSecrets repeats a row without what may be a password.
-func withoutSecrets(row any) jsontext.Value {
-	if object, ok := row.(map[string]any); ok {
-		clean := map[string]any{}
-		for name, v := range object {
-			if slices.Contains([]string{"email", "first_name", "last_name"}, name) {
-				clean[name] = v
-			}
-		}
-		row = clean
-	}
-	raw, err := wire.Encode(row)
-	if err != nil {
-		return nil
-	}
-	return raw
-}
-
-func (d *Door) invites(ctx context.Context, c *wire.Call, _ wire.None) (out wire.Paged[inviteRow], err error) {
-	var p fault.Problems
-	r := c.Page(&p, true, "created_at", "expires_at", "email", "name")
-	status := c.OneOf(&p, "status", string(invite.Pending), string(invite.Accepted), string(invite.Revoked), string(invite.Expired))
-	if err := p.Err(); err != nil {
-		return out, err
-	}
-	list, info, err := d.Invites.List(ctx, r, invite.Status(status))
-	out = wire.Paged[inviteRow]{Items: []inviteRow{}, Pagination: info}
-	for _, i := range list {
-		out.Items = append(out.Items, viewRow(i))
-	}
-	return out, err
-}
-
-func (d *Door) inviteSummary(ctx context.Context, _ *wire.Call, _ wire.None) (wire.Data[inviteCounts], error) {
-	n, err := d.Invites.Summary(ctx)
-	return wire.Data[inviteCounts]{Data: inviteCounts{n.Total, n.Pending, n.Accepted, n.Expired, n.Revoked}}, err
-}
-
-func (d *Door) invite(ctx context.Context, c *wire.Call, _ wire.None) (out wire.Data[inviteRow], err error) {
-	inviteID, err := wire.PathID(c, "id", invite.ErrNotFound)
-	if err != nil {
-		return out, err
-	}
-	inv, err := d.Invites.Get(ctx, inviteID)
-	return wire.Data[inviteRow]{Data: viewRow(inv)}, err
-}
-
-func (d *Door) resendInvite(ctx context.Context, c *wire.Call, _ emptyBody) (out wire.Data[wire.Message], err error) {
-	inviteID, err := wire.PathID(c, "id", invite.ErrNotFound)
-	if err != nil {
-		return out, err
-	}
-	if err := d.Invites.Resend(ctx, inviteID); err != nil {
-		return out, err
-	}
-	return wire.Say("Invite resent"), nil
-}
-
-func (d *Door) revokeInvite(ctx context.Context, c *wire.Call, _ wire.None) (out wire.Empty, err error) {
-	inviteID, err := wire.PathID(c, "id", invite.ErrNotFound)
-	if err != nil {
-		return out, err
-	}
-	return out, d.Invites.Revoke(ctx, inviteID)
-}
-
-func (d *Door) inviteInfo(ctx context.Context, c *wire.Call, in tokenBody) (wire.Data[previewView], error) {
-	v, err := d.Invites.Preview(ctx, in.Token)
-	return wire.Data[previewView]{Data: previewView{v.Email, v.Intent, v.FirstName, v.LastName, v.AccountName, v.InviterEmail}}, err
-}
-
-func (d *Door) acceptInvite(ctx context.Context, c *wire.Call, in acceptBody) (wire.Data[wire.Message], error) {
-	return wire.Say("Invite accepted"), d.Invites.Accept(ctx, invite.Acceptance{Token: in.Token, FirstName: in.FirstName,
-		LastName: in.LastName, Password: in.Password})
+func (h *Invites) accept(
+	ctx context.Context, _ *wire.Call, by principal.Actor, in invite.Acceptance,
+) (wire.Data[wire.Message], error) {
+	return wire.Say("Invite accepted", h.Invites.Accept(ctx, by, in))
 }

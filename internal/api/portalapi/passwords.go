@@ -5,54 +5,64 @@ import (
 	"net/http"
 
 	"canopy.dev/canopy/internal/foundation/fault"
-	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/portal/recovery"
+	"canopy.dev/canopy/internal/portal/session"
 )
 
-type resetBody struct {
-	Token    string `json:"token"`
-	Password string `json:"password"`
+// Passwords serves forgotten and changed passwords.
+type Passwords struct {
+	Recovery   *recovery.Service
+	Background *Background
 }
 
-// Check implements wire.Checked.
-func (b *resetBody) Check(p *fault.Problems) { keep(p, "password", &b.Password, text.PortalPassword) }
-
-type changeBody struct {
-	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
+// Routes registers the resource.
+func (h *Passwords) Routes(rt *wire.Router) {
+	g := rt.Public("/v1/auth", tagPassword)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/forgot-password", ID: "forgotPassword", Summary: "Ask for a reset link",
+		About:  "Mails a link that works for one hour. The answer is the same for every address.",
+		Limits: []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
+		Status: http.StatusOK, Writes: []wire.EventType{recovery.Requested},
+	}, h.forgot)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword", Summary: "Set a new password with a reset link",
+		About:  "Ends all sessions of the person and opens none.",
+		Limits: []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}, Status: http.StatusOK,
+		Faults: []*fault.Error{portaluser.ErrLinkNotFound, portaluser.ErrLinkExpired, portaluser.ErrLinkUsed, fault.Busy},
+		Writes: []wire.EventType{recovery.Reset, session.AllRevoked},
+	}, h.reset)
+	wire.Handle(rt.Users("/v1/auth", tagPassword), wire.Route{
+		Method: http.MethodPost, Path: "/change-password", ID: "changePassword", Summary: "Change one's password",
+		About:  "Ends all other sessions of the caller; this one goes on.",
+		Status: http.StatusOK,
+		Faults: []*fault.Error{
+			portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, portaluser.ErrNotFound, fault.Busy,
+		},
+		Writes: []wire.EventType{recovery.Changed, session.AllRevoked, portaluser.SignInFailed, portaluser.SignInLocked},
+	}, h.change)
 }
 
-// Check implements wire.Checked.
-func (b *changeBody) Check(p *fault.Problems) {
-	keep(p, "current_password", &b.CurrentPassword, text.PresentPassword)
-	keep(p, "new_password", &b.NewPassword, text.PortalPassword)
+func (h *Passwords) forgot(
+	ctx context.Context, _ *wire.Call, by principal.Actor, in emailBody,
+) (wire.Data[wire.Message], error) {
+	h.Background.Go(ctx, "forgot-password", func(ctx context.Context) error {
+		return h.Recovery.Forgot(ctx, by, in.Email)
+	})
+	return wire.Say("If an account exists for this address, a reset link has been sent", nil)
 }
 
-func (d *Door) passwordRoutes(rt *wire.Router) {
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/forgot-password", ID: "forgotPassword", Summary: "Ask for a reset link",
-		Status: 200, Faults: []*fault.Error{fault.RateLimited}}, d.forgot)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/reset-password", ID: "resetPassword", Summary: "Set a new password with a reset link",
-		Status: 200, PerIP: string(ratelimit.Link), Faults: append([]*fault.Error{fault.Busy}, linkFaults...)}, d.reset)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/change-password", ID: "changePassword", Summary: "Change one's password",
-		Status: 200, Access: wire.User, Faults: []*fault.Error{portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy}}, d.change)
+func (h *Passwords) reset(
+	ctx context.Context, _ *wire.Call, by principal.Actor, in recovery.NewPassword,
+) (wire.Data[wire.Message], error) {
+	return wire.Say("Password reset", h.Recovery.Reset(ctx, by, in))
 }
 
-func (d *Door) forgot(ctx context.Context, c *wire.Call, in emailBody) (wire.Data[wire.Message], error) {
-	if err := d.Limits.Take(ctx, ratelimit.Recover, c.IP+" "+in.Email); err != nil {
-		return wire.Data[wire.Message]{}, err
-	}
-	d.later(ctx, "forgot-password", func(ctx context.Context) error { return d.Passwords.Forgot(ctx, in.Email) })
-	return wire.Say("If an account exists for this address, a reset link has been sent"), nil
-}
-
-func (d *Door) reset(ctx context.Context, c *wire.Call, in resetBody) (wire.Data[wire.Message], error) {
-	err := d.Passwords.Reset(ctx, in.Token, in.Password)
-	return wire.Say("Password reset"), err
-}
-
-func (d *Door) change(ctx context.Context, _ *wire.Call, in changeBody) (wire.Data[wire.Message], error) {
-	err := d.Passwords.Change(ctx, in.CurrentPassword, in.NewPassword)
-	return wire.Say("Password changed"), err
+func (h *Passwords) change(
+	ctx context.Context, _ *wire.Call, by principal.User, in recovery.PasswordChange,
+) (wire.Data[wire.Message], error) {
+	return wire.Say("Password changed", h.Recovery.Change(ctx, by, in))
 }

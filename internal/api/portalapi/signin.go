@@ -2,171 +2,174 @@ package portalapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
-	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/session"
+	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 )
 
-type loginBody struct {
-	Email              string `json:"email"`
-	Password           string `json:"password"`
-	IncludePermissions bool   `json:"include_permissions,omitempty"`
+// SignIn serves the opening and renewing of sessions.
+type SignIn struct{ Sessions *session.Service }
+
+// refreshCookie keeps the refresh token in the browser.
+var refreshCookie = wire.Cookie{
+	Name: "canopy_refresh", Path: "/v1/auth", About: "The refresh token of a session; refresh renews it with each use.",
 }
 
-// Check implements wire.Checked.
-func (b *loginBody) Check(p *fault.Problems) {
-	keep(p, "email", &b.Email, text.Email)
-	keep(p, "password", &b.Password, text.PresentPassword)
+// selection is the Account and Application to enter. What is not an id names
+// nothing, like an unknown one.
+type selection struct {
+	AccountID     string `json:"account_id"     doc:"One of the Accounts that login offered."  format:"uuid"`
+	ApplicationID string `json:"application_id" doc:"One of the Applications of that Account." format:"uuid"`
 }
 
-type selectBody struct {
-	AccountID     string `json:"account_id"`
-	ApplicationID string `json:"application_id"`
+// target is the Application to switch to.
+type target struct {
+	ApplicationID string `json:"application_id" doc:"An Application of any Account in which the caller is active." format:"uuid"`
 }
-
-type switchBody struct {
-	ApplicationID string `json:"application_id"`
-}
-
-type logoutBody struct {
-	RevokeAll bool `json:"revoke_all,omitempty"`
-}
-
-type emptyBody struct{}
 
 // tokens is the answer that carries a fresh access token.
 type tokens struct {
-	AccessToken            string   `json:"access_token"`
-	TokenType              string   `json:"token_type"`
-	ExpiresIn              int      `json:"expires_in"`
-	User                   userView `json:"user"`
-	DefaultEnvironmentSlug string   `json:"default_environment_slug"`
+	AccessToken            string `json:"access_token" doc:"For the Authorization header." example:"eyJhbGciOiJSUzI1NiIs…"`
+	TokenType              string `json:"token_type"   doc:"Always Bearer." example:"Bearer"`
+	ExpiresIn              int    `json:"expires_in"   doc:"Seconds that the token lives." example:"900"`
+	User                   User   `json:"user"         doc:"Who is signed in."`
+	DefaultEnvironmentSlug string `json:"default_environment_slug" doc:"The Application's default Environment." example:"development"`
 }
 
 // signedIn is the answer of login: bound, or with a choice to make.
 type signedIn struct {
-	RequiresAccountSelection     bool              `json:"requires_account_selection"`
-	RequiresApplicationSelection bool              `json:"requires_application_selection"`
-	AccessToken                  string            `json:"access_token"`
-	TokenType                    string            `json:"token_type"`
-	ExpiresIn                    int               `json:"expires_in"`
-	User                         userView          `json:"user"`
-	Account                      *accountChoice    `json:"account,omitempty"`
-	Accounts                     []accountChoice   `json:"accounts,omitempty"`
-	Applications                 []applicationView `json:"applications,omitempty"`
-	DefaultEnvironmentSlug       string            `json:"default_environment_slug,omitempty"`
+	RequiresAccountSelection     bool               `json:"requires_account_selection"     doc:"The person has several Accounts; see accounts." example:"false"`
+	RequiresApplicationSelection bool               `json:"requires_application_selection" doc:"The Account has several Applications; see applications." example:"false"`
+	AccessToken                  string             `json:"access_token" doc:"An access token, or a pre-auth token when a choice is required." example:"eyJhbGciOiJSUzI1NiIs…"`
+	TokenType                    string             `json:"token_type"   doc:"Bearer or preauth." enum:"Bearer,preauth"`
+	ExpiresIn                    int                `json:"expires_in"   doc:"Seconds that the token lives." example:"900"`
+	User                         User               `json:"user"         doc:"Who signed in."`
+	Account                      *accountChoice     `json:"account,omitempty"      doc:"The Account, when there is just one."`
+	Accounts                     []accountChoice    `json:"accounts,omitempty"     doc:"The Accounts to choose from, by name."`
+	Applications                 []namedApplication `json:"applications,omitempty" doc:"The Applications to choose from, the oldest first."`
+	DefaultEnvironmentSlug       string             `json:"default_environment_slug,omitempty" doc:"The Application's default Environment." example:"development"`
 }
 
-const refreshCookie = "canopy_refresh"
-
-func (d *Door) signInRoutes(rt *wire.Router) {
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/login", ID: "login", Summary: "Sign in", Status: 200, Cookie: true,
-		Faults: []*fault.Error{portaluser.ErrInvalidCredentials, session.ErrEmailNotVerified, portaluser.ErrLocked, session.ErrNoActiveAccount,
-			portaluser.ErrTooManyAttempts, fault.Busy}}, d.login)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/select-application", ID: "selectApplication", Summary: "Choose an Application",
-		Status: 200, Access: wire.PreAuth, Cookie: true, Faults: []*fault.Error{application.ErrNotFound}}, d.selectApplication)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/switch-application", ID: "switchApplication", Summary: "Switch the Application",
-		Status: 200, Access: wire.User, Cookie: true, Faults: []*fault.Error{application.ErrNotFound}}, d.switchApplication)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/refresh", ID: "refresh", Summary: "Renew the access token", Status: 200, Cookie: true,
-		Faults: []*fault.Error{signingkey.ErrInvalidToken, session.ErrRevoked, session.ErrConflict}}, d.refresh)
-	wire.Handle(rt, wire.Route{Method: http.MethodPost, Path: "/v1/auth/logout", ID: "logout", Summary: "Sign out", Status: 200,
-		Access: wire.User, Cookie: true}, d.logout)
+// Routes registers the resource.
+func (h *SignIn) Routes(rt *wire.Router) {
+	public := rt.Public("/v1/auth", tagSignIn)
+	wire.Handle(public, wire.Route{
+		Method: http.MethodPost, Path: "/login", ID: "login", Summary: "Sign in",
+		About:  "Opens a session, or answers a pre-auth token and the choices for select-application.",
+		Cookie: refreshCookie, Status: http.StatusOK,
+		Faults: []*fault.Error{
+			portaluser.ErrInvalidCredentials, session.ErrEmailNotVerified, portaluser.ErrLocked, session.ErrNoActiveAccount,
+			portaluser.ErrTooManyAttempts, fault.Busy,
+		},
+		Writes: []wire.EventType{session.SignedIn, portaluser.SignInFailed, portaluser.SignInLocked},
+	}, h.login)
+	wire.Handle(public, wire.Route{
+		Method: http.MethodPost, Path: "/refresh", ID: "refresh", Summary: "Renew the access token",
+		About:  "Reads the cookie and sets a new one: each refresh token works once.",
+		Cookie: refreshCookie, CookieAuth: true, Status: http.StatusOK,
+		Faults: []*fault.Error{signingkey.ErrInvalidToken, session.ErrRevoked, session.ErrConflict},
+		Writes: []wire.EventType{session.Refreshed, session.ReuseDetected},
+	}, h.refresh)
+	wire.Handle(rt.PreAuth("/v1/auth", tagSignIn), wire.Route{
+		Method: http.MethodPost, Path: "/select-application", ID: "selectApplication", Summary: "Choose an Application",
+		About:  "Spends the pre-auth token of a login on one of the choices it offered.",
+		Cookie: refreshCookie, Status: http.StatusOK, Faults: []*fault.Error{application.ErrNotFound},
+		Writes: []wire.EventType{session.SignedIn},
+	}, h.choose)
+	wire.Handle(rt.Users("/v1/auth", tagSignIn), wire.Route{
+		Method: http.MethodPost, Path: "/switch-application", ID: "switchApplication", Summary: "Switch the Application",
+		About:  "Binds the session to another Application, of any Account in which the caller is active.",
+		Cookie: refreshCookie, Status: http.StatusOK,
+		Faults: []*fault.Error{application.ErrNotFound, session.ErrConflict}, Writes: []wire.EventType{session.Switched},
+	}, h.change)
 }
 
-func (d *Door) login(ctx context.Context, c *wire.Call, in loginBody) (wire.Data[signedIn], error) {
-	s, err := d.Sessions.Login(ctx, in.Email, in.Password, in.IncludePermissions)
+func (h *SignIn) login(
+	ctx context.Context, c *wire.Call, by principal.Actor, in session.Credentials,
+) (wire.Data[signedIn], error) {
+	s, err := h.Sessions.Login(ctx, by, in)
 	if err != nil {
 		return wire.Data[signedIn]{}, err
 	}
-	u := s.User
-	v := signedIn{User: userView{u.ID, u.Email, u.FirstName, u.LastName}}
-	switch first := choiceView(s.Choices[0], false); {
+	v := signedIn{User: viewUser(s.User), AccessToken: s.PreAuthToken, TokenType: "preauth", ExpiresIn: 300}
+	first := viewChoice(s.Choices[0])
+	switch {
 	case s.Bound != nil:
-		t := d.bind(c, s.Bound)
-		v.AccessToken, v.TokenType, v.ExpiresIn, v.DefaultEnvironmentSlug = t.AccessToken, t.TokenType, t.ExpiresIn, t.DefaultEnvironmentSlug
+		t := bound(c, s.Bound)
+		v.AccessToken, v.TokenType, v.ExpiresIn = t.AccessToken, t.TokenType, t.ExpiresIn
+		v.DefaultEnvironmentSlug = t.DefaultEnvironmentSlug
 		v.Account = &first
-		return wire.Data[signedIn]{Data: v}, nil
 	case len(s.Choices) == 1:
-		v.RequiresApplicationSelection, v.Applications = true, first.Applications
-		v.Account = &first
+		v.RequiresApplicationSelection = true
+		v.Account, v.Applications = &first, first.Applications
 	default:
 		v.RequiresAccountSelection = true
 		for _, choice := range s.Choices {
-			v.Accounts = append(v.Accounts, choiceView(choice, false))
+			v.Accounts = append(v.Accounts, viewChoice(choice))
 		}
 	}
-	v.AccessToken, v.TokenType, v.ExpiresIn = s.PreAuthToken, "preauth", 300
-	return wire.Data[signedIn]{Data: v}, nil
+	return wire.Of(v, nil)
 }
 
-// bind sets the cookie and makes the token answer.
-func (d *Door) bind(c *wire.Call, b *session.Bound) tokens {
-	age := b.RefreshUntil.Sub(d.DB.Now())
-	c.SetCookie(&http.Cookie{Name: refreshCookie, Value: b.Refresh.Reveal(), Path: "/v1/auth", MaxAge: int((age + time.Second/2) / time.Second), HttpOnly: true,
-		SameSite: http.SameSiteStrictMode, Secure: d.SecureCookies})
-	return tokens{b.AccessToken, "Bearer", int(b.ExpiresIn / time.Second), userView{b.User.ID, b.User.Email, b.User.FirstName, b.User.LastName},
-		b.Application.DefaultEnvironmentSlug}
+// bound sets the cookie and makes the token answer.
+func bound(c *wire.Call, b *session.Bound) tokens {
+	c.SetCookie(b.Refresh.Reveal(), b.RefreshLife)
+	return tokens{
+		AccessToken: b.AccessToken, TokenType: "Bearer", ExpiresIn: int(b.ExpiresIn / time.Second),
+		User: viewUser(b.User), DefaultEnvironmentSlug: b.Application.DefaultEnvironmentSlug,
+	}
 }
 
-func (d *Door) clearCookie(c *wire.Call) {
-	c.SetCookie(&http.Cookie{Name: refreshCookie, Path: "/v1/auth", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: d.SecureCookies})
+func boundOr(c *wire.Call, b *session.Bound, err error) (wire.Data[tokens], error) {
+	if err != nil {
+		return wire.Data[tokens]{}, err
+	}
+	return wire.Of(bound(c, b), nil)
 }
 
-func (d *Door) selectApplication(ctx context.Context, c *wire.Call, in selectBody) (out wire.Data[tokens], err error) {
-	accountID, err1 := id.Parse[id.ID](in.AccountID)
-	applicationID, err2 := id.Parse[id.ID](in.ApplicationID)
+func (h *SignIn) choose(
+	ctx context.Context, c *wire.Call, by principal.PreAuth, in selection,
+) (wire.Data[tokens], error) {
+	accountID, err1 := id.Parse[account.ID](in.AccountID)
+	applicationID, err2 := id.Parse[application.ID](in.ApplicationID)
 	if err1 != nil || err2 != nil {
-		return out, application.ErrNotFound
+		return wire.Data[tokens]{}, application.ErrNotFound
 	}
-	b, err := d.Sessions.Select(ctx, accountID, applicationID)
-	if err != nil {
-		return out, err
-	}
-	return wire.Data[tokens]{Data: d.bind(c, b)}, nil
+	b, err := h.Sessions.Select(ctx, by, accountID, applicationID)
+	return boundOr(c, b, err)
 }
 
-func (d *Door) switchApplication(ctx context.Context, c *wire.Call, in switchBody) (out wire.Data[tokens], err error) {
-	applicationID, err := id.Parse[id.ID](in.ApplicationID)
+func (h *SignIn) change(ctx context.Context, c *wire.Call, by principal.User, in target) (wire.Data[tokens], error) {
+	applicationID, err := id.Parse[application.ID](in.ApplicationID)
 	if err != nil {
-		return out, application.ErrNotFound
+		return wire.Data[tokens]{}, application.ErrNotFound
 	}
-	b, err := d.Sessions.Switch(ctx, applicationID)
-	if err != nil {
-		return out, err
-	}
-	return wire.Data[tokens]{Data: d.bind(c, b)}, nil
+	b, err := h.Sessions.Switch(ctx, by, applicationID)
+	return boundOr(c, b, err)
 }
 
-func (d *Door) refresh(ctx context.Context, c *wire.Call, _ emptyBody) (out wire.Data[tokens], err error) {
-	token := c.Cookie(refreshCookie)
+func (h *SignIn) refresh(
+	ctx context.Context, c *wire.Call, by principal.Actor, _ wire.None,
+) (wire.Data[tokens], error) {
+	token := c.Cookie()
 	if strings.TrimSpace(token) == "" {
-		return out, signingkey.ErrInvalidToken.WithCookieCleared()
+		c.ClearCookie()
+		return wire.Data[tokens]{}, signingkey.ErrInvalidToken
 	}
-	b, err := d.Sessions.Refresh(ctx, token)
-	if err != nil {
-		return out, err
+	b, err := h.Sessions.Refresh(ctx, by, token)
+	if errors.Is(err, signingkey.ErrInvalidToken) || errors.Is(err, session.ErrRevoked) {
+		c.ClearCookie() // the token in it will never work again
 	}
-	return wire.Data[tokens]{Data: d.bind(c, b)}, nil
-}
-
-type revoked struct {
-	RevokedCount int `json:"revoked_count"`
-}
-
-func (d *Door) logout(ctx context.Context, c *wire.Call, in logoutBody) (out wire.Data[revoked], err error) {
-	n, err := d.Sessions.Logout(ctx, in.RevokeAll)
-	if err != nil {
-		return out, err
-	}
-	d.clearCookie(c)
-	return wire.Data[revoked]{Data: revoked{n}}, nil
+	return boundOr(c, b, err)
 }

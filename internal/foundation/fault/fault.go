@@ -44,7 +44,6 @@ type Error struct {
 	Data       any           // extra facts, where the contract says so
 	RetryAfter time.Duration // 0: no Retry-After header
 	Quota      *Quota        // the limit that was hit, if any
-	Clear      bool          // the refresh cookie is to be cleared with this answer
 	cause      error
 }
 
@@ -95,9 +94,6 @@ func (e *Error) WithQuota(q Quota) *Error {
 	return &c
 }
 
-// WithCookieCleared copies e so that its answer also clears the refresh cookie.
-func (e *Error) WithCookieCleared() *Error { c := *e; c.Clear = true; return &c }
-
 // As finds the fault in err's chain; nil when there is none.
 func As(err error) *Error {
 	var e *Error
@@ -114,6 +110,13 @@ var (
 	Down        = New(Unavailable, "server.unavailable", "The server can't answer at the moment, try again shortly").WithRetryAfter(time.Second)
 	Unknown     = New(Internal, "server.internal", "Something went wrong on our side")
 	RateLimited = New(TooMany, "rate_limit.exceeded", "Too many requests, try again later")
+
+	// PermissionDenied is for a caller whose credential is good and whose right is
+	// missing.
+	PermissionDenied = New(Forbidden, "auth.permission_denied", "You are not allowed to do this")
+	// VersionConflict is for a conditional change of an object that has changed
+	// since it was read; its data is the object as it is now.
+	VersionConflict = New(Conflict, "version_conflict", "The resource was changed since you read it")
 )
 
 // Problems gathers what is wrong with one request, so that every problem is

@@ -1,12 +1,25 @@
 // Package principal holds the words for who is calling. It decides nothing: the
-// rooms that keep users, identities and keys make principals, everything above
-// reads them.
+// rooms that keep users, identities and keys make principals from credentials,
+// the router hands them to use cases, and events name them.
 package principal
 
 import (
-	"context"
-
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/scope"
+)
+
+type (
+	user    struct{}
+	session struct{}
+	preAuth struct{}
+)
+
+// The ids of portal users and of what they sign in with, one type each.
+type (
+	UserID    = id.Of[user]
+	SessionID = id.Of[session]
+	PreAuthID = id.Of[preAuth]
 )
 
 // Kind is the sort of a caller, as it stands in token claims and audit rows.
@@ -14,54 +27,87 @@ type Kind string
 
 // The kinds of caller.
 const (
-	User      Kind = "user"      // a portal user, signed in
-	Identity  Kind = "identity"  // an end user of the customer's product
-	APIKey    Kind = "api_key"   // a program
-	SCIM      Kind = "scim"      // a directory
-	Platform  Kind = "platform"  // the operator of the install
-	System    Kind = "system"    // Canopy's own background work
-	Anonymous Kind = "anonymous" // no credential
-	PreAuth   Kind = "preauth"   // a portal user who has yet to choose an Account
+	KindUser      Kind = "user"      // a portal user, signed in
+	KindIdentity  Kind = "identity"  // an end user of the customer's product
+	KindAPIKey    Kind = "api_key"   // a program
+	KindSCIM      Kind = "scim"      // a directory
+	KindPlatform  Kind = "platform"  // the operator of the install
+	KindSystem    Kind = "system"    // Canopy's own background work
+	KindAnonymous Kind = "anonymous" // no credential
+	KindPreAuth   Kind = "preauth"   // a portal user who has yet to choose an Account
 )
 
-// Principal is the caller of one request. Fields that don't apply are zero.
-type Principal struct {
-	Kind            Kind
-	ID              id.ID // of the user, identity or key
-	Label           string
-	SessionID       id.ID
-	AccountID       id.ID
-	AccountSlug     string
-	AccountRole     string // "owner" or "admin", for users
-	ApplicationID   id.ID
-	ApplicationSlug string
-}
-
-// Call is what audit rows and limits know of a request beside its principal.
-type Call struct {
-	Principal Principal
-	RequestID string
-	IP        string
+// Request is what audit rows and limits know of the request that somebody acts
+// by. It is zero for background work.
+type Request struct {
+	ID        string // X-Request-Id, the correlation id of audit rows
+	IP        string // of the client
 	UserAgent string
 }
 
-type key struct{}
-
-// With puts the call into a context, for the rooms' audit rows.
-func With(ctx context.Context, c Call) context.Context { return context.WithValue(ctx, key{}, c) }
-
-// From is the call of ctx; background work has none and is System.
-func From(ctx context.Context) Call {
-	if c, ok := ctx.Value(key{}).(Call); ok {
-		return c
-	}
-	return Call{Principal: Principal{Kind: System}}
+// Actor is who acts, and by which request: what an audit row says of it. ID and
+// Label are zero for background work and for callers without a credential.
+type Actor struct {
+	Kind    Kind
+	ID      id.ID
+	Label   string // an e-mail address or a name, as it is now
+	Request Request
 }
 
-// As is ctx with p as the caller of the same request, for what a person does by
-// presenting a mailed token.
-func As(ctx context.Context, p Principal) context.Context {
-	c := From(ctx)
-	c.Principal = p
-	return With(ctx, c)
+// System is Canopy's own background work.
+func System() Actor { return Actor{Kind: KindSystem} }
+
+// AsUser is the actor of the same request who has turned out to be a portal user,
+// by presenting a mailed token or a password.
+func (a Actor) AsUser(userID UserID, email string) Actor {
+	a.Kind, a.ID, a.Label = KindUser, userID.Any(), email
+	return a
 }
+
+// Principal is a caller whose credential was found good: a User or a PreAuth.
+// API keys and identities join with their areas.
+type Principal interface {
+	// Who is the caller as audit rows name it, without the request.
+	Who() Actor
+	// Holds reports whether the caller holds a right.
+	Holds(k permission.Key) bool
+}
+
+// User is a portal user with a live session, bound to one Account and Application.
+type User struct {
+	Actor
+	UserID      UserID
+	SessionID   SessionID
+	Role        permission.AccountRole // in Account
+	Account     scope.Account
+	Application scope.Application
+}
+
+// Who implements Principal.
+func (u User) Who() Actor { return u.Actor }
+
+// Holds implements Principal: a user holds what the role in the Account does.
+func (u User) Holds(k permission.Key) bool { return u.Role.Holds(k) }
+
+// PreAuth is a portal user whose password was right and who has yet to choose an
+// Account; nothing else is granted.
+type PreAuth struct {
+	Actor
+	UserID UserID
+	ID     PreAuthID
+}
+
+// Who implements Principal.
+func (p PreAuth) Who() Actor { return p.Actor }
+
+// Holds implements Principal: no right at all.
+func (PreAuth) Holds(permission.Key) bool { return false }
+
+// Other is a caller with a good credential of a kind that has no routes here.
+type Other struct{ Actor }
+
+// Who implements Principal.
+func (o Other) Who() Actor { return o.Actor }
+
+// Holds implements Principal: no right at all.
+func (Other) Holds(permission.Key) bool { return false }

@@ -85,7 +85,7 @@ var domainProfile = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), i
 // upper-case letter, a lower-case letter, a digit and a special character. The
 // kept form is NFC, so that every keyboard spells the same password.
 func PortalPassword(s string) (kept, broken string) {
-	s, broken = PresentPassword(s)
+	s, broken = CurrentPassword(s)
 	if broken != "" || utf8.RuneCountInString(s) < 8 {
 		return "", "must be 8 to 128 characters, without control characters"
 	}
@@ -108,9 +108,9 @@ func PortalPassword(s string) (kept, broken string) {
 	return s, ""
 }
 
-// PresentPassword is the rule for a password that is only compared: 1 to 128
+// CurrentPassword is the rule for a password that is only compared: 1 to 128
 // characters. The kept form is NFC, as for PortalPassword.
-func PresentPassword(s string) (kept, broken string) {
+func CurrentPassword(s string) (kept, broken string) {
 	if !utf8.ValidString(s) {
 		return "", "must be UTF-8"
 	}

@@ -60,6 +60,12 @@ func Read[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error
 	return run(ctx, &Tx{DB: db}, db.read, opts, fn)
 }
 
+// View is Read for work that gathers its results itself.
+func View(ctx context.Context, db *DB, fn func(*Tx) error) error {
+	_, err := Read(ctx, db, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+	return err
+}
+
 func run[T any](
 	ctx context.Context, tx *Tx, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) (T, error),
 ) (T, error) {

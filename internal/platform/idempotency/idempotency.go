@@ -30,37 +30,46 @@ type Store struct {
 
 // Begin implements wire.Idempotency. The primary key decides between two first
 // calls.
-func (s *Store) Begin(ctx context.Context, scope, bodyHash, key string) (*wire.Kept, error) {
-	return database.Write(ctx, s.DB, func(tx *database.Tx) (*wire.Kept, error) {
-		if _, err := tx.Exec(ctx, `DELETE FROM idempotency WHERE key = $1 AND (created_at <= $2 OR answer IS NULL AND created_at <= $3)`,
-			scope, tx.Now.Add(-keep), tx.Now.Add(-abandoned)); err != nil {
-			return nil, err
-		}
-		n, err := tx.Exec(ctx, `INSERT INTO idempotency (key, body_hash, status, answer, created_at) VALUES ($1, $2, 0, NULL, $3)
-			ON CONFLICT (key) DO NOTHING`, scope, bodyHash, tx.Now)
-		if err != nil || n == 1 {
-			return nil, err
-		}
-		var hash string
-		var sealed []byte
-		err = tx.QueryRow(ctx, `SELECT body_hash, answer FROM idempotency WHERE key = $1`, scope).Scan(&hash, &sealed)
-		switch {
-		case errors.Is(err, database.ErrNoRows): // forgotten between the two statements
-			return nil, wire.ErrInProgress
-		case err != nil:
-			return nil, err
-		case hash != bodyHash:
-			return nil, wire.ErrKeyReused
-		case sealed == nil:
-			return nil, wire.ErrInProgress
-		}
-		plain, err := s.Box.Open(sealed, binding(scope, key))
+func (s *Store) Begin(ctx context.Context, scope, bodyHash, key string) (k wire.Kept, found bool, err error) {
+	err = database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM idempotency
+			WHERE key = $1 AND (created_at <= $2 OR answer IS NULL AND created_at <= $3)`,
+			scope, tx.Now.Add(-keep), tx.Now.Add(-abandoned))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		var k wire.Kept
-		return &k, json.Unmarshal(plain, &k)
+		n, err := tx.Exec(ctx, `INSERT INTO idempotency (key, body_hash, status, answer, created_at)
+			VALUES ($1, $2, 0, NULL, $3) ON CONFLICT (key) DO NOTHING`, scope, bodyHash, tx.Now)
+		if err != nil || n == 1 {
+			return err
+		}
+		k, err = s.kept(ctx, tx, scope, bodyHash, key)
+		found = err == nil
+		return err
 	})
+	return k, found, err
+}
+
+// kept reads the answer of an equal call.
+func (s *Store) kept(ctx context.Context, tx *database.Tx, scope, bodyHash, key string) (k wire.Kept, err error) {
+	var hash string
+	var sealed []byte
+	err = tx.QueryRow(ctx, `SELECT body_hash, answer FROM idempotency WHERE key = $1`, scope).Scan(&hash, &sealed)
+	switch {
+	case errors.Is(err, database.ErrNoRows): // forgotten between the two statements
+		return k, wire.ErrInProgress
+	case err != nil:
+		return k, err
+	case hash != bodyHash:
+		return k, wire.ErrKeyReused
+	case sealed == nil:
+		return k, wire.ErrInProgress
+	}
+	plain, err := s.Box.Open(sealed, binding(scope, key))
+	if err != nil {
+		return k, err
+	}
+	return k, json.Unmarshal(plain, &k)
 }
 
 func binding(scope, key string) string { return "idempotency:" + scope + ":" + secret.Hash(key) }
@@ -72,7 +81,8 @@ func (s *Store) Finish(ctx context.Context, scope, key string, k wire.Kept) erro
 		return err
 	}
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE idempotency SET status = $1, answer = $2 WHERE key = $3`, k.Status, s.Box.Seal(plain, binding(scope, key)), scope)
+		sealed := s.Box.Seal(plain, binding(scope, key))
+		_, err := tx.Exec(ctx, `UPDATE idempotency SET status = $1, answer = $2 WHERE key = $3`, k.Status, sealed, scope)
 		return err
 	})
 }

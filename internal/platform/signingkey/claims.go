@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 )
 
 // PreAuth is the TokenType of a token that only lets its bearer choose an
@@ -20,20 +22,20 @@ const PreAuth = "preauth"
 // Claims are what a token says (RFC 7519). Zero fields are left out. Times are
 // Unix seconds.
 type Claims struct {
-	Subject             id.ID    `json:"sub"`
-	Type                string   `json:"type"`
-	Issuer              string   `json:"iss"`
-	IssuedAt            int64    `json:"iat"`
-	ExpiresAt           int64    `json:"exp"`
-	ID                  id.ID    `json:"jti,omitzero"`
-	SessionID           id.ID    `json:"sid,omitzero"`
-	AccountID           id.ID    `json:"account_id,omitzero"`
-	AccountSlug         string   `json:"account_slug,omitzero"`
-	ApplicationID       id.ID    `json:"application_id,omitzero"`
-	ApplicationSlug     string   `json:"application_slug,omitzero"`
-	Permissions         []string `json:"permissions,omitzero"`
-	PermissionsOverflow bool     `json:"permissions_overflow,omitzero"`
-	TokenType           string   `json:"token_type,omitzero"`
+	Subject             id.ID               `json:"sub"`
+	Type                string              `json:"type"`
+	Issuer              string              `json:"iss"`
+	IssuedAt            int64               `json:"iat"`
+	ExpiresAt           int64               `json:"exp"`
+	ID                  id.ID               `json:"jti,omitzero"`
+	SessionID           principal.SessionID `json:"sid,omitzero"`
+	AccountID           scope.AccountID     `json:"account_id,omitzero"`
+	AccountSlug         string              `json:"account_slug,omitzero"`
+	ApplicationID       scope.ApplicationID `json:"application_id,omitzero"`
+	ApplicationSlug     string              `json:"application_slug,omitzero"`
+	Permissions         []string            `json:"permissions,omitzero"`
+	PermissionsOverflow bool                `json:"permissions_overflow,omitzero"`
+	TokenType           string              `json:"token_type,omitzero"`
 }
 
 const (

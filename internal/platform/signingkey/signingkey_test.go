@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -43,7 +44,7 @@ func ready(t *testing.T, db *database.DB) *Service {
 }
 
 func claims(now time.Time) Claims {
-	return Claims{Subject: id.New[id.ID](now), Type: "user", ID: id.New[id.ID](now), SessionID: id.New[id.ID](now),
+	return Claims{Subject: id.New[id.ID](now), Type: "user", ID: id.New[id.ID](now), SessionID: id.New[principal.SessionID](now),
 		IssuedAt: now.Unix(), ExpiresAt: now.Unix() + 900, AccountSlug: "acme-realty", Permissions: []string{"rbac.view_roles"}}
 }
 

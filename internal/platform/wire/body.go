@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/text"
 )
 
 // bodies keeps the JSON schema of each request type and holds bodies against it.
@@ -32,19 +33,39 @@ var setHuma = sync.OnceFunc(func() {
 
 func newBodies() bodies {
 	setHuma()
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	registry.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]())
-	return bodies{registry}
+	return bodies{newRegistry()}
 }
 
-// Checked is a request body with rules of its own, beyond names and types.
-type Checked interface {
-	// Check notes every broken rule and keeps the values in their stored form.
-	Check(p *fault.Problems)
+func newRegistry() huma.Registry {
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	registry.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]())
+	return registry
+}
+
+// register makes the schema of a request type now, so that a type Huma can't
+// describe fails the start and not a request. What tags say for the document is
+// taken out of it: values are judged by their Rules alone, in our words.
+func (b bodies) register(t reflect.Type) {
+	b.registry.Schema(t, true, "")
+	for _, s := range b.registry.Map() {
+		onlyTypes(s)
+	}
+}
+
+func onlyTypes(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	s.Enum, s.Pattern, s.Format = nil, "", ""
+	s.MinLength, s.MaxLength, s.MinItems, s.MaxItems = nil, nil, nil, nil
+	onlyTypes(s.Items)
+	for _, p := range s.Properties {
+		onlyTypes(p)
+	}
 }
 
 // Decode reads one JSON value into a T and lists every problem: unknown, missing
-// and mistyped fields, and what T's own Check finds. The error is
+// and mistyped fields, and what T's own Rules refuse. The error is
 // fault.Validation.
 func Decode[T any](b bodies, raw []byte) (T, error) {
 	var v T
@@ -66,10 +87,8 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 	// Fields of the right type are read even where others are wrong, so that
 	// their values are judged in the same answer.
 	_ = json.Unmarshal(mistypedRemoved(parsed, result.Errors), &v)
-	if c, ok := any(&v).(Checked); ok {
-		var more fault.Problems
-		c.Check(&more)
-		for _, m := range more {
+	if ruled, ok := any(&v).(text.Ruled); ok {
+		for _, m := range text.Normalize(ruled) {
 			field, _, _ := strings.Cut(m, " ")
 			if !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, field+" ") }) {
 				problems = append(problems, m)
@@ -179,5 +198,3 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	}
 	return raw, nil
 }
-
-var errMedia = errors.New("wire: not application/json")

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 )
@@ -32,37 +31,43 @@ func advice(k fault.Kind) string {
 	case fault.NotFound:
 		return "Check the names and ids; the thing is not there, or not for this caller."
 	case fault.Conflict:
-		return "Read the present state, then decide whether to try again."
+		return "Read the current state, then decide whether to try again."
 	case fault.Gone:
 		return "Ask for a new link; this one will never work again."
 	case fault.Unprocessable:
 		return "Use a new key for a new request."
 	case fault.TooMany, fault.Unavailable:
 		return "Repeat after the seconds in Retry-After."
+	case fault.Internal:
 	}
 	return "Repeat once; if it fails again, report it with the X-Request-Id of the answer."
 }
 
 // faults are all that an operation can answer: its own and those of the checks
 // before its handler.
-func (rt *Router) faults(e entry) []*fault.Error {
-	list := append(slices.Clone(e.Faults), fault.Unknown, fault.Down)
-	if e.in != reflect.TypeFor[None]() || len(e.Query) > 0 {
+func (op *operation) faults() []*fault.Error {
+	list := slices.Concat(op.Faults, op.access.faults, []*fault.Error{fault.Unknown, fault.Down})
+	if op.in != reflect.TypeFor[None]() || slices.ContainsFunc(op.params, func(p declaration) bool { return p.in == "query" }) {
 		list = append(list, fault.Validation)
 	}
-	if e.Access != Public {
-		list = append(list, rt.InvalidToken, ErrWrongPrincipal, ErrTwoCredentials)
+	for _, p := range op.params {
+		if p.missing != nil {
+			list = append(list, p.missing)
+		}
 	}
-	if strings.Contains(e.Path, "{accountSlug}") {
-		list = append(list, rt.AccountNotFound)
-	}
-	if e.PerIP != "" {
+	if len(op.Limits) > 0 {
 		list = append(list, fault.RateLimited)
 	}
-	if e.Cookie {
+	if op.Cookie.Name != "" {
 		list = append(list, ErrOriginRefused)
 	}
-	if e.Idempotent {
+	if op.Needs != "" {
+		list = append(list, fault.PermissionDenied)
+	}
+	if op.IfMatch {
+		list = append(list, ErrPrecondition)
+	}
+	if op.Idempotent {
 		list = append(list, ErrKeyReused, ErrInProgress)
 	}
 	slices.SortFunc(list, func(a, b *fault.Error) int { return cmp.Compare(a.Code, b.Code) })
@@ -73,13 +78,15 @@ func (rt *Router) faults(e entry) []*fault.Error {
 // code, gathered from what the routes declare.
 func (rt *Router) Errors() []ErrorCode {
 	all := map[string]ErrorCode{}
-	for _, e := range rt.routes {
-		for _, f := range rt.faults(e) {
+	for _, op := range rt.operations {
+		for _, f := range op.faults() {
 			entry, known := all[f.Code]
 			if !known {
-				entry = ErrorCode{Code: f.Code, Kind: f.Kind.String(), Status: statuses[f.Kind], Message: f.Message, Advice: advice(f.Kind)}
+				entry = ErrorCode{
+					Code: f.Code, Kind: f.Kind.String(), Status: statuses[f.Kind], Message: f.Message, Advice: advice(f.Kind),
+				}
 			}
-			entry.Operations = append(entry.Operations, e.ID)
+			entry.Operations = append(entry.Operations, op.ID)
 			all[f.Code] = entry
 		}
 	}

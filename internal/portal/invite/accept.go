@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"canopy.dev/canopy/internal/events/audit"
+	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/foundation/text"
@@ -26,24 +27,26 @@ func (s *Service) Preview(ctx context.Context, token string) (Preview, error) {
 		if err != nil {
 			return Preview{}, err
 		}
-		acc, err := account.Get(ctx, tx, inv.AccountID)
+		acc, err := account.Find(ctx, tx, inv.AccountID)
 		if err != nil {
 			return Preview{}, err
 		}
-		p := Preview{Email: inv.Email, FirstName: inv.FirstName, LastName: inv.LastName, AccountName: acc.Name, Intent: Activate}
-		u, err := portaluser.ByEmail(ctx, tx, inv.Email)
+		p := Preview{
+			Email: inv.Email, FirstName: inv.FirstName, LastName: inv.LastName, AccountName: acc.Name, Intent: Activate,
+		}
+		_, known, err := portaluser.ByEmail(ctx, tx, inv.Email)
 		if err != nil {
 			return Preview{}, err
 		}
-		if u != nil {
+		if known {
 			p.Intent = AddToApp
 		}
-		m, is, err := account.MembershipOf(ctx, tx, inv.AccountID, inv.InvitedBy)
+		m, is, err := portaluser.MembershipOf(ctx, tx, inv.AccountID, inv.InvitedBy)
 		if err != nil || !is || !m.Active {
 			return p, err
 		}
-		inviter, err := portaluser.ByID(ctx, tx, inv.InvitedBy)
-		if err == nil && inviter != nil {
+		inviter, is, err := portaluser.ByID(ctx, tx, inv.InvitedBy)
+		if err == nil && is {
 			p.InviterEmail = &inviter.Email
 		}
 		return p, err
@@ -52,7 +55,7 @@ func (s *Service) Preview(ctx context.Context, token string) (Preview, error) {
 
 // live finds the invite of a token that still opens it, or says why it doesn't.
 func live(ctx context.Context, tx *database.Tx, token string) (Invite, error) {
-	inv, err := scan(tx.QueryRow(ctx, `SELECT `+columns+`FROM user_invite WHERE token_hash = $1`, secret.Hash(token)))
+	inv, err := scan(tx.QueryRow(ctx, selectByToken, secret.Hash(token)))
 	if errors.Is(err, database.ErrNoRows) {
 		return inv, ErrNotFound
 	}
@@ -66,56 +69,56 @@ func live(ctx context.Context, tx *database.Tx, token string) (Invite, error) {
 		return inv, ErrRevoked
 	case Accepted:
 		return inv, ErrAlreadyAccepted
+	case Pending:
 	}
 	return inv, nil
 }
 
-// Acceptance is what the invitee brings: names and a new password for an address
-// without a user, else the user's present password.
-type Acceptance struct{ Token, FirstName, LastName, Password string }
-
 // errChanged says that the address got or lost its user while the password was
-// being hashed; the work begins anew.
+// being hashed; the work begins again.
 var errChanged = errors.New("invite: the address has changed hands meanwhile")
 
 // Accept makes the invitee a member of the Account. The invite is judged as
 // add_to_app if the address has a user at the moment of the commit, whatever the
-// preview said. Faults, all of which leave the invite as it is: those of
-// Preview, validation (a weak new password), auth.invalid_credentials,
-// auth.account_locked, auth.too_many_attempts, server.busy.
-func (s *Service) Accept(ctx context.Context, a Acceptance) error {
+// preview said. a is normalised. Faults, all of which leave the invite as it is:
+// those of Preview, validation (a weak new password), auth.invalid_credentials,
+// auth.account_locked, auth.too_many_attempts, server.busy. Events:
+// user_invite.accepted, account_member.added, user.registered,
+// user_invite.accept_failed, user.login.failed, user.locked.
+func (s *Service) Accept(ctx context.Context, by principal.Actor, a Acceptance) error {
 	for {
-		err := s.accept(ctx, a)
+		err := s.accept(ctx, by, a)
 		if !errors.Is(err, errChanged) {
 			return err
 		}
 	}
 }
 
-func (s *Service) accept(ctx context.Context, a Acceptance) error {
-	type view struct {
-		invite Invite
-		user   *portaluser.User
-	}
-	seen, err := database.Read(ctx, s.DB, func(tx *database.Tx) (v view, err error) {
+// invitee is who an invite may be for, as it was before the password was looked
+// at.
+type invitee struct {
+	invite Invite
+	user   portaluser.User
+	known  bool
+	hash   string // of the new password, of an address without a user
+}
+
+func (s *Service) accept(ctx context.Context, by principal.Actor, a Acceptance) error {
+	seen, err := database.Read(ctx, s.DB, func(tx *database.Tx) (v invitee, err error) {
 		if v.invite, err = live(ctx, tx, a.Token); err == nil {
-			v.user, err = portaluser.ByEmail(ctx, tx, v.invite.Email)
+			v.user, v.known, err = portaluser.ByEmail(ctx, tx, v.invite.Email)
 		}
 		return v, err
 	})
 	if err != nil {
 		return err
 	}
-	hash := ""
-	if seen.user == nil {
-		kept, broken := text.PortalPassword(a.Password)
-		if broken != "" {
-			return fault.Validation.WithDetails("password " + broken)
-		}
-		if hash, err = s.Guard.Hasher.Hash(ctx, kept); err != nil {
-			return err
-		}
-	} else if err := s.prove(ctx, seen.invite, seen.user, a.Password); err != nil {
+	if seen.known {
+		err = s.prove(ctx, by, seen, a.Password)
+	} else {
+		seen.hash, err = s.newPassword(ctx, a.Password)
+	}
+	if err != nil {
 		return err
 	}
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
@@ -129,85 +132,99 @@ func (s *Service) accept(ctx context.Context, a Acceptance) error {
 		if err != nil {
 			return err
 		}
-		u, err := s.person(ctx, tx, inv, seen.user, hash, a)
+		u, err := s.person(ctx, tx, by, inv, seen, a)
 		if err != nil {
 			return err
 		}
-		return s.join(ctx, tx, inv, u)
+		return s.join(ctx, tx, by.AsUser(u.ID, u.Email), inv, u)
 	})
 }
 
-// prove checks the present password of the user whose address is invited.
-func (s *Service) prove(ctx context.Context, inv Invite, u *portaluser.User, password string) error {
-	if err := s.Guard.Throttled(ctx, u.Email); err != nil {
+// newPassword wants a good one and gives its hash.
+func (s *Service) newPassword(ctx context.Context, password string) (string, error) {
+	kept, broken := text.PortalPassword(password)
+	if broken != "" {
+		return "", fault.Validation.WithDetails("password " + broken)
+	}
+	return s.Guard.Hasher.Hash(ctx, kept)
+}
+
+// prove checks the current password of the user whose address is invited.
+func (s *Service) prove(ctx context.Context, by principal.Actor, seen invitee, password string) error {
+	u := seen.user
+	if err := s.Guard.Throttled(ctx, by, u.Email); err != nil {
 		return err
 	}
-	ok, _, err := s.Guard.Matches(ctx, u, password)
-	if err != nil {
-		return err
-	}
-	note := func(reason string) error {
-		e := inv.entry("user_invite.accept_failed", audit.Meta{"reason": reason, "ip_address": principal.From(ctx).IP})
-		e.Outcome, e.Severity = audit.Failure, audit.Notice
-		return database.Do(ctx, s.DB, func(tx *database.Tx) error { return audit.Write(ctx, tx, e) })
-	}
+	ok, _, err := s.Guard.Matches(ctx, u, true, password)
 	switch {
+	case err != nil:
+		return err
 	case !ok:
-		failed := audit.Entry{Action: "user.login.failed", Outcome: audit.Failure, Severity: audit.Notice,
-			Metadata: audit.Meta{"reason": "wrong_password", "ip_address": principal.From(ctx).IP}}
-		if err := s.Guard.Failed(ctx, u, u.Email, failed); err != nil {
+		if err := s.Guard.Failed(ctx, by, u, true, u.Email); err != nil {
 			return err
 		}
-		if err := note("wrong_password"); err != nil {
-			return err
-		}
-		return portaluser.ErrInvalidCredentials
+		return s.refused(ctx, by, seen.invite, portaluser.WrongPassword, portaluser.ErrInvalidCredentials)
 	case u.Locked(s.DB.Now()):
-		if err := note("locked"); err != nil {
-			return err
-		}
-		return portaluser.ErrLocked
+		return s.refused(ctx, by, seen.invite, portaluser.Locked, portaluser.ErrLocked)
 	}
 	return nil
 }
 
+// refused records that an invite could not be accepted, and gives the verdict.
+func (s *Service) refused(
+	ctx context.Context, by principal.Actor, inv Invite, reason portaluser.Reason, verdict error,
+) error {
+	err := database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		told := portaluser.SignInFailedPayload{Reason: reason, IPAddress: by.Request.IP}
+		return event.Record(ctx, tx, AcceptFailed, inv.entry(by), told)
+	})
+	if err != nil {
+		return err
+	}
+	return verdict
+}
+
 // person is the user who joins: made now, or the one who proved the password.
-func (s *Service) person(ctx context.Context, tx *database.Tx, inv Invite, seen *portaluser.User, hash string, a Acceptance) (*portaluser.User, error) {
-	if seen == nil {
-		u, created, err := portaluser.Create(ctx, tx, portaluser.NewParams{ID: id.New[id.ID](tx.Now), Email: inv.Email,
-			FirstName: a.FirstName, LastName: a.LastName, PasswordHash: hash}, inv.AccountID)
+func (s *Service) person(
+	ctx context.Context, tx *database.Tx, by principal.Actor, inv Invite, seen invitee, a Acceptance,
+) (portaluser.User, error) {
+	if !seen.known {
+		u, created, err := portaluser.Create(ctx, tx, by, inv.AccountID, portaluser.NewParams{
+			ID: id.New[portaluser.ID](tx.Now), Email: inv.Email,
+			FirstName: a.FirstName, LastName: a.LastName, PasswordHash: seen.hash,
+		})
 		if err != nil {
-			return nil, err
+			return u, err
 		}
 		if !created {
-			return nil, errChanged
+			return u, errChanged
 		}
 		return u, signup.DeletePending(ctx, tx, inv.Email)
 	}
-	u, err := portaluser.ByID(ctx, tx, seen.ID)
+	u, is, err := portaluser.ByID(ctx, tx, seen.user.ID)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	if u == nil || u.Email != inv.Email || u.PasswordHash != seen.PasswordHash {
-		return nil, errChanged
+	if !is || u.Email != inv.Email || u.PasswordHash != seen.user.PasswordHash {
+		return u, errChanged
 	}
-	return u, s.Guard.Passed(ctx, tx, u)
+	return u, s.Guard.Passed(ctx, tx, by, u)
 }
 
-func (s *Service) join(ctx context.Context, tx *database.Tx, inv Invite, u *portaluser.User) error {
-	joined, err := account.Join(ctx, tx, inv.AccountID, u.ID, account.Admin)
+func (s *Service) join(
+	ctx context.Context, tx *database.Tx, by principal.Actor, inv Invite, u portaluser.User,
+) error {
+	joined, err := portaluser.Join(ctx, tx, inv.AccountID, u.ID, permission.Admin)
 	if err != nil {
 		return err
 	}
-	if err := s.Mail.Drop(ctx, tx, mail.UserInvite, inv.ID); err != nil {
+	if err := s.Mail.Drop(ctx, tx, mail.UserInvite, inv.ID.Any()); err != nil {
 		return err
 	}
-	accepted := inv.entry("user_invite.accepted", audit.Meta{"email": inv.Email, "user_id": u.ID})
-	accepted.Actor = u.Principal()
-	if err := audit.Write(ctx, tx, accepted); err != nil || !joined {
+	told := AcceptedPayload{inv.Email, u.ID}
+	if err := event.Record(ctx, tx, WasAccepted, inv.entry(by), told); err != nil || !joined {
 		return err
 	}
-	return audit.Write(ctx, tx, audit.Entry{AccountID: inv.AccountID, Action: "account_member.added", Category: "admin_user",
-		ResourceType: "account_member", ResourceID: u.ID, ResourceLabel: u.Email, Actor: u.Principal(),
-		Metadata: audit.Meta{"email": u.Email, "invite_id": inv.ID}})
+	entry := event.Entry{Actor: by, Account: inv.AccountID, Resource: u.ID.Any(), Label: u.Email}
+	return event.Record(ctx, tx, MemberAdded, entry, MemberAddedPayload{u.Email, inv.ID})
 }

@@ -7,10 +7,10 @@
 //	              ┌───┐
 //	create ──► pending ──accept──► accepted
 //	              │ ├────revoke──► revoked
-//	              │ └─expires_at─► expired   (computed; stored when the address is invited anew)
+//	              │ └─expires_at─► expired   (computed; stored when the address is invited again)
 //	              └ the last three never change and never stand in a new invite's way
 //
-// There is no role in an invite: who accepts becomes admin. Only the token from
+// There is no role in an invite: whoever accepts becomes admin. Only the token from
 // the mail opens one; the id, the address and a session open nothing. It calls
-// account, portaluser, registration and mailer, and refuses to open sessions.
+// account, portaluser, signup and mailqueue, and refuses to open sessions.
 package invite

@@ -4,8 +4,16 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/tenant/account"
 )
+
+type kind struct{}
+
+// ID names an invite. It opens nothing.
+type ID = id.Of[kind]
 
 // Status is where an invite stands.
 type Status string
@@ -19,6 +27,11 @@ const (
 	Expired  Status = "expired"
 )
 
+// Enum lists the statuses, for schemas.
+func (Status) Enum() []string {
+	return []string{string(Pending), string(Accepted), string(Revoked), string(Expired)}
+}
+
 // Delivery is how the newest mail of an invite fares.
 type Delivery string
 
@@ -30,19 +43,32 @@ const (
 	Bounced Delivery = "bounced"
 )
 
+// Enum lists the deliveries, for schemas.
+func (Delivery) Enum() []string {
+	return []string{string(Queued), string(Sent), string(Failed), string(Bounced)}
+}
+
+// Sorts are the sort keys of a list of invites.
+var Sorts = page.Sorts{
+	{Key: "created_at", Column: "created_at", Desc: true},
+	{Key: "expires_at", Column: "expires_at", Desc: true},
+	{Key: "email", Column: "email"},
+	{Key: "name", Column: "name_fold"},
+}
+
 // cooldown is the least time between two sends of one invite.
 const cooldown = 5 * time.Minute
 
 // Invite is one row. The token is never in it.
 type Invite struct {
-	ID         id.ID
-	AccountID  id.ID
+	ID         ID
+	AccountID  account.ID
 	Email      string
 	FirstName  string
 	LastName   string
 	Status     Status
 	ExpiresAt  time.Time
-	InvitedBy  id.ID
+	InvitedBy  portaluser.ID
 	CreatedAt  time.Time
 	Delivery   Delivery
 	LastSentAt *time.Time
@@ -63,7 +89,18 @@ func (s Status) at(now, expiresAt time.Time) Status {
 }
 
 // Draft is what an inviter writes.
-type Draft struct{ Email, FirstName, LastName string }
+type Draft struct {
+	Email     string `json:"email"      doc:"Where the invite goes."`
+	FirstName string `json:"first_name" doc:"The colleague's first name."`
+	LastName  string `json:"last_name"  doc:"The colleague's last name."`
+}
+
+// Rules implements text.Ruled.
+func (d *Draft) Rules(f *text.Fields) {
+	f.Field("email", &d.Email, text.EmailRule)
+	f.Field("first_name", &d.FirstName, text.FirstNameRule)
+	f.Field("last_name", &d.LastName, text.LastNameRule)
+}
 
 func (d Draft) folded() string { return text.Fold(d.FirstName + " " + d.LastName) }
 
@@ -82,6 +119,27 @@ const (
 	AddToApp Intent = "add_to_app" // one exists: the present password
 )
 
+// Enum lists the intents, for schemas.
+func (Intent) Enum() []string { return []string{string(Activate), string(AddToApp)} }
+
+// Acceptance is what the invitee brings: names and a new password for an address
+// without a user, else the user's current password.
+type Acceptance struct {
+	Token     string `json:"token"      doc:"From the mail."`
+	FirstName string `json:"first_name" doc:"The person's first name; of use only to a new user."`
+	LastName  string `json:"last_name"  doc:"The person's last name; of use only to a new user."`
+	Password  string `json:"password"   doc:"A new password (8 to 128 characters with an upper-case letter, a lower-case letter, a digit and a special character), or the current one of the address's user."`
+}
+
+// Rules implements text.Ruled. Whether the password must be a good new one
+// depends on the invite.
+func (a *Acceptance) Rules(f *text.Fields) {
+	f.Field("token", &a.Token, text.TokenRule)
+	f.Field("first_name", &a.FirstName, text.FirstNameRule)
+	f.Field("last_name", &a.LastName, text.LastNameRule)
+	f.Field("password", &a.Password, text.CurrentPasswordRule)
+}
+
 // Preview is what the holder of a token may see of the invite.
 type Preview struct {
 	Email        string
@@ -89,5 +147,5 @@ type Preview struct {
 	FirstName    string
 	LastName     string
 	AccountName  string
-	InviterEmail *string // nil once the inviter is no active user of the Account
+	InviterEmail *string // nil once the inviter is not an active user of the Account
 }

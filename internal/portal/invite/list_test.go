@@ -11,10 +11,11 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
-	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/tenant/account"
 )
 
 // Every page of every list is the slice of the sorted, filtered whole, and tells
@@ -26,15 +27,15 @@ func TestListIsASliceOfTheWhole(t *testing.T) {
 		t.Parallel()
 		all := someInvites(t, db)
 		s := &Service{DB: db}
-		ctx := principal.With(t.Context(), principal.Call{Principal: principal.Principal{AccountID: all[0].AccountID}})
+		in := scope.Account{ID: all[0].AccountID}
 		for _, status := range []Status{"", Pending, Accepted, Expired, Revoked} {
 			for _, q := range []string{"", "o", "MÜL", "acme", "a_b", "%", "dana cole", "nowhere"} {
-				for _, by := range []string{"created_at", "expires_at", "email", "name"} {
+				for _, by := range Sorts {
 					for _, desc := range []bool{false, true} {
 						for number := 1; number <= 9; number++ {
-							r := page.Request{Page: number, Take: 7, Q: q, SortBy: by, Desc: desc}
+							r := page.Request{Page: number, Take: 7, Q: q, Sort: by, Desc: desc}
 							want, count := whole(all, r, status)
-							got, info, err := s.List(ctx, r, status)
+							got, info, err := s.List(t.Context(), in, r, status)
 							if err != nil {
 								t.Fatal(err)
 							}
@@ -65,7 +66,7 @@ func whole(all []Invite, r page.Request, status Status) ([]Invite, int) {
 			"expires_at": a.ExpiresAt.Compare(b.ExpiresAt),
 			"email":      cmp.Compare(a.Email, b.Email),
 			"name":       cmp.Compare(text.Fold(a.FirstName+" "+a.LastName), text.Fold(b.FirstName+" "+b.LastName)),
-		}[r.SortBy]
+		}[r.Sort.Key]
 		order := cmp.Or(key, cmp.Compare(a.ID.String(), b.ID.String()))
 		if r.Desc {
 			order = -order
@@ -90,13 +91,13 @@ func someInvites(t *testing.T, db *database.DB) []Invite {
 	var all []Invite
 	err := database.Do(t.Context(), db, func(tx *database.Tx) error {
 		for range 2 {
-			account, err := anAccount(t.Context(), tx)
+			in, err := anAccount(t.Context(), tx)
 			if err != nil {
 				return err
 			}
 			all = all[:0]
 			for k := range 50 {
-				i, err := likeOthers(t.Context(), tx, account, k)
+				i, err := likeOthers(t.Context(), tx, in, k)
 				if err != nil {
 					return err
 				}
@@ -113,17 +114,17 @@ func someInvites(t *testing.T, db *database.DB) []Invite {
 
 // likeOthers writes the k-th invite of an Account, which has much in common with
 // others.
-func likeOthers(ctx context.Context, tx *database.Tx, account id.ID, k int) (Invite, error) {
+func likeOthers(ctx context.Context, tx *database.Tx, in account.ID, k int) (Invite, error) {
 	made := tx.Now.Add(-time.Duration(k/4) * 24 * time.Hour)
 	i := Invite{
-		ID: id.New[id.ID](made), AccountID: account,
+		ID: id.New[ID](made), AccountID: in,
 		Email:     fmt.Sprintf("%c%d@%s.test", 'a'+k%5, k, []string{"acme", "globex", "a_b"}[k%3]),
 		FirstName: []string{"Dana", "Omar", "Zoë"}[k%3], LastName: []string{"Cole", "Müller"}[k%2],
 		CreatedAt: made, ExpiresAt: made.Add(time.Duration(24+k%3*96) * time.Hour),
 	}
 	d := Draft{Email: i.Email, FirstName: i.FirstName, LastName: i.LastName}
-	if _, err := tx.Exec(ctx, insertInvite, i.ID, account, i.Email, i.FirstName, i.LastName, d.folded(), d.searched(),
-		fmt.Sprint(account, k), account, i.CreatedAt, i.ExpiresAt); err != nil {
+	if _, err := tx.Exec(ctx, insertInvite, i.ID, in, i.Email, i.FirstName, i.LastName, d.folded(), d.searched(),
+		fmt.Sprint(in, k), in, i.CreatedAt, i.ExpiresAt); err != nil {
 		return i, err
 	}
 	stored := []Status{Pending, Pending, Accepted, Expired, Revoked}[k%5]

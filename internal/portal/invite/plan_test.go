@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/tenant/account"
 )
 
 // No list, count or summary may look at another Account's invites: every access
@@ -37,7 +38,7 @@ func TestListStaysInsideTheAccount(t *testing.T) {
 				where, args := filter(own, r, status, db.Now())
 				check(fmt.Sprintf("count status=%s q=%s", status, q), `SELECT count(*) FROM user_invite`+where, args)
 				now := db.Now()
-				last := Invite{ID: own, CreatedAt: now, ExpiresAt: now, Email: "p5@acme.test", FirstName: "Dana"}
+				last := Invite{ID: id.New[ID](now), CreatedAt: now, ExpiresAt: now, Email: "p5@acme.test", FirstName: "Dana"}
 				for _, r := range everyOrder(r) {
 					check(fmt.Sprintf("status=%s %+v", status, r), onPage(where, r), args)
 					rest, more := afterPage(where, args, r, last)
@@ -51,7 +52,7 @@ func TestListStaysInsideTheAccount(t *testing.T) {
 // everyOrder asks for the first page and a late one in every order.
 func everyOrder(r page.Request) []page.Request {
 	var all []page.Request
-	for _, r.SortBy = range []string{"created_at", "expires_at", "email", "name"} {
+	for _, r.Sort = range Sorts {
 		for _, r.Desc = range []bool{false, true} {
 			for _, r.Page = range []int{1, 50} {
 				all = append(all, r)
@@ -105,9 +106,9 @@ func explain(t *testing.T, db *database.DB, query string, args []any) string {
 }
 
 // manyInvites fills the table with 20 Accounts of 1,000 invites and gives one.
-func manyInvites(t *testing.T, db *database.DB) id.ID {
+func manyInvites(t *testing.T, db *database.DB) account.ID {
 	t.Helper()
-	var own id.ID
+	var own account.ID
 	err := database.Do(t.Context(), db, func(tx *database.Tx) (err error) {
 		if own, err = anAccount(t.Context(), tx); err != nil {
 			return err
@@ -143,21 +144,21 @@ const copyInvites = `INSERT INTO user_invite (id, account_id, email, first_name,
 		$3 || token_hash, $2, created_at, expires_at, asked_at, delivery, send_count
 	FROM user_invite WHERE account_id = $1`
 
-func anAccount(ctx context.Context, tx *database.Tx) (id.ID, error) {
-	account := id.New[id.ID](tx.Now)
+func anAccount(ctx context.Context, tx *database.Tx) (account.ID, error) {
+	in := id.New[account.ID](tx.Now)
 	_, err := tx.Exec(ctx, `INSERT INTO account (id, name, settings, plan, version, created_at, updated_at)
-		VALUES ($1, 'Acme', '{}', 'free', 1, $2, $2)`, account, tx.Now)
-	return account, err
+		VALUES ($1, 'Acme', '{}', 'free', 1, $2, $2)`, in, tx.Now)
+	return in, err
 }
 
-func thousandInvites(ctx context.Context, tx *database.Tx, account id.ID) error {
+func thousandInvites(ctx context.Context, tx *database.Tx, in account.ID) error {
 	for k := range 1000 {
 		status := []Status{Pending, Accepted, Accepted, Expired, Revoked}[k%5]
 		made := tx.Now.Add(-time.Duration(k) * time.Hour)
 		email := fmt.Sprintf("p%d@acme.test", k)
-		invite := id.New[id.ID](made)
-		if _, err := tx.Exec(ctx, insertInvite, invite, account, email, "Dana", "Cole", "dana cole",
-			email+"\ndana cole", fmt.Sprint(account, k), account, made, made.Add(168*time.Hour)); err != nil {
+		invite := id.New[ID](made)
+		if _, err := tx.Exec(ctx, insertInvite, invite, in, email, "Dana", "Cole", "dana cole",
+			email+"\ndana cole", fmt.Sprint(in, k), in, made, made.Add(168*time.Hour)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `UPDATE user_invite SET status = $1 WHERE id = $2`, string(status), invite)

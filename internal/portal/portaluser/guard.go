@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"canopy.dev/canopy/internal/events/audit"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
@@ -26,15 +25,15 @@ type Guard struct {
 	Limits *ratelimit.Limiter
 }
 
-func pair(ctx context.Context, email string) string { return principal.From(ctx).IP + " " + email }
+func pair(by principal.Actor, email string) string { return by.Request.IP + " " + email }
 
 // Throttled is ErrTooManyAttempts while the caller's IP, alone or together with
-// the address, has too many failures; also before a right password. One audit
-// row a window tells of it.
-func (g *Guard) Throttled(ctx context.Context, email string) error {
-	err := g.Limits.Check(ctx, ratelimit.SignIn, pair(ctx, email))
+// the address, has too many failures; also before a right password. One event a
+// window tells of it.
+func (g *Guard) Throttled(ctx context.Context, by principal.Actor, email string) error {
+	err := g.Limits.Check(ctx, ratelimit.SignIn, pair(by, email))
 	if err == nil {
-		err = g.Limits.Check(ctx, ratelimit.SignInIP, principal.From(ctx).IP)
+		err = g.Limits.Check(ctx, ratelimit.SignInIP, by.Request.IP)
 	}
 	f := fault.As(err)
 	if f == nil || f.Quota == nil {
@@ -44,33 +43,38 @@ func (g *Guard) Throttled(ctx context.Context, email string) error {
 }
 
 // Matches compares a password with a user's hash, or with a dummy where there is
-// no user, which takes as long.
-func (g *Guard) Matches(ctx context.Context, u *User, password string) (ok, outdated bool, err error) {
+// no user, which takes as long. outdated says that the hash was made with other
+// parameters than the current ones.
+func (g *Guard) Matches(ctx context.Context, u User, known bool, password string) (ok, outdated bool, err error) {
 	hash := g.Hasher.Dummy()
-	if u != nil {
+	if known {
 		hash = u.PasswordHash
 	}
 	ok, outdated, err = g.Hasher.Verify(ctx, hash, password)
-	return ok && u != nil, outdated, err
+	return ok && known, outdated, err
 }
 
 // Failed counts a wrong password for the pair, the IP and the user's run, whose
-// tenth locks, and writes the audit rows of e and of the lock. u may be nil.
-func (g *Guard) Failed(ctx context.Context, u *User, email string, e audit.Entry) error {
+// tenth locks. Events: user.login.failed, user.locked.
+func (g *Guard) Failed(ctx context.Context, by principal.Actor, u User, known bool, email string) error {
+	reason := UnknownAddress
+	if known {
+		reason = WrongPassword
+	}
 	return database.Do(ctx, g.DB, func(tx *database.Tx) error {
-		count, err := g.Limits.Fail(ctx, tx, ratelimit.SignIn, pair(ctx, email))
+		count, err := g.Limits.Fail(ctx, tx, ratelimit.SignIn, pair(by, email))
 		if err != nil {
 			return err
 		}
-		if _, err := g.Limits.Fail(ctx, tx, ratelimit.SignInIP, principal.From(ctx).IP); err != nil {
+		if _, err := g.Limits.Fail(ctx, tx, ratelimit.SignInIP, by.Request.IP); err != nil {
 			return err
 		}
-		if u != nil {
-			if err := g.lengthenRun(ctx, tx, u); err != nil {
+		if known {
+			if err := g.lengthenRun(ctx, tx, by, u); err != nil {
 				return err
 			}
 		}
-		if err := AuditPerson(ctx, tx, u, e); err != nil {
+		if err := RecordFailure(ctx, tx, by, u, known, reason); err != nil {
 			return err
 		}
 		if count != g.Limits.Limit(ratelimit.SignIn) {
@@ -78,37 +82,35 @@ func (g *Guard) Failed(ctx context.Context, u *User, email string, e audit.Entry
 		}
 		// The failure that fills the window stands for all that it will refuse,
 		// so that a flood does not fill the log.
-		return AuditPerson(ctx, tx, u, audit.Entry{Action: "user.login.failed", Outcome: audit.Failure, Severity: audit.Notice,
-			Metadata: audit.Meta{"reason": "throttled", "ip_address": principal.From(ctx).IP}})
+		return RecordFailure(ctx, tx, by, u, known, Throttled)
 	})
 }
 
 // lengthenRun is one guarded update, so that parallel guesses all count. Wrong
 // passwords during a lock do not prolong it; after it the run starts at 0.
-func (g *Guard) lengthenRun(ctx context.Context, tx *database.Tx, u *User) error {
-	if _, err := tx.Exec(ctx, `UPDATE portal_user SET wrong_passwords = 0, locked_until = NULL WHERE id = $1 AND locked_until <= $2`, u.ID, tx.Now); err != nil {
+func (g *Guard) lengthenRun(ctx context.Context, tx *database.Tx, by principal.Actor, u User) error {
+	if _, err := tx.Exec(ctx, endLock, u.ID, tx.Now); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE portal_user SET wrong_passwords = wrong_passwords + 1 WHERE id = $1 AND locked_until IS NULL`, u.ID); err != nil {
+	if _, err := tx.Exec(ctx, lengthenRun, u.ID); err != nil {
 		return err
 	}
 	until := tx.Now.Add(lockFor)
-	n, err := tx.Exec(ctx, `UPDATE portal_user SET locked_until = $1 WHERE id = $2 AND locked_until IS NULL AND wrong_passwords >= $3`, until, u.ID, lockAfter)
+	n, err := tx.Exec(ctx, lockUser, until, u.ID, lockAfter)
 	if err != nil || n == 0 {
 		return err
 	}
-	return AuditPerson(ctx, tx, u, audit.Entry{Action: "user.locked", Severity: audit.Warning,
-		Metadata: audit.Meta{"locked_until": until.Format(time.RFC3339)}})
+	return Record(ctx, tx, by, u, SignInLocked, SignInLockedPayload{until.Format(time.RFC3339)})
 }
 
 // Passed starts the counters of the pair and the run at 0 again.
-func (g *Guard) Passed(ctx context.Context, tx *database.Tx, u *User) error {
-	if err := g.Limits.Reset(ctx, tx, ratelimit.SignIn, pair(ctx, u.Email)); err != nil {
+func (g *Guard) Passed(ctx context.Context, tx *database.Tx, by principal.Actor, u User) error {
+	if err := g.Limits.Reset(ctx, tx, ratelimit.SignIn, pair(by, u.Email)); err != nil {
 		return err
 	}
 	if u.WrongPasswords == 0 && u.LockedUntil.IsZero() {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `UPDATE portal_user SET wrong_passwords = 0, locked_until = NULL WHERE id = $1`, u.ID)
+	_, err := tx.Exec(ctx, clearRun, u.ID)
 	return err
 }

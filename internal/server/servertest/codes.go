@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"canopy.dev/canopy/internal/api/portalapi"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server"
@@ -63,27 +62,15 @@ func (p Provoker) Execute(statement string, args ...any) {
 	}
 }
 
-// Areas register the routes of each package of internal/api that has any.
-// TestEveryRouteIsOfOneArea holds that none is missing.
-func Areas() map[string]func(*wire.Router) {
-	return map[string]func(*wire.Router){
-		"portalapi": (&portalapi.Door{}).Routes,
-	}
-}
-
-// AreaCodes are the codes that the routes of an area declare themselves. Those of
+// DoorCodes are the codes that the routes of a door declare themselves. Those of
 // the checks before every handler are the whole server's.
-func AreaCodes(area string) []string {
-	rt := wire.NewRouter(wire.Config{})
-	Areas()[area](rt)
-	return Declared(rt.Routes())
-}
+func DoorCodes(door string) []string { return Declared(server.Doors()[door]) }
 
-// Declared are the codes that routes declare themselves.
-func Declared(routes []wire.Route) []string {
+// Declared are the codes that operations declare themselves.
+func Declared(operations []wire.Operation) []string {
 	own := map[string]bool{}
-	for _, r := range routes {
-		for _, f := range r.Faults {
+	for _, op := range operations {
+		for _, f := range op.Faults {
 			own[f.Code] = true
 		}
 	}

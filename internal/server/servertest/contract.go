@@ -11,6 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json"
 
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server"
 )
 
@@ -22,7 +23,7 @@ type contract struct {
 }
 
 var ours = sync.OnceValues(func() (*contract, error) {
-	raw, err := server.Document("test")
+	raw, err := server.Document(wire.About{Version: "test", ServerURL: "http://localhost:8080"})
 	if err != nil {
 		return nil, err
 	}

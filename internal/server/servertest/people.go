@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/portal/signup"
 )
 
@@ -75,7 +76,7 @@ func (s *Server) SignUp(email, accountName string) (*Client, string) {
 // signs the owner in. The slug of the Account is the second result.
 func (s *Server) Bootstrap(email, accountName string) (*Client, string) {
 	s.t.Helper()
-	r, err := s.Registrations.Bootstrap(s.t.Context(), signup.Params{
+	r, err := s.Signups.Bootstrap(s.t.Context(), principal.System(), signup.Params{
 		Email: email, Password: Password, FirstName: "Alex", LastName: "Reed",
 		AccountName: accountName, ApplicationName: "Desk",
 	})

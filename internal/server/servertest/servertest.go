@@ -71,6 +71,7 @@ type Server struct {
 
 	t         testing.TB
 	transport *http.Transport // of all clients; tests side by side share none
+	asked     *asked
 }
 
 // Log keeps what the server logs.
@@ -158,12 +159,16 @@ func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *S
 	h.Config.Handler = s.Router
 	h.Start()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	requests := &asked{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		h.Close()
 		s.Wait()
+		requests.holdEvents(t, db)
 	})
-	return &Server{Server: s, URL: h.URL, DB: db, Mail: mail, Clock: clock, Log: log, t: t, transport: transport}
+	return &Server{
+		Server: s, URL: h.URL, DB: db, Mail: mail, Clock: clock, Log: log, t: t, transport: transport, asked: requests,
+	}
 }
 
 // Answer is what a call got.
@@ -287,6 +292,7 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 	}
 	document, err := ours()
 	if err == nil {
+		c.s.asked.note(a.Header.Get("X-Request-Id"), document.events(req))
 		err = document.hold(req, a)
 	}
 	if err != nil {

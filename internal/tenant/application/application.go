@@ -1,22 +1,29 @@
-// Package application owns Applications and their Environments: the tables
-// application and environment. For now it makes them at sign-up and reads them;
-// their own endpoints come with their area.
+// Package application owns Applications, the products whose access is managed:
+// the table application. For now it makes them at sign-up and reads them; their
+// own endpoints come with their area. It calls environment, since an Application
+// always has one.
 package application
 
 import (
 	"context"
 	"errors"
 
-	"canopy.dev/canopy/internal/events/audit"
+	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/environment"
 )
 
-// Application is one product whose access is managed.
+// ID names an Application.
+type ID = scope.ApplicationID
+
+// Application is one product of an Account.
 type Application struct {
-	ID                     id.ID
-	AccountID              id.ID
+	ID                     ID
+	AccountID              scope.AccountID
 	Name                   string
 	Slug                   string
 	DefaultEnvironmentSlug string
@@ -25,48 +32,27 @@ type Application struct {
 // ErrNotFound says that the Account has no such Application.
 var ErrNotFound = fault.New(fault.NotFound, "applications.not_found", "Application not found")
 
-// NewParams is what Create wants; ids and slugs may have been promised before.
-type NewParams struct {
-	ID        id.ID
-	AccountID id.ID
-	Name      string
-	Slug      string
+// Created is recorded when an Application comes into being.
+var Created = event.Type[event.None]{
+	Action: "application.created", Category: event.Tenancy, Resource: "application",
+	About: "An Application came into being.",
 }
 
-// Create makes an Application with its Environments Development, the default
-// one, and Production. Audit: application.created, environment.created twice.
-func Create(ctx context.Context, tx *database.Tx, p NewParams) error {
-	development, production := id.New[id.ID](tx.Now), id.New[id.ID](tx.Now)
-	_, err := tx.Exec(ctx, `INSERT INTO application (id, account_id, name, slug, settings, default_environment_id, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, '{}', $5, 1, $6, $6)`, p.ID, p.AccountID, p.Name, p.Slug, development, tx.Now)
-	if err != nil {
-		return err
-	}
-	entry := audit.Entry{AccountID: p.AccountID, ApplicationID: p.ID, Action: "application.created", Category: "tenancy",
-		ResourceType: "application", ResourceID: p.ID, ResourceLabel: p.Name}
-	if err := audit.Write(ctx, tx, entry); err != nil {
-		return err
-	}
-	for _, e := range []struct {
-		id         id.ID
-		name, slug string
-	}{{development, "Development", "development"}, {production, "Production", "production"}} {
-		_, err := tx.Exec(ctx, `INSERT INTO environment (id, account_id, application_id, name, slug, access_model, version, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, 'flat', 1, $6, $6)`, e.id, p.AccountID, p.ID, e.name, e.slug, tx.Now)
-		if err != nil {
-			return err
-		}
-		err = audit.Write(ctx, tx, audit.Entry{AccountID: p.AccountID, ApplicationID: p.ID, EnvironmentID: e.id,
-			Action: "environment.created", Category: "tenancy", ResourceType: "environment", ResourceID: e.id, ResourceLabel: e.name})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Joins for the queries of other rooms, which name no table of this one.
+const (
+	// JoinApplication brings application as app; the id of the Application is to
+	// follow.
+	JoinApplication = ` JOIN application app ON app.id = `
+)
 
-const selectApplication = `SELECT p.id, p.account_id, p.name, p.slug, e.slug
-	FROM application p JOIN environment e ON e.id = p.default_environment_id `
+const (
+	insertApplication = `INSERT INTO application
+		(id, account_id, name, slug, settings, default_environment_id, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, '{}', $5, 1, $6, $6)`
+
+	selectApplication = `SELECT p.id, p.account_id, p.name, p.slug, env.slug FROM application p` +
+		environment.JoinEnvironment + `p.default_environment_id WHERE p.account_id = $1`
+)
 
 func scan(row database.Scanner) (Application, error) {
 	var a Application
@@ -74,15 +60,45 @@ func scan(row database.Scanner) (Application, error) {
 	return a, err
 }
 
-// Of lists an Account's Applications, oldest first.
-func Of(ctx context.Context, tx *database.Tx, accountID id.ID) ([]Application, error) {
-	return database.All(ctx, tx, scan, selectApplication+`WHERE p.account_id = $1 ORDER BY p.created_at, p.id`, accountID)
+// NewParams is what Create wants; ids and slugs may have been promised before.
+type NewParams struct {
+	ID      ID
+	Account scope.AccountID
+	Name    string
+	Slug    string
 }
 
-// Find reads an Application by its id, whatever its Account; the caller checks
-// that the Account is one it may see. ErrNotFound.
-func Find(ctx context.Context, tx *database.Tx, applicationID id.ID) (Application, error) {
-	a, err := scan(tx.QueryRow(ctx, selectApplication+`WHERE p.id = $1`, applicationID))
+// Create makes an Application with its Environments Development, the default
+// one, and Production. Events: application.created, environment.created twice.
+func Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParams) error {
+	development, production := id.New[environment.ID](tx.Now), id.New[environment.ID](tx.Now)
+	if _, err := tx.Exec(ctx, insertApplication, p.ID, p.Account, p.Name, p.Slug, development, tx.Now); err != nil {
+		return err
+	}
+	entry := event.Entry{Actor: by, Account: p.Account, Application: p.ID, Resource: p.ID.Any(), Label: p.Name}
+	if err := event.Record(ctx, tx, Created, entry, event.None{}); err != nil {
+		return err
+	}
+	for _, e := range []environment.NewParams{
+		{ID: development, Name: "Development", Slug: "development"},
+		{ID: production, Name: "Production", Slug: "production"},
+	} {
+		e.Account, e.Application = p.Account, p.ID
+		if err := environment.Create(ctx, tx, by, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Of lists an Account's Applications, oldest first.
+func Of(ctx context.Context, tx *database.Tx, accountID scope.AccountID) ([]Application, error) {
+	return database.All(ctx, tx, scan, selectApplication+` ORDER BY p.created_at, p.id`, accountID)
+}
+
+// Find reads an Application of an Account; ErrNotFound.
+func Find(ctx context.Context, tx *database.Tx, accountID scope.AccountID, applicationID ID) (Application, error) {
+	a, err := scan(tx.QueryRow(ctx, selectApplication+` AND p.id = $2`, accountID, applicationID))
 	if errors.Is(err, database.ErrNoRows) {
 		return a, ErrNotFound
 	}

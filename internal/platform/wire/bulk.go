@@ -1,0 +1,143 @@
+package wire
+
+import (
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/text"
+)
+
+// Rows are the rows of a bulk call, each to become a T by itself: a bad row fails
+// alone.
+type Rows[T any] []jsontext.Value
+
+// Schema implements huma.SchemaProvider: the document shows rows of T, while the
+// validation of the whole takes any row.
+func (Rows[T]) Schema(r huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{}}
+	if _, documenting := r.(documentRegistry); documenting {
+		s.Items = r.Schema(reflect.TypeFor[T](), true, "")
+	}
+	return s
+}
+
+// Bulk is the answer of a bulk call: 200 when every row succeeded, else 207.
+type Bulk[T any] struct {
+	Summary BulkSummary  `json:"summary"`
+	Results []BulkRow[T] `json:"results" doc:"One entry a row, in the order of the rows."`
+}
+
+// BulkSummary counts the rows.
+type BulkSummary struct {
+	Total     int `json:"total"     doc:"Rows in all."         example:"2"`
+	Succeeded int `json:"succeeded" doc:"Rows that were done." example:"1"`
+	Failed    int `json:"failed"    doc:"Rows that were not."  example:"1"`
+}
+
+// BulkStatus says how one row ended.
+type BulkStatus string
+
+// Enum lists the statuses, for schemas.
+func (BulkStatus) Enum() []string { return []string{"success", "error"} }
+
+// BulkRow is how one row ended.
+type BulkRow[T any] struct {
+	Index  int            `json:"index"           doc:"Which row, from 0." example:"0"`
+	Status BulkStatus     `json:"status"          doc:"How it ended."`
+	Code   int            `json:"code"            doc:"The HTTP status that the row would have had alone." example:"201"`
+	Data   *T             `json:"data,omitempty"  doc:"What was made, with success."`
+	Input  jsontext.Value `json:"input,omitempty" doc:"The row without secrets, with error."`
+	Error  *BulkFault     `json:"error,omitempty" doc:"What was wrong, with error."`
+}
+
+// BulkFault is what was wrong with a row.
+type BulkFault struct {
+	Code    string   `json:"code"    doc:"Stable, for programs." example:"invites.already_pending"`
+	Message string   `json:"message" doc:"One English sentence." example:"A pending invite for this e-mail already exists"`
+	Details []string `json:"details,omitempty" doc:"With validation: one sentence a problem."`
+	Data    any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
+}
+
+// HTTPStatus is 207 once a row has failed.
+func (b Bulk[T]) HTTPStatus() int {
+	if b.Summary.Failed > 0 {
+		return http.StatusMultiStatus
+	}
+	return http.StatusOK
+}
+
+// EachRow decodes each row and runs fn on it, which answers 201 or a fault. Any
+// other error ends the call: rows that are stored stay stored, so the caller
+// sends the batch again and the stored ones answer that they exist.
+func EachRow[Row, T any](c *Call, rows Rows[Row], fn func(row Row) (T, error)) (Bulk[T], error) {
+	b := Bulk[T]{Summary: BulkSummary{Total: len(rows)}, Results: []BulkRow[T]{}}
+	for i, raw := range rows {
+		row, err := Decode[Row](c.rt.bodies, raw)
+		var made T
+		if err == nil {
+			made, err = fn(row)
+		}
+		if err == nil {
+			b.Summary.Succeeded++
+			b.Results = append(b.Results, BulkRow[T]{Index: i, Status: "success", Code: http.StatusCreated, Data: &made})
+			continue
+		}
+		f := fault.As(err)
+		if f == nil {
+			return b, err
+		}
+		b.Summary.Failed++
+		b.Results = append(b.Results, BulkRow[T]{
+			Index: i, Status: "error", Code: statuses[f.Kind], Input: withoutSecrets[Row](c.rt.bodies, raw),
+			Error: &BulkFault{f.Code, f.Message, f.Details, f.Data},
+		})
+	}
+	return b, nil
+}
+
+// withoutSecrets is a row with the fields that its type declares, passwords left
+// out: an unknown field may hold anything.
+func withoutSecrets[Row any](b bodies, raw jsontext.Value) jsontext.Value {
+	var object map[string]jsontext.Value
+	if err := json.Unmarshal(raw, &object); err != nil || object == nil {
+		return raw
+	}
+	var rules map[string]text.Rule
+	if ruled, ok := any(new(Row)).(text.Ruled); ok {
+		rules = text.Describe(ruled)
+	}
+	known := b.registry.Schema(reflect.TypeFor[Row](), false, "").Properties
+	for name := range object {
+		if known[name] == nil || rules[name].Format == "password" {
+			delete(object, name)
+		}
+	}
+	clean, err := json.Marshal(object, json.Deterministic(true))
+	if err != nil {
+		return nil
+	}
+	return clean
+}
+
+// rowTypes are the types of rows inside a request type, which are validated one
+// by one.
+func rowTypes(t reflect.Type) []reflect.Type {
+	var list []reflect.Type
+	if t.Kind() != reflect.Struct {
+		return list
+	}
+	for f := range t.Fields() {
+		if r, ok := reflect.Zero(f.Type).Interface().(interface{ rowType() reflect.Type }); ok {
+			list = append(list, r.rowType())
+		}
+	}
+	return slices.Clip(list)
+}
+
+func (Rows[T]) rowType() reflect.Type { return reflect.TypeFor[T]() }

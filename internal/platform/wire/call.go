@@ -1,0 +1,154 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
+)
+
+// Call is one request as a handler sees it. It belongs to one goroutine.
+type Call struct {
+	// Actor is the caller, anonymous on public routes.
+	Actor principal.Actor
+
+	rt       *Router
+	op       *operation
+	r        *http.Request
+	w        http.ResponseWriter
+	seen     *seen
+	holds    func(permission.Key) bool
+	values   map[string]any // of parameters, by name
+	version  int
+	replayed bool
+}
+
+func (rt *Router) call(op *operation, w http.ResponseWriter, r *http.Request) *Call {
+	s := seenOf(r)
+	c := &Call{rt: rt, op: op, r: r, w: w, seen: s, Actor: principal.Actor{Kind: principal.KindAnonymous, Request: s.request}}
+	if len(op.params) > 0 {
+		c.values = make(map[string]any, len(op.params))
+	}
+	return c
+}
+
+func (c *Call) value(name string) any {
+	v, ok := c.values[name]
+	if !ok {
+		panic("wire: the route " + c.op.ID + " does not list the parameter " + name)
+	}
+	return v
+}
+
+// Version is the version that If-Match names, 0 without the header.
+func (c *Call) Version() int { return c.version }
+
+// SetVersion puts the version of the answered object into the ETag header.
+func (c *Call) SetVersion(version int) {
+	if !c.op.ETag {
+		panic("wire: the route " + c.op.ID + " does not say that it answers an ETag")
+	}
+	c.w.Header().Set("ETag", `"`+strconv.Itoa(version)+`"`)
+}
+
+// Cookie is the value of the route's cookie, "" when absent.
+func (c *Call) Cookie() string {
+	if k, err := c.r.Cookie(c.op.Cookie.Name); err == nil {
+		return k.Value
+	}
+	return ""
+}
+
+// SetCookie sets the route's cookie, for so long in whole seconds.
+func (c *Call) SetCookie(value string, life time.Duration) {
+	c.setCookie(value, int((life+time.Second/2)/time.Second))
+}
+
+// ClearCookie takes the route's cookie back, whatever else is answered.
+func (c *Call) ClearCookie() { c.setCookie("", -1) }
+
+func (c *Call) setCookie(value string, maxAge int) {
+	http.SetCookie(c.w, &http.Cookie{
+		Name: c.op.Cookie.Name, Value: value, Path: c.op.Cookie.Path, MaxAge: maxAge,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.rt.secure(),
+	})
+}
+
+// ifMatch reads the If-Match header: a positive number, bare or quoted; anything
+// else is ErrPrecondition.
+func (c *Call) ifMatch() error {
+	s := c.r.Header.Get("If-Match")
+	if !c.op.IfMatch || s == "" {
+		return nil
+	}
+	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		s = s[1 : len(s)-1]
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || strconv.Itoa(n) != s {
+		return ErrPrecondition
+	}
+	c.version = n
+	return nil
+}
+
+// seen is what the log line of a request says of it, and what every call knows.
+type seen struct {
+	request principal.Request
+	kind    principal.Kind
+	id      string
+	account string
+}
+
+func (s *seen) note(p principal.Principal) {
+	who := p.Who()
+	s.kind, s.id = who.Kind, who.ID.String()
+	if u, ok := p.(principal.User); ok {
+		s.account = u.Account.Slug
+	}
+}
+
+type seenKey struct{}
+
+func (s *seen) in(ctx context.Context) context.Context { return context.WithValue(ctx, seenKey{}, s) }
+
+func seenOf(r *http.Request) *seen {
+	if s, ok := r.Context().Value(seenKey{}).(*seen); ok {
+		return s
+	}
+	return &seen{}
+}
+
+// allowed is nil when the caller holds the right that the route needs.
+func (c *Call) allowed() error {
+	if c.op.Needs == "" || c.holds != nil && c.holds(c.op.Needs) {
+		return nil
+	}
+	return fault.PermissionDenied
+}
+
+// take counts the call against the route's limits of one kind.
+func (c *Call) take(by Subject, subject string) error {
+	for _, l := range c.op.Limits {
+		if l.By != by {
+			continue
+		}
+		if err := c.rt.Limit(c.r.Context(), l.Name, subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The faults of credentials, rights and headers.
+var (
+	ErrWrongPrincipal = fault.New(fault.Forbidden, "auth.wrong_principal",
+		"This token is not authorized for this endpoint (wrong principal type — e.g., admin token on identity-only endpoint, or vice versa)")
+	ErrTwoCredentials = fault.New(fault.Invalid, "auth.two_credentials", "Send either a bearer token or an API key, not both")
+	ErrOriginRefused  = fault.New(fault.Forbidden, "auth.origin_refused", "This origin may not call this endpoint")
+	ErrPrecondition   = fault.New(fault.Invalid, "precondition.malformed", "If-Match must be a version number")
+)

@@ -1,0 +1,208 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/principal"
+)
+
+// Group is a set of routes that the same callers may call at the same place. By
+// is what the router proves before a handler of the group runs, and hands to it:
+// a handler can't be registered in a group whose proof it does not take.
+type Group[By any] struct {
+	rt     *Router
+	prefix string
+	tag    Tag
+	access access
+	prove  func(*Call) (By, error)
+}
+
+// access is what the document says of a group's callers.
+type access struct {
+	schemes []string // names of security schemes, one of which is needed; none: anybody
+	faults  []*fault.Error
+	body    BodyClass
+}
+
+// Public is a group that anybody may call. Handlers get the anonymous actor.
+func (rt *Router) Public(prefix string, tag Tag) Group[principal.Actor] {
+	return Group[principal.Actor]{
+		rt: rt, prefix: prefix, tag: tag,
+		access: access{body: BodyAnonymous},
+		prove:  func(c *Call) (principal.Actor, error) { return c.Actor, nil },
+	}
+}
+
+// Users is a group for portal users with an access token.
+func (rt *Router) Users(prefix string, tag Tag) Group[principal.User] {
+	return Group[principal.User]{
+		rt: rt, prefix: prefix, tag: tag,
+		access: access{
+			schemes: []string{SchemeUser},
+			faults:  []*fault.Error{rt.InvalidToken, ErrWrongPrincipal, ErrTwoCredentials},
+			body:    BodyObject,
+		},
+		prove: rt.user,
+	}
+}
+
+// PreAuth is a group for portal users who have yet to choose an Account.
+func (rt *Router) PreAuth(prefix string, tag Tag) Group[principal.PreAuth] {
+	return Group[principal.PreAuth]{
+		rt: rt, prefix: prefix, tag: tag,
+		access: access{
+			schemes: []string{SchemePreAuth},
+			faults:  []*fault.Error{rt.InvalidToken, ErrWrongPrincipal, ErrTwoCredentials},
+			body:    BodyObject,
+		},
+		prove: rt.preAuth,
+	}
+}
+
+// AccountPrefix is where everything of one Account lies.
+const AccountPrefix = "/portal/v1/accounts/{accountSlug}"
+
+// InAccount is a group for portal users inside the Account that the path names;
+// prefix comes after AccountPrefix. The Account is the one of the token, which is
+// the User's: every other one does not exist for this caller.
+func (rt *Router) InAccount(prefix string, tag Tag) Group[principal.User] {
+	g := rt.Users(AccountPrefix+prefix, tag)
+	g.access.faults = append(g.access.faults, rt.AccountNotFound)
+	g.prove = func(c *Call) (principal.User, error) {
+		u, err := rt.user(c)
+		if err == nil && c.r.PathValue("accountSlug") != u.Account.Slug {
+			err = rt.AccountNotFound
+		}
+		return u, err
+	}
+	return g
+}
+
+func (rt *Router) user(c *Call) (u principal.User, err error) {
+	p, err := rt.authenticate(c)
+	if err != nil {
+		return u, err
+	}
+	switch p := p.(type) {
+	case principal.User:
+		p.Actor = c.Actor
+		return p, nil
+	case principal.PreAuth:
+		return u, rt.InvalidToken
+	}
+	return u, ErrWrongPrincipal
+}
+
+func (rt *Router) preAuth(c *Call) (u principal.PreAuth, err error) {
+	p, err := rt.authenticate(c)
+	if err != nil {
+		return u, err
+	}
+	if p, ok := p.(principal.PreAuth); ok {
+		p.Actor = c.Actor
+		return p, nil
+	}
+	return u, ErrWrongPrincipal
+}
+
+// authenticate finds out who calls, from the credential of the request.
+func (rt *Router) authenticate(c *Call) (principal.Principal, error) {
+	bearer, has := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
+	key := c.r.Header.Get("X-Api-Key")
+	switch {
+	case has && key != "":
+		return nil, ErrTwoCredentials
+	case !has: // keys come with their own area; whatever they are, not a user's token
+		return nil, rt.InvalidToken
+	}
+	p, err := rt.Authenticate(c.r.Context(), bearer)
+	if err != nil {
+		return nil, err
+	}
+	request := c.Actor.Request
+	c.Actor = p.Who()
+	c.Actor.Request = request
+	c.holds = p.Holds
+	c.seen.note(p)
+	return p, nil
+}
+
+// operation is a registered route with what its group and types add.
+type operation struct {
+	Route
+	pattern string // full path
+	tag     Tag
+	access  access
+	params  []declaration
+	in, out reflect.Type
+}
+
+// Handle registers a route with its handler. The handler gets what the group
+// proves and the decoded body. A route that contradicts itself panics here, which
+// is at the start and in every test.
+func Handle[By, In, Out any](
+	g Group[By], route Route, fn func(ctx context.Context, c *Call, by By, in In) (Out, error),
+) {
+	rt := g.rt
+	op := &operation{
+		Route: route, pattern: g.prefix + route.Path, tag: g.tag, access: g.access,
+		in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
+	}
+	for _, p := range route.Params {
+		op.params = append(op.params, p.declared()...)
+	}
+	if op.Body == 0 {
+		op.Body = g.access.body
+	}
+	if err := op.check(); err != nil {
+		panic(fmt.Sprintf("wire: %s %s: %v", op.Method, op.pattern, err))
+	}
+	rt.operations = append(rt.operations, op)
+	rt.bodies.register(op.in)
+	rt.mux.HandleFunc(op.Method+" "+op.pattern, func(w http.ResponseWriter, r *http.Request) {
+		c := rt.call(op, w, r)
+		rt.reply(c, func() (answer, error) { return serve(rt, c, g.prove, fn) })
+	})
+}
+
+// check finds what a route says that can't be meant.
+func (op *operation) check() error {
+	if op.ID == "" || op.Summary == "" || op.About == "" || op.Status == 0 {
+		return fmt.Errorf("it has no id, summary, description or status")
+	}
+	inPath := []string{}
+	for _, m := range segment.FindAllStringSubmatch(op.pattern, -1) {
+		inPath = append(inPath, m[1])
+	}
+	for _, p := range op.params {
+		if p.in == "path" && !slices.Contains(inPath, p.name) {
+			return fmt.Errorf("its path has no {%s}", p.name)
+		}
+	}
+	for _, name := range inPath {
+		declared := slices.ContainsFunc(op.params, func(p declaration) bool { return p.in == "path" && p.name == name })
+		if !declared && name != "accountSlug" {
+			return fmt.Errorf("{%s} is not among its parameters", name)
+		}
+	}
+	if op.in != reflect.TypeFor[None]() && !hasBody(op.Method) {
+		return fmt.Errorf("%s has no body", op.Method)
+	}
+	if op.Needs != "" && len(op.access.schemes) == 0 {
+		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
+	}
+	if op.IfMatch && !slices.ContainsFunc(op.Faults, func(f *fault.Error) bool { return f.Code == "version_conflict" }) {
+		return fmt.Errorf("it honours If-Match and never answers version_conflict")
+	}
+	byBody := slices.ContainsFunc(op.Limits, func(l Limit) bool { return l.By == ByIPAndBody })
+	if byBody && !reflect.PointerTo(op.in).Implements(reflect.TypeFor[Limited]()) {
+		return fmt.Errorf("a limit counts by the body, which is not Limited")
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The parameters that routes ask for by a word.
+var (
+	accountSlug = &huma.Param{
+		Name: "accountSlug", In: "path", Required: true, Description: "The slug of the Account that the token is bound to.",
+		Schema: &huma.Schema{
+			Type: huma.TypeString, Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: ptr(1), MaxLength: ptr(63),
+		},
+		Example: "acme-realty",
+	}
+	idempotencyKey = &huma.Param{
+		Name: "Idempotency-Key", In: "header",
+		Description: "Visible ASCII characters, a UUID is a good choice. A repeat with the same key and body within 24 hours " +
+			"gets the first answer, and nothing is done twice.",
+		Schema:  &huma.Schema{Type: huma.TypeString, Pattern: `^[!-~]+$`, MinLength: ptr(1), MaxLength: ptr(255)},
+		Example: "4f0c1f7e-6d1f-4a0e-9a53-5b0c7f3b6f5e",
+	}
+	ifMatch = &huma.Param{
+		Name: "If-Match", In: "header",
+		Description: "The version that the change is meant for, bare or quoted; another one answers 409 version_conflict.",
+		Schema:      &huma.Schema{Type: huma.TypeString, Pattern: `^("[1-9][0-9]*"|[1-9][0-9]*)$`, MaxLength: ptr(20)},
+		Example:     `"3"`,
+	}
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// headers are those of answers, by name.
+func headers() map[string]*huma.Header {
+	text := func(about, example string) *huma.Header {
+		return &huma.Header{Description: about, Schema: &huma.Schema{Type: huma.TypeString, MaxLength: ptr(1000)}, Example: example}
+	}
+	count := func(about string) *huma.Header {
+		least, most := 0.0, float64(1<<31-1)
+		return &huma.Header{
+			Description: about, Example: 60,
+			Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int32", Minimum: &least, Maximum: &most},
+		}
+	}
+	return map[string]*huma.Header{
+		"X-Request-Id":         text("The id of the request, as in logs and audit rows.", exampleID),
+		"ETag":                 text("The version of the answered object, quoted.", `"3"`),
+		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
+		"Set-Cookie":           text("The cookie of the operation, set or cleared.", "canopy_refresh=…; HttpOnly"),
+		"Cache-Control":        text("How long the answer may be kept.", "public, max-age=300"),
+		"Retry-After":          count("Seconds after which a repeat may work."),
+		"RateLimit-Limit":      count("How many calls the limit allows in its window."),
+		"RateLimit-Remaining":  count("How many are left."),
+		"RateLimit-Reset":      count("Seconds until the window ends."),
+	}
+}
+
+func refs(names ...string) map[string]*huma.Header {
+	m := map[string]*huma.Header{}
+	for _, name := range names {
+		m[name] = &huma.Header{Ref: "#/components/headers/" + name}
+	}
+	return m
+}
+
+func (d *document) answerHeaders(op *operation) map[string]*huma.Header {
+	list := []string{"X-Request-Id"}
+	if op.ETag {
+		list = append(list, "ETag")
+	}
+	if op.Idempotent {
+		list = append(list, "Idempotency-Replayed")
+	}
+	if op.Cookie.Name != "" {
+		list = append(list, "Set-Cookie")
+	}
+	if op.CacheFor > 0 {
+		list = append(list, "Cache-Control")
+	}
+	return refs(list...)
+}
+
+func refusalHeaders(status int) map[string]*huma.Header {
+	switch status {
+	case http.StatusTooManyRequests:
+		return refs("X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+	case http.StatusServiceUnavailable:
+		return refs("X-Request-Id", "Retry-After")
+	}
+	return refs("X-Request-Id")
+}

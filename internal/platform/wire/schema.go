@@ -1,0 +1,146 @@
+package wire
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"canopy.dev/canopy/internal/foundation/text"
+)
+
+var (
+	segment  = regexp.MustCompile(`\{(\w+)\}`)
+	typeName = regexp.MustCompile(`(?:[\w.-]+/)*(\w+)\.(\w+)`)
+)
+
+// documentRegistry holds the schemas of the document, which say more than those
+// of validation.
+type documentRegistry struct{ huma.Registry }
+
+// MarshalJSON implements json.Marshaler: the schemas by name.
+func (r documentRegistry) MarshalJSON() ([]byte, error) { return json.Marshal(r.Map()) }
+
+// schemaName names the schema of a type: bare for the types of doors and of wire,
+// with the room in front for a room's, so that two rooms may both have a Draft.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Name() == "" {
+		return hint
+	}
+	var b strings.Builder
+	for _, m := range typeName.FindAllStringSubmatch(t.PkgPath()+"."+t.Name(), -1) {
+		pkg, name := m[1], title(m[2])
+		switch {
+		case strings.HasSuffix(pkg, "api"), pkg == "wire", pkg == "page", pkg == "server":
+		case strings.HasPrefix(name, title(pkg)):
+		default:
+			b.WriteString(title(pkg))
+		}
+		b.WriteString(name)
+	}
+	return b.String()
+}
+
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// describeTypes puts into the schemas of a type and of all inside it what Huma
+// can't know: the rules of its fields, its enums and its ids.
+func describeTypes(r huma.Registry, t reflect.Type, done map[reflect.Type]bool) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || done[t] || t.Name() == "Time" {
+		return
+	}
+	done[t] = true
+	schema := r.Schema(t, false, "")
+	var rules map[string]text.Rule
+	if ruled, ok := reflect.New(t).Interface().(text.Ruled); ok {
+		rules = text.Describe(ruled)
+	}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if p := schema.Properties[name]; p != nil {
+			describeField(p, f)
+			if rule, ruled := rules[name]; ruled {
+				describeRule(p, rule)
+			}
+		}
+		describeTypes(r, f.Type, done)
+		for _, row := range rowTypes(t) {
+			describeTypes(r, row, done)
+		}
+	}
+}
+
+func describeField(p *huma.Schema, f reflect.StructField) {
+	t := f.Type
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if e, ok := reflect.Zero(t).Interface().(interface{ Enum() []string }); ok {
+		p.Enum = enumSchema(e.Enum()).Enum
+	}
+	if t.Kind() == reflect.Array && t.Len() == 16 {
+		p.Type, p.Format, p.Items, p.ContentEncoding = huma.TypeString, "uuid", nil, ""
+		if len(p.Examples) == 0 {
+			p.Examples = []any{exampleID}
+		}
+	}
+}
+
+func describeRule(p *huma.Schema, r text.Rule) {
+	p.Format, p.Pattern = r.Format, r.Pattern
+	if r.MinLength > 0 {
+		p.MinLength = &r.MinLength
+	}
+	if r.MaxLength > 0 {
+		p.MaxLength = &r.MaxLength
+	}
+	if r.Example != "" && len(p.Examples) == 0 {
+		p.Examples = []any{r.Example}
+	}
+}
+
+const (
+	exampleID   = "019daf52-4e20-7f58-a04d-ba41ecccc3fc"
+	exampleTime = "2026-04-21T09:15:00.000Z"
+)
+
+// exampleOf makes an example of a schema from those of its fields.
+func exampleOf(r huma.Registry, s *huma.Schema) any {
+	if s.Ref != "" {
+		s = r.SchemaFromRef(s.Ref)
+	}
+	switch {
+	case len(s.Examples) > 0:
+		return s.Examples[0]
+	case len(s.Enum) > 0:
+		return s.Enum[0]
+	}
+	switch s.Type {
+	case huma.TypeObject:
+		object := map[string]any{}
+		for name, p := range s.Properties {
+			object[name] = exampleOf(r, p)
+		}
+		return object
+	case huma.TypeArray:
+		return []any{exampleOf(r, s.Items)}
+	case huma.TypeString:
+		if s.Format == "date-time" {
+			return exampleTime
+		}
+		return "text"
+	case huma.TypeInteger, huma.TypeNumber:
+		return 1
+	case huma.TypeBoolean:
+		return true
+	}
+	return map[string]any{}
+}

@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// answer is what a call is told on success: a body, or a stream of one.
+type answer struct {
+	status int
+	body   []byte
+	stream *Stream
+}
+
+// Stream is the answer of a handler whose body is too large to be held in memory.
+// Write is called once, after the status has been sent; when it fails the
+// connection is cut, so that no client takes the part for the whole.
+type Stream struct {
+	ContentType string
+	Write       func(ctx context.Context, w io.Writer) error
+}
+
+// serve runs the checks in the contract's order and then the handler.
+func serve[By, In, Out any](
+	rt *Router, c *Call, prove func(*Call) (By, error), fn func(context.Context, *Call, By, In) (Out, error),
+) (answer, error) {
+	if c.op.Cookie.Name != "" && !rt.originAllowed(c.r.Header.Get("Origin")) {
+		return answer{}, ErrOriginRefused
+	}
+	if err := c.take(ByIP, c.Actor.Request.IP); err != nil {
+		return answer{}, err
+	}
+	by, err := prove(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.allowed(); err != nil {
+		return answer{}, err
+	}
+	raw, err := read(c.w, c.r, int64(c.op.Body))
+	if err != nil {
+		return answer{}, err
+	}
+	run := func() (answer, error) {
+		in, err := input[In](c, raw)
+		if err != nil {
+			return answer{}, err
+		}
+		out, err := fn(c.r.Context(), c, by, in)
+		if err != nil {
+			return answer{}, err
+		}
+		return c.answer(out)
+	}
+	if !c.op.Idempotent || c.r.Header.Get("Idempotency-Key") == "" {
+		return run()
+	}
+	return rt.once(c, raw, run)
+}
+
+// input reads headers, parameters and body.
+func input[In any](c *Call, raw []byte) (in In, err error) {
+	if err := c.query(); err != nil {
+		return in, err
+	}
+	if _, none := any(in).(None); !none || len(raw) > 0 {
+		if len(raw) == 0 {
+			raw = []byte("{}")
+		}
+		if in, err = Decode[In](c.rt.bodies, raw); err != nil {
+			return in, err
+		}
+	}
+	if err := c.path(); err != nil {
+		return in, err
+	}
+	if err := c.ifMatch(); err != nil {
+		return in, err
+	}
+	if l, ok := any(&in).(Limited); ok {
+		return in, c.take(ByIPAndBody, c.Actor.Request.IP+" "+l.LimitedBy())
+	}
+	return in, nil
+}
+
+func (c *Call) answer(out any) (answer, error) {
+	a := answer{status: c.op.Status}
+	switch o := out.(type) {
+	case Stream:
+		a.stream = &o
+		return a, nil
+	case interface{ HTTPStatus() int }:
+		a.status = o.HTTPStatus()
+	}
+	var err error
+	a.body, err = Encode(out)
+	return a, err
+}
+
+// reply writes what run gives.
+func (rt *Router) reply(c *Call, run func() (answer, error)) {
+	a, err := run()
+	if err != nil {
+		rt.fail(c.w, c.r, err)
+		return
+	}
+	h := c.w.Header()
+	if c.replayed {
+		h.Set("Idempotency-Replayed", "true")
+	}
+	if c.op.CacheFor > 0 {
+		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(c.op.CacheFor/time.Second)))
+	}
+	if a.status == http.StatusNoContent {
+		c.w.WriteHeader(a.status)
+		return
+	}
+	if a.stream != nil {
+		rt.stream(c, a)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	c.w.WriteHeader(a.status)
+	_, _ = c.w.Write(a.body)
+}
+
+func (rt *Router) stream(c *Call, a answer) {
+	c.w.Header().Set("Content-Type", a.stream.ContentType)
+	c.w.WriteHeader(a.status)
+	if err := a.stream.Write(c.r.Context(), c.w); err != nil {
+		rt.Log.WarnContext(c.r.Context(), "a stream was cut", "error", err, "request_id", c.Actor.Request.ID)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (rt *Router) originAllowed(origin string) bool {
+	return origin == "" || origin == rt.PublicOrigin || slices.Contains(rt.Origins, origin)
+}

@@ -1,0 +1,103 @@
+package portaluser
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/database"
+)
+
+// ID names a portal user.
+type ID = principal.UserID
+
+// User is a portal user. What one may do hangs on memberships, not on this row.
+type User struct {
+	ID                ID
+	Email             string
+	FirstName         string
+	LastName          string
+	PasswordHash      string
+	PasswordChangedAt time.Time
+	WrongPasswords    int
+	LockedUntil       time.Time // zero: never locked
+	CreatedAt         time.Time
+}
+
+// Locked reports whether sign-in is locked at now.
+func (u User) Locked(now time.Time) bool { return now.Before(u.LockedUntil) }
+
+// ByEmail finds the user of a normalised address; false when there is none.
+func ByEmail(ctx context.Context, tx *database.Tx, email string) (User, bool, error) {
+	return found(scanUser(tx.QueryRow(ctx, selectUser+`email = $1`, email)))
+}
+
+// ByID finds a user; false when there is none.
+func ByID(ctx context.Context, tx *database.Tx, userID ID) (User, bool, error) {
+	return found(scanUser(tx.QueryRow(ctx, selectUser+`id = $1`, userID)))
+}
+
+// Find reads a user that the caller names; ErrNotFound.
+func Find(ctx context.Context, tx *database.Tx, userID ID) (User, error) {
+	u, is, err := ByID(ctx, tx, userID)
+	if err == nil && !is {
+		err = ErrNotFound
+	}
+	return u, err
+}
+
+func found(u User, err error) (User, bool, error) {
+	if errors.Is(err, database.ErrNoRows) {
+		return User{}, false, nil
+	}
+	return u, err == nil, err
+}
+
+// Count is the number of users of the whole install.
+func Count(ctx context.Context, tx *database.Tx) (n int, err error) {
+	return n, tx.QueryRow(ctx, `SELECT count(*) FROM portal_user`).Scan(&n)
+}
+
+// NewParams is what Create wants.
+type NewParams struct {
+	ID           ID
+	Email        string
+	FirstName    string
+	LastName     string
+	PasswordHash string
+}
+
+// Create makes the user of a proven address; false when the address has one
+// already. Event: user.registered in the Account, with the new user as actor.
+func Create(
+	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.AccountID, p NewParams,
+) (User, bool, error) {
+	n, err := tx.Exec(ctx, insertUser, p.ID, p.Email, p.FirstName, p.LastName,
+		text.Fold(p.FirstName+" "+p.LastName), p.PasswordHash, tx.Now)
+	if err != nil || n == 0 {
+		return User{}, false, err
+	}
+	u, err := Find(ctx, tx, p.ID)
+	if err != nil {
+		return u, false, err
+	}
+	entry := event.Entry{Actor: by.AsUser(u.ID, u.Email), Account: in, Resource: u.ID.Any(), Label: u.Email}
+	return u, true, event.Record(ctx, tx, Registered, entry, RegisteredPayload{u.Email})
+}
+
+// SetPassword stores a new hash and clears lock and run, if the password is still
+// the one of u; false when another call was faster.
+func SetPassword(ctx context.Context, tx *database.Tx, u User, hash string) (bool, error) {
+	n, err := tx.Exec(ctx, updatePassword, hash, tx.Now, u.ID, u.PasswordChangedAt)
+	return n == 1, err
+}
+
+// Rehash renews the hash of an unchanged password under the current parameters.
+func Rehash(ctx context.Context, tx *database.Tx, u User, hash string) error {
+	_, err := tx.Exec(ctx, updateHash, hash, u.ID, u.PasswordHash)
+	return err
+}

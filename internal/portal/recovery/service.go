@@ -1,0 +1,210 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/portal/session"
+)
+
+// Service holds the use cases that replace a password. It is safe for concurrent
+// use.
+type Service struct {
+	DB    *database.DB
+	Guard *portaluser.Guard
+	Mail  *mailqueue.Queue
+}
+
+// Forgot mails a reset link to a user; earlier links are dead. An address
+// without a user gets nothing, and the caller is told nothing: doors answer
+// before it runs. Event: user.password.reset_requested.
+func (s *Service) Forgot(ctx context.Context, by principal.Actor, email string) error {
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		u, known, err := portaluser.ByEmail(ctx, tx, email)
+		if err != nil || !known {
+			return err
+		}
+		if err := s.Mail.Count(ctx, tx, u.Email); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, deleteLive, u.ID); err != nil {
+			return err
+		}
+		if err := s.Mail.Drop(ctx, tx, mail.PasswordReset, u.ID.Any()); err != nil {
+			return err
+		}
+		token, until := secret.NewToken(), tx.Now.Add(life)
+		if _, err := tx.Exec(ctx, insertReset, id.New[ID](tx.Now), u.ID, token.Hash(), tx.Now, until); err != nil {
+			return err
+		}
+		err = s.Mail.Add(ctx, tx, mail.Data{
+			Kind: mail.PasswordReset, To: u.Email, FirstName: u.FirstName, Token: token.Reveal(), ExpiresAt: until,
+		}, u.ID.Any(), token.Hash())
+		if err != nil {
+			return err
+		}
+		return portaluser.Record(ctx, tx, by, u, Requested, event.None{})
+	})
+}
+
+// StillWanted reports whether a reset link is still live (mailqueue.Handler.Still).
+func StillWanted(ctx context.Context, tx *database.Tx, userID id.ID, tokenHash string) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, selectWanted, userID, tokenHash, tx.Now).Scan(&n)
+	return n > 0, err
+}
+
+// Reset uses a reset link: one guarded update decides who wins; all sessions and
+// pre-auth tokens end, lock and run are cleared. p is normalised. Faults:
+// auth.link_not_found, auth.link_expired, auth.link_used, server.busy. Events:
+// user.password.reset, session.all_revoked.
+func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) error {
+	// Nothing is hashed for a link that can't work.
+	err := database.View(ctx, s.DB, func(tx *database.Tx) error { return works(ctx, tx, p.Token) })
+	if err != nil {
+		return err
+	}
+	hash, err := s.Guard.Hasher.Hash(ctx, p.Password)
+	if err != nil {
+		return err
+	}
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		u, err := use(ctx, tx, p.Token)
+		if err != nil {
+			return err
+		}
+		if won, err := portaluser.SetPassword(ctx, tx, u, hash); err != nil {
+			return err
+		} else if !won {
+			return portaluser.ErrLinkUsed
+		}
+		by := by.AsUser(u.ID, u.Email)
+		if err := portaluser.Record(ctx, tx, by, u, Reset, event.None{}); err != nil {
+			return err
+		}
+		if err := session.EndForPassword(ctx, tx, by, u, session.ID{}, session.PasswordReset); err != nil {
+			return err
+		}
+		return s.replaced(ctx, tx, u)
+	})
+}
+
+// use spends a link and gives its user.
+func use(ctx context.Context, tx *database.Tx, token string) (u portaluser.User, err error) {
+	var userID portaluser.ID
+	err = tx.QueryRow(ctx, updateUsed, secret.Hash(token), tx.Now).Scan(&userID)
+	if errors.Is(err, database.ErrNoRows) {
+		if err = works(ctx, tx, token); err == nil {
+			err = portaluser.ErrLinkUsed
+		}
+		return u, err
+	}
+	if err != nil {
+		return u, err
+	}
+	u, is, err := portaluser.ByID(ctx, tx, userID)
+	if err == nil && !is {
+		err = portaluser.ErrLinkNotFound
+	}
+	return u, err
+}
+
+// works is nil for a link that can be used now, else it says why it can't.
+func works(ctx context.Context, tx *database.Tx, token string) error {
+	var status string
+	var expires time.Time
+	err := tx.QueryRow(ctx, selectReset, secret.Hash(token)).Scan(&status, &expires)
+	switch {
+	case errors.Is(err, database.ErrNoRows):
+		return portaluser.ErrLinkNotFound
+	case err != nil:
+		return err
+	case status != "live":
+		return portaluser.ErrLinkUsed
+	case !tx.Now.Before(expires):
+		return portaluser.ErrLinkExpired
+	}
+	return nil
+}
+
+// replaced kills the links to the old password, and tells the person.
+func (s *Service) replaced(ctx context.Context, tx *database.Tx, u portaluser.User) error {
+	if _, err := tx.Exec(ctx, updateAllUsed, u.ID); err != nil {
+		return err
+	}
+	if err := s.Mail.Drop(ctx, tx, mail.PasswordReset, u.ID.Any()); err != nil {
+		return err
+	}
+	// The warning goes out whatever the daily limit says: it is not a stranger
+	// who asked for it.
+	told := mail.Data{Kind: mail.PasswordChanged, To: u.Email, FirstName: u.FirstName, At: tx.Now}
+	return s.Mail.Add(ctx, tx, told, u.ID.Any(), "")
+}
+
+// Change replaces the caller's password; all other sessions end. c is normalised.
+// Faults: auth.invalid_credentials, auth.account_locked, auth.too_many_attempts,
+// validation, server.busy. Events: user.password.changed, session.all_revoked,
+// user.login.failed, user.locked.
+func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChange) error {
+	if err := s.Guard.Throttled(ctx, by.Actor, by.Label); err != nil {
+		return err
+	}
+	u, err := database.Read(ctx, s.DB, func(tx *database.Tx) (portaluser.User, error) {
+		return portaluser.Find(ctx, tx, by.UserID)
+	})
+	if err != nil {
+		return err
+	}
+	ok, _, err := s.Guard.Matches(ctx, u, true, c.Current)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		if err := s.Guard.Failed(ctx, by.Actor, u, true, by.Label); err != nil {
+			return err
+		}
+		return portaluser.ErrInvalidCredentials
+	case u.Locked(s.DB.Now()):
+		return portaluser.ErrLocked
+	case c.Current == c.New:
+		return ErrSamePassword
+	}
+	hash, err := s.Guard.Hasher.Hash(ctx, c.New)
+	if err != nil {
+		return err
+	}
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		if won, err := portaluser.SetPassword(ctx, tx, u, hash); err != nil {
+			return err
+		} else if !won {
+			return portaluser.ErrInvalidCredentials
+		}
+		if err := s.Guard.Passed(ctx, tx, by.Actor, u); err != nil {
+			return err
+		}
+		if err := portaluser.Record(ctx, tx, by.Actor, u, Changed, event.None{}); err != nil {
+			return err
+		}
+		if err := session.EndForPassword(ctx, tx, by.Actor, u, by.SessionID, session.PasswordChange); err != nil {
+			return err
+		}
+		return s.replaced(ctx, tx, u)
+	})
+}
+
+// Sweep deletes links that ended a week ago.
+func (s *Service) Sweep(ctx context.Context) error {
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, deleteEnded, tx.Now.Add(-keepEnded))
+		return err
+	})
+}

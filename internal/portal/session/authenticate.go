@@ -1,0 +1,43 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/signingkey"
+)
+
+// Authenticate makes the principal of an access or pre-auth token. Any failure
+// is signingkey.ErrInvalidToken: signature, age, an ended session, a membership
+// that is not active, an Application that is gone.
+func (s *Service) Authenticate(ctx context.Context, token string) (principal.Principal, error) {
+	c, err := s.Keys.Verify(ctx, token, s.DB.Now())
+	if err != nil {
+		return nil, err
+	}
+	actor := principal.Actor{Kind: principal.Kind(c.Type), ID: c.Subject}
+	switch {
+	case c.TokenType == signingkey.PreAuth:
+		actor.Kind = principal.KindPreAuth
+		return principal.PreAuth{
+			Actor: actor, UserID: principal.UserID(c.Subject), ID: principal.PreAuthID(c.ID),
+		}, nil
+	case actor.Kind != principal.KindUser:
+		return principal.Other{Actor: actor}, nil
+	}
+	u := principal.User{
+		Actor: actor, UserID: principal.UserID(c.Subject), SessionID: c.SessionID, Account: scope.Account{ID: c.AccountID},
+	}
+	err = database.View(ctx, s.DB, func(tx *database.Tx) error {
+		return tx.QueryRow(ctx, selectCaller, u.SessionID, u.UserID, c.AccountID, c.ApplicationID, tx.Now).
+			Scan(&u.Role, &u.Label, &u.Account.Slug)
+	})
+	if errors.Is(err, database.ErrNoRows) {
+		return nil, signingkey.ErrInvalidToken
+	}
+	u.Application = scope.Application{Account: u.Account, ID: c.ApplicationID, Slug: c.ApplicationSlug}
+	return u, err
+}

@@ -1,0 +1,125 @@
+package session
+
+import (
+	"context"
+
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/portal/portaluser"
+)
+
+// Logout ends the caller's session, or all of them, and tells how many. Event:
+// user.logout or session.all_revoked.
+func (s *Service) Logout(ctx context.Context, by principal.User, all bool) (int, error) {
+	return database.Write(ctx, s.DB, func(tx *database.Tx) (int, error) {
+		if all {
+			return endEvery(ctx, tx, by, LoggedOut)
+		}
+		n, err := end(ctx, tx, `id = $2 AND user_id = $3`, by.SessionID, by.UserID)
+		if err != nil {
+			return n, err
+		}
+		return n, recordOwn(ctx, tx, by, SignedOut, by.SessionID)
+	})
+}
+
+// RevokeAll ends every session of the caller. Event: session.all_revoked.
+func (s *Service) RevokeAll(ctx context.Context, by principal.User) error {
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		_, err := endEvery(ctx, tx, by, UserRequest)
+		return err
+	})
+}
+
+// Revoke ends one of the caller's sessions. Fault: auth.session_not_found. Event:
+// user.session.revoked.
+func (s *Service) Revoke(ctx context.Context, by principal.User, sessionID ID) error {
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		n, err := end(ctx, tx, `id = $2 AND user_id = $3 AND expires_at > $1`, sessionID, by.UserID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		return recordOwn(ctx, tx, by, Revoked, sessionID)
+	})
+}
+
+func recordOwn(
+	ctx context.Context, tx *database.Tx, by principal.User, t event.Type[event.None], sessionID ID,
+) error {
+	entry := event.Entry{Actor: by.Actor, Account: by.Account.ID, Resource: sessionID.Any()}
+	return event.Record(ctx, tx, t, entry, event.None{})
+}
+
+func endEvery(ctx context.Context, tx *database.Tx, by principal.User, reason EndReason) (int, error) {
+	n, err := end(ctx, tx, `user_id = $2`, by.UserID)
+	if err != nil {
+		return n, err
+	}
+	u, err := portaluser.Find(ctx, tx, by.UserID)
+	if err != nil {
+		return n, err
+	}
+	return n, recordEnded(ctx, tx, by.Actor, u, n, reason)
+}
+
+// end ends the live sessions that match; the condition begins at $2.
+func end(ctx context.Context, tx *database.Tx, condition string, args ...any) (int, error) {
+	n, err := tx.Exec(ctx, updateEnded+condition, append([]any{tx.Now}, args...)...)
+	return int(n), err
+}
+
+func recordEnded(
+	ctx context.Context, tx *database.Tx, by principal.Actor, u portaluser.User, n int, reason EndReason,
+) error {
+	return portaluser.Record(ctx, tx, by, u, AllRevoked, AllRevokedPayload{n, reason})
+}
+
+// EndInAccount ends a person's sessions that are bound to one Account. Event, if
+// any ended: session.all_revoked.
+func EndInAccount(
+	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.AccountID, userID portaluser.ID, reason EndReason,
+) error {
+	n, err := end(ctx, tx, `account_id = $2 AND user_id = $3`, in, userID)
+	if err != nil || n == 0 {
+		return err
+	}
+	entry := event.Entry{Actor: by, Account: in, Resource: userID.Any()}
+	return event.Record(ctx, tx, AllRevoked, entry, AllRevokedPayload{n, reason})
+}
+
+// EndForPassword ends what an old password had made possible: all of the person's
+// sessions but the one to keep, if any, and every pre-auth token. Event:
+// session.all_revoked; where one is kept, only if others ended.
+func EndForPassword(
+	ctx context.Context, tx *database.Tx, by principal.Actor, u portaluser.User, keep ID, reason EndReason,
+) error {
+	if _, err := tx.Exec(ctx, spendAllPreAuth, tx.Now, u.ID); err != nil {
+		return err
+	}
+	n, err := end(ctx, tx, `user_id = $2 AND id <> $3`, u.ID, keep.String())
+	if err != nil || n == 0 && !keep.IsZero() {
+		return err
+	}
+	return recordEnded(ctx, tx, by, u, n, reason)
+}
+
+// Sweep deletes what ended long ago.
+func (s *Service) Sweep(ctx context.Context) error {
+	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		before := tx.Now.Add(-keepEnded)
+		for _, statement := range []string{
+			`DELETE FROM portal_session WHERE ended_at < $1 OR ends_at < $1`,
+			`DELETE FROM pre_auth WHERE expires_at < $1`,
+		} {
+			if _, err := tx.Exec(ctx, statement, before); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

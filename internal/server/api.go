@@ -1,0 +1,48 @@
+package server
+
+import (
+	"log/slog"
+
+	"canopy.dev/canopy/internal/api/portalapi"
+	"canopy.dev/canopy/internal/platform/wire"
+)
+
+// resource is what one handler struct adds to the router.
+type resource interface{ Routes(rt *wire.Router) }
+
+// door is a package of the API, or the server itself, with its resources.
+type door struct {
+	name      string
+	resources []resource
+}
+
+// api is every door that speaks JSON.
+type api struct {
+	background *portalapi.Background
+	doors      []door
+}
+
+func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
+	background := &portalapi.Background{Log: log}
+	return &api{background: background, doors: []door{
+		{"portalapi", []resource{
+			&portalapi.Signups{Signups: u.signups, Background: background},
+			&portalapi.SignIn{Sessions: u.sessions},
+			&portalapi.Passwords{Recovery: u.recovery, Background: background},
+			&portalapi.Sessions{Sessions: u.sessions},
+			&portalapi.Accounts{Accounts: t.accounts},
+			&portalapi.Users{Members: u.members},
+			&portalapi.Invites{Invites: u.invites},
+			&portalapi.Keys{Keys: p.keys},
+		}},
+		{"server", []resource{&health{platform: p, log: log}}},
+	}}
+}
+
+func (a *api) routes(rt *wire.Router) {
+	for _, d := range a.doors {
+		for _, r := range d.resources {
+			r.Routes(rt)
+		}
+	}
+}

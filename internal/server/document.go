@@ -1,0 +1,91 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/platform/reference"
+	"canopy.dev/canopy/internal/platform/signingkey"
+	"canopy.dev/canopy/internal/platform/wire"
+	"canopy.dev/canopy/internal/portal/invite"
+	"canopy.dev/canopy/internal/tenant/account"
+)
+
+// Document is the OpenAPI document of all doors, made without a store.
+func Document(about wire.About) ([]byte, error) { return described().Document(about) }
+
+// Errors is the catalogue of all error codes, made without a store.
+func Errors() []wire.ErrorCode { return described().Errors() }
+
+// Operations are all operations, made without a store.
+func Operations() []wire.Operation { return described().Operations() }
+
+// Doors are the operations of each door, by its name, made without a store.
+func Doors() map[string][]wire.Operation {
+	doors := map[string][]wire.Operation{}
+	for _, d := range bareAPI().doors {
+		rt := bareRouter()
+		(&api{doors: []door{d}}).routes(rt)
+		doors[d.name] = rt.Operations()
+	}
+	return doors
+}
+
+// background are the events that no operation records.
+var background = []event.Declared{invite.DeliveryChanged}
+
+// Events is the catalogue of all actions that are ever recorded, sorted.
+func Events() []string {
+	var names []string
+	for _, op := range Operations() {
+		for _, e := range op.Writes {
+			names = append(names, e.Name())
+		}
+	}
+	for _, e := range background {
+		names = append(names, e.Name())
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// described has every route, to be described and not to be served.
+func described() *wire.Router {
+	rt := bareRouter()
+	bareAPI().routes(rt)
+	return rt
+}
+
+func bareRouter() *wire.Router {
+	return wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound})
+}
+
+func bareAPI() *api { return newAPI(nil, &platform{}, &tenant{}, &portal{}) }
+
+// mountDocument serves the OpenAPI document and the page made of it. Both are made
+// when somebody first asks: describing every route is much of a start, and most
+// commands that start a server show neither.
+func (s *Server) mountDocument(about wire.About) {
+	made := sync.OnceValues(func() (doc []byte, page http.Handler) {
+		doc, err := Document(about)
+		if err == nil {
+			page, err = reference.Handler(doc)
+		}
+		if err != nil {
+			panic(err) // the routes are the same in every process, and a test has described them
+		}
+		return doc, page
+	})
+	s.Router.Mount("GET /openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		doc, _ := made()
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		_, _ = w.Write(doc)
+	}))
+	s.Router.Mount("GET /docs", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, page := made()
+		page.ServeHTTP(w, r)
+	}))
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/idempotency"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/outbox"
+	"canopy.dev/canopy/internal/platform/ratelimit"
+	"canopy.dev/canopy/internal/platform/signingkey"
+	"canopy.dev/canopy/internal/platform/telemetry"
+	"canopy.dev/canopy/internal/platform/wire"
+	"canopy.dev/canopy/internal/tenant/account"
+)
+
+// platform is what every area stands on.
+type platform struct {
+	db      *database.DB
+	hasher  *secret.Hasher
+	limits  *ratelimit.Limiter
+	keys    *signingkey.Service
+	answers *idempotency.Store
+	metrics *telemetry.Metrics
+	sender  mailqueue.Sender // nil: no mail server
+	worker  *outbox.Worker
+	mail    *mailqueue.Queue
+}
+
+func newPlatform(ctx context.Context, o Options) (*platform, error) {
+	c := o.Config
+	box, err := c.Box()
+	if err != nil {
+		return nil, err
+	}
+	renderer, err := mail.NewRenderer(c.Public, c.MailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
+	}
+	p := &platform{
+		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
+		answers: &idempotency.Store{DB: o.DB, Box: box}, sender: o.Sender,
+		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: time.Hour, Log: o.Log}),
+	}
+	if p.sender == nil && c.SMTP != nil {
+		p.sender = mail.NewSender(*c.SMTP)
+	}
+	p.metrics = telemetry.New(telemetry.Sources{
+		PasswordWaiting: p.hasher.Waiting, PasswordDone: p.hasher.Done, Pool: p.pool,
+		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, p.db) },
+	})
+	p.worker = outbox.NewWorker(outbox.Config{
+		DB: o.DB, Box: box, Log: o.Log, Lanes: []outbox.Lane{p.mailLane(renderer)},
+	})
+	p.mail = &mailqueue.Queue{Outbox: p.worker.Queue(mailqueue.Lane), Limits: p.limits}
+	return p, p.keys.Ensure(ctx)
+}
+
+func (p *platform) pool() telemetry.Pool {
+	stats := p.db.Stats()
+	return telemetry.Pool{InUse: stats.InUse, Idle: stats.Idle, Waited: stats.WaitDuration}
+}
+
+// mailLane sends what the rooms have queued; without a sender it waits for one.
+func (p *platform) mailLane(renderer *mail.Renderer) outbox.Lane {
+	handlers := map[string]outbox.Handler{}
+	for kind, h := range portalMails() {
+		h.Renderer, h.Sender = renderer, p.sender
+		handlers[string(kind)] = h
+	}
+	return outbox.Lane{
+		Name: mailqueue.Lane, Parallel: 4, Handlers: handlers, Observe: p.metrics.Mail,
+		Idle: func() bool { return p.sender == nil },
+	}
+}
+
+func (p *platform) sweeps() []func(context.Context) error {
+	jobs := func(ctx context.Context) error { return outbox.Sweep(ctx, p.db) }
+	return []func(context.Context) error{jobs, p.limits.Sweep, p.answers.Sweep}
+}
+
+// newRouter makes the router, without routes.
+func newRouter(o Options, p *platform, portal *portal) *wire.Router {
+	return wire.NewRouter(wire.Config{
+		Log: o.Log, Now: o.DB.Now,
+		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins, Proxies: o.Config.Proxies,
+		Authenticate: portal.sessions.Authenticate,
+		InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound,
+		Idempotency: p.answers, Limit: p.limits.Take, Observe: p.metrics.Request,
+	})
+}

@@ -1,0 +1,54 @@
+package server
+
+import (
+	"context"
+
+	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/portal/invite"
+	"canopy.dev/canopy/internal/portal/member"
+	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/portal/recovery"
+	"canopy.dev/canopy/internal/portal/session"
+	"canopy.dev/canopy/internal/portal/signup"
+)
+
+// portal is what the area of portal users offers.
+type portal struct {
+	signups  *signup.Service
+	sessions *session.Service
+	recovery *recovery.Service
+	invites  *invite.Service
+	members  *member.Service
+}
+
+func newPortal(c *config.Checked, p *platform) *portal {
+	guard := &portaluser.Guard{DB: p.db, Hasher: p.hasher, Limits: p.limits}
+	return &portal{
+		signups: &signup.Service{DB: p.db, Hasher: p.hasher, Mail: p.mail, Closed: c.Signup == "closed"},
+		sessions: &session.Service{
+			DB: p.db, Guard: guard, Keys: p.keys, Observe: p.metrics.SignIn,
+			AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
+		},
+		recovery: &recovery.Service{DB: p.db, Guard: guard, Mail: p.mail},
+		invites:  &invite.Service{DB: p.db, Guard: guard, Limits: p.limits, Mail: p.mail, Life: c.InviteTTL},
+		members:  &member.Service{DB: p.db},
+	}
+}
+
+func (p *portal) sweeps() []func(context.Context) error {
+	return []func(context.Context) error{p.signups.Sweep, p.sessions.Sweep, p.recovery.Sweep}
+}
+
+// portalMails says of each kind of mail to portal users whether it is still
+// wanted, and who is told how it ended.
+func portalMails() map[mail.Kind]mailqueue.Handler {
+	return map[mail.Kind]mailqueue.Handler{
+		mail.UserInvite:        {Still: invite.StillWanted, Delivered: invite.Delivered},
+		mail.VerifyEmail:       {Still: signup.StillWanted},
+		mail.PasswordReset:     {Still: recovery.StillWanted},
+		mail.AlreadyRegistered: {},
+		mail.PasswordChanged:   {},
+	}
+}
