@@ -41,7 +41,7 @@ func (b *Builder) buildKeys(s *Snapshot, owner *persist.Owner) {
 }
 
 func (b *Builder) buildRoles(s *Snapshot, owner *persist.Owner) renumbering {
-	re := b.renumber(RoleRow, b.roles.ids, b.roles.state, rowState.unique)
+	re := b.renumber(RoleRow, b.roles.ids, b.roles.rowStates, rowState.unique)
 	s.roleIndex.Reserve(owner, len(re.order))
 	for _, old := range re.order {
 		r := b.roles.rows[old]
@@ -65,7 +65,7 @@ func (b *Builder) buildNodes(s *Snapshot, owner *persist.Owner) renumbering {
 		b.attach(uint32(n))
 	}
 	attached := func(state rowState) bool { return state&nodeAttached != 0 }
-	re := b.renumber(NodeRow, b.nodes.ids, b.nodes.state, attached)
+	re := b.renumber(NodeRow, b.nodes.ids, b.nodes.rowStates, attached)
 	s.nodeTable = newNodeTable(len(re.order))
 	begin := make([]uint32, len(re.order)+1) // the number of children of each node, later where they begin
 	for i, old := range re.order {
@@ -76,7 +76,7 @@ func (b *Builder) buildNodes(s *Snapshot, owner *persist.Owner) renumbering {
 			parent = re.number[p]
 			begin[parent]++
 		}
-		u, packed := b.nodes.ids[old], packParent(parent, b.nodes.state[old]&nodeActive != 0)
+		u, packed := b.nodes.ids[old], packParent(parent, b.nodes.rowStates[old]&nodeActive != 0)
 		s.parents.Append(owner, packed)
 		s.nodeIDs.Append(owner, u)
 		s.nodeTable.insert(owner, nodeEntry{id: u, number: uint32(i), parent: packed}, s.hashNode)
@@ -96,7 +96,7 @@ func (b *Builder) buildNodes(s *Snapshot, owner *persist.Owner) renumbering {
 // lowest id.
 func (b *Builder) findRoot() {
 	root := -1
-	for n, state := range b.nodes.state {
+	for n, state := range b.nodes.rowStates {
 		if !state.unique() || b.nodes.parent[n] != noNode {
 			continue
 		}
@@ -110,30 +110,30 @@ func (b *Builder) findRoot() {
 		root = n
 	}
 	if root >= 0 {
-		b.nodes.state[root] |= nodeAttached
+		b.nodes.rowStates[root] |= nodeAttached
 	}
 }
 
 func (b *Builder) secondRoot(n int) {
-	b.nodes.state[n] |= nodeDetached
+	b.nodes.rowStates[n] |= nodeDetached
 	b.problem(Problem{Kind: SecondRoot, Row: NodeRow, ID: b.nodes.ids[n]})
 }
 
 // attach finds out whether node n, and every node above it, is connected to the
 // root.
 func (b *Builder) attach(n uint32) {
-	known := func(n uint32) bool { return b.nodes.state[n]&(nodeAttached|nodeDetached) != 0 }
+	known := func(n uint32) bool { return b.nodes.rowStates[n]&(nodeAttached|nodeDetached) != 0 }
 	var path []uint32
-	for !known(n) && b.nodes.state[n].unique() {
+	for !known(n) && b.nodes.rowStates[n].unique() {
 		// Assume the worst until the walk ends. So a walk that comes back to where
 		// it was, because of a cycle, ends at once.
-		b.nodes.state[n] |= nodeDetached
+		b.nodes.rowStates[n] |= nodeDetached
 		path = append(path, n)
 		n = b.nodes.parent[n]
 	}
-	if b.nodes.state[n]&nodeAttached != 0 {
+	if b.nodes.rowStates[n]&nodeAttached != 0 {
 		for _, p := range path {
-			b.nodes.state[p] ^= nodeDetached | nodeAttached
+			b.nodes.rowStates[p] ^= nodeDetached | nodeAttached
 		}
 		return
 	}
@@ -150,7 +150,7 @@ func (b *Builder) attach(n uint32) {
 // of their ids. A member's number depends on the hash of its id, so the
 // renumbering gives the place in that list instead.
 func (b *Builder) buildMembers(s *Snapshot, owner *persist.Owner) (renumbering, []uint32) {
-	re := b.renumber(MemberRow, b.members.ids, b.members.state, rowState.unique)
+	re := b.renumber(MemberRow, b.members.ids, b.members.rowStates, rowState.unique)
 	list := make([]member, len(re.order))
 	for i, old := range re.order {
 		list[i] = member{id: b.members.ids[old], state: b.members.states[old]}
@@ -188,7 +188,7 @@ func (b *Builder) renumber(kind RowKind, ids []id.ID, states []rowState, good fu
 }
 
 // prefixSums replaces each count by the sum of the counts before it, and returns
-// the sum of all. These are the places where the groups begin in a counting sort.
+// the sum of all. These are the places where each value begins in a counting sort.
 func prefixSums(counts []uint32) uint32 {
 	var sum uint32
 	for i, n := range counts {

@@ -13,19 +13,19 @@ import (
 func (b *Builder) buildAssignments(
 	s *Snapshot, owner *persist.Owner, nodes, members, roles renumbering, numbers []uint32,
 ) {
-	places, end := b.groupByMember(nodes, members, roles, len(numbers))
+	places, end := b.placesByMember(nodes, members, roles, len(numbers))
 	byNode := newPairSorter(s.nodeIDs.Len(), len(places))
 	byRole := newPairSorter(s.roles.Len(), len(places))
 	var spilled []memberAssignment
 	var from uint32
 	for i, m := range numbers {
-		group := places[from:end[i]]
+		its := places[from:end[i]]
 		from = end[i]
-		if len(group) == 0 {
+		if len(its) == 0 {
 			continue
 		}
-		list := make([]assignment, len(group))
-		for j, at := range group {
+		list := make([]assignment, len(its))
+		for j, at := range its {
 			list[j] = b.assignments[at/chunkLen][at%chunkLen].assignment
 		}
 		list = b.sortAssignments(list)
@@ -51,14 +51,14 @@ func (b *Builder) buildAssignments(
 	s.membersByRole = persist.NewBTree(byRole.pairs())
 }
 
-// groupByMember replaces the builder's numbers in the assignments by those of the
-// renumberings, leaves out the assignments that refer to missing rows, and groups
-// the others by member: a counting sort. It returns the places of the assignments
-// and, for each member, where its group ends.
+// placesByMember replaces the builder's numbers in the assignments by those of the
+// renumberings, and leaves out the assignments that refer to missing rows. It
+// sorts the others by member, with a counting sort: it returns their places and,
+// for each member, where its places end.
 //
 // It sorts places and not the assignments themselves, which are ten times as
 // long.
-func (b *Builder) groupByMember(nodes, members, roles renumbering, count int) (places, end []uint32) {
+func (b *Builder) placesByMember(nodes, members, roles renumbering, count int) (places, end []uint32) {
 	begin := make([]uint32, count+1)
 	for _, chunk := range b.assignments {
 		for i := range chunk {
@@ -80,7 +80,7 @@ func (b *Builder) groupByMember(nodes, members, roles renumbering, count int) (p
 			}
 		}
 	}
-	return places, begin // each begin has moved to where the group ends
+	return places, begin // each begin has moved to where the places of the member end
 }
 
 // refersToMissing reports whether the member, node or role of an assignment is
@@ -139,30 +139,30 @@ func (b *Builder) sortAssignments(list []assignment) []assignment {
 	return unique
 }
 
-// A pairSorter sorts pairs by owner with a counting sort. Pairs of one owner stay
+// A pairSorter sorts pairs by group with a counting sort. Pairs of one group stay
 // in the order in which they were added.
 type pairSorter struct {
-	counts []uint32 // by owner
+	counts []uint32 // by group
 	added  []pair
 }
 
-func newPairSorter(owners uint32, n int) *pairSorter {
-	return &pairSorter{counts: make([]uint32, owners+1), added: make([]pair, 0, n)}
+func newPairSorter(groups uint32, n int) *pairSorter {
+	return &pairSorter{counts: make([]uint32, groups+1), added: make([]pair, 0, n)}
 }
 
-func (p *pairSorter) add(owner, item uint32) {
-	p.added = append(p.added, pairOf(owner, item))
-	p.counts[owner]++
+func (p *pairSorter) add(group, item uint32) {
+	p.added = append(p.added, pairOf(group, item))
+	p.counts[group]++
 }
 
 // pairs returns the pairs that were added, each of them once. Equal pairs must
-// have been added in a row among those of their owner.
+// have been added in a row among those of their group.
 func (p *pairSorter) pairs() []pair {
 	begin := p.counts
 	sorted := make([]pair, prefixSums(begin))
 	for _, pr := range p.added {
-		sorted[begin[pr.owner()]] = pr
-		begin[pr.owner()]++
+		sorted[begin[pr.group()]] = pr
+		begin[pr.group()]++
 	}
 	return slices.Compact(sorted)
 }

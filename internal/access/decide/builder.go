@@ -17,22 +17,22 @@ type Builder struct {
 	owner    *persist.Owner
 
 	nodes struct {
-		ids    []id.ID
-		index  persist.HashIndex
-		parent []uint32 // noNode for a root
-		state  []rowState
+		ids       []id.ID
+		index     persist.HashIndex
+		parent    []uint32 // noNode for a root
+		rowStates []rowState
 	}
 	members struct {
-		ids    []id.ID
-		index  persist.HashIndex
-		states []memberState
-		state  []rowState
+		ids       []id.ID
+		index     persist.HashIndex
+		states    []memberState
+		rowStates []rowState
 	}
 	roles struct {
-		ids   []id.ID
-		index persist.HashIndex
-		rows  []Role
-		state []rowState
+		ids       []id.ID
+		index     persist.HashIndex
+		rows      []Role
+		rowStates []rowState
 	}
 	keys map[string]struct{}
 
@@ -89,7 +89,7 @@ func (b *Builder) Role(r Role) {
 		return
 	}
 	n := b.role(r.ID)
-	if markSeen(&b.roles.state[n]) {
+	if markSeen(&b.roles.rowStates[n]) {
 		b.roles.rows[n] = r
 	}
 }
@@ -104,10 +104,10 @@ func (b *Builder) Node(n Node) {
 	if !n.Parent.IsZero() {
 		parent = b.node(n.Parent)
 	}
-	if markSeen(&b.nodes.state[i]) {
+	if markSeen(&b.nodes.rowStates[i]) {
 		b.nodes.parent[i] = parent
 		if n.Active {
-			b.nodes.state[i] |= nodeActive
+			b.nodes.rowStates[i] |= nodeActive
 		}
 	}
 }
@@ -119,7 +119,7 @@ func (b *Builder) Member(m Member) {
 		return
 	}
 	n := b.member(m.Identity)
-	if markSeen(&b.members.state[n]) {
+	if markSeen(&b.members.rowStates[n]) {
 		b.members.states[n] = m.state()
 	}
 }
@@ -194,7 +194,7 @@ func (b *Builder) node(u id.ID) uint32 {
 	n, added := b.number(&b.nodes.index, &b.nodes.ids, u)
 	if added {
 		b.nodes.parent = append(b.nodes.parent, noNode)
-		b.nodes.state = append(b.nodes.state, 0)
+		b.nodes.rowStates = append(b.nodes.rowStates, 0)
 	}
 	return n
 }
@@ -203,7 +203,7 @@ func (b *Builder) member(u id.ID) uint32 {
 	n, added := b.number(&b.members.index, &b.members.ids, u)
 	if added {
 		b.members.states = append(b.members.states, 0)
-		b.members.state = append(b.members.state, 0)
+		b.members.rowStates = append(b.members.rowStates, 0)
 	}
 	return n
 }
@@ -212,7 +212,7 @@ func (b *Builder) role(u id.ID) uint32 {
 	n, added := b.number(&b.roles.index, &b.roles.ids, u)
 	if added {
 		b.roles.rows = append(b.roles.rows, Role{})
-		b.roles.state = append(b.roles.state, 0)
+		b.roles.rowStates = append(b.roles.rowStates, 0)
 	}
 	return n
 }

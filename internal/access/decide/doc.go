@@ -30,12 +30,12 @@
 //   - number: what a node, member, role or key has inside a snapshot in place of its
 //     id or name.
 //   - free list: numbers that no longer stand for anything and can be used again.
-//   - owner, of memory: the edit that may change it in place (package persist).
+//   - owner: the edit that may change a piece of memory in place (package persist).
 //   - bucket, slot: what the hash of an id selects, and one of its four places.
 //   - overflow index: finds the ids that had no room in their bucket.
 //   - packed parent: a node's parent and, in one bit, whether the node is inactive.
-//   - pair: two numbers in a sorted tree, such as (node, member); the first is the
-//     owner, the second the item.
+//   - pair: two numbers in a sorted tree, a group and an item in it, such as
+//     (node, member).
 //   - summary: the essentials of up to 6 assignments in the member's own record.
 //   - list: up to 64 assignments of one member in one piece of memory.
 //   - spilled: in the tree of the assignments of members that have more than that.

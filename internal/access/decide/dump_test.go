@@ -222,10 +222,10 @@ func (d *dumper) assignments(n uint32, m *member) (lines []string) {
 		last = a
 		for _, pr := range []struct {
 			t     *persist.BTree[pair]
-			owner uint32
+			group uint32
 		}{{&d.s.membersByNode, a.node}, {&d.s.membersByRole, a.role}} {
-			if _, ok := pr.t.Get(d.s.memberPosition(pr.owner, m.id)); !ok {
-				d.wrong("no pair leads from %d to assignment %s of member %d", pr.owner, a.id, n)
+			if _, ok := pr.t.Get(d.s.memberPosition(pr.group, m.id)); !ok {
+				d.wrong("no pair leads from %d to assignment %s of member %d", pr.group, a.id, n)
 			}
 		}
 		lines = append(lines, fmt.Sprintf("assignment %s of %s at %s role %s [%d, %d)",
@@ -249,22 +249,22 @@ func (d *dumper) pairs(what string, t *persist.BTree[pair], byNode bool) {
 			break
 		}
 		u := d.s.members.at(p.item()).id
-		if n > 0 && d.s.memberPosition(p.owner(), u)(last) >= 0 {
+		if n > 0 && d.s.memberPosition(p.group(), u)(last) >= 0 {
 			d.wrong("%s: the pairs are not in order", what)
 		}
 		last, n = p, n+1
 		has := false
 		d.s.eachAssignment(p.item(), func(a *assignment) bool {
-			has = has || byNode && a.node == p.owner() || !byNode && a.role == p.owner()
+			has = has || byNode && a.node == p.group() || !byNode && a.role == p.group()
 			return true
 		})
 		if !has {
 			d.wrong("%s: there is no assignment for the pair %x", what, p)
 		}
 		if byNode {
-			lines = append(lines, fmt.Sprintf("%s %s %s", what, *d.s.nodeIDs.At(p.owner()), u))
+			lines = append(lines, fmt.Sprintf("%s %s %s", what, *d.s.nodeIDs.At(p.group()), u))
 		} else {
-			lines = append(lines, fmt.Sprintf("%s %s %s", what, d.s.roles.At(p.owner()).id, u))
+			lines = append(lines, fmt.Sprintf("%s %s %s", what, d.s.roles.At(p.group()).id, u))
 		}
 	}
 	if n != t.Len() {

@@ -14,17 +14,17 @@ type merger struct {
 	after   id.ID    // ids up to this one are done
 }
 
-// A source is the members of one owner in a tree of pairs, by id.
+// A source is the members in one group of a tree of pairs, by id.
 type source struct {
 	s     *Snapshot
 	at    persist.Cursor[pair]
-	owner uint32
+	group uint32
 	id    id.ID // of the member that at is at
 }
 
-// add adds the members of owner in t.
-func (g *merger) add(s *Snapshot, t *persist.BTree[pair], owner uint32) {
-	src := source{s: s, owner: owner, at: s.membersFrom(t, owner, g.after)}
+// add adds the members in a group of t.
+func (g *merger) add(s *Snapshot, t *persist.BTree[pair], group uint32) {
+	src := source{s: s, group: group, at: s.membersFrom(t, group, g.after)}
 	if src.read() {
 		g.sources = append(g.sources, src)
 		for i := len(g.sources) - 1; i > 0; {
@@ -40,7 +40,7 @@ func (g *merger) add(s *Snapshot, t *persist.BTree[pair], owner uint32) {
 
 func (src *source) read() bool {
 	p, ok := src.at.Item()
-	if !ok || p.owner() != src.owner {
+	if !ok || p.group() != src.group {
 		return false
 	}
 	src.id = src.s.members.at(p.item()).id

@@ -7,50 +7,51 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 )
 
-// A pair is two numbers in one word: an owner and an item that belongs to it. A
-// tree of pairs is ordered by the number of the owner, then by the id that the
-// number of the item stands for. So what belongs to one owner comes out in the
-// order of ids, in every process.
+// A pair is two numbers in one word: a group and an item in it. A tree of pairs is
+// ordered by the number of the group, then by the id that the number of the item
+// stands for. So the items of a group come out in the order of ids, in every
+// process.
 type pair uint64
 
-func pairOf(owner, item uint32) pair { return pair(owner)<<32 | pair(item) }
+func pairOf(group, item uint32) pair { return pair(group)<<32 | pair(item) }
 
-func (p pair) owner() uint32 { return uint32(p >> 32) }
+func (p pair) group() uint32 { return uint32(p >> 32) }
 func (p pair) item() uint32  { return uint32(p) }
 
-// childPosition is the position of (owner, u) in the tree children.
-func (s *Snapshot) childPosition(owner uint32, u id.ID) persist.Position[pair] {
+// childPosition is the position of (group, u) in the tree children.
+func (s *Snapshot) childPosition(group uint32, u id.ID) persist.Position[pair] {
 	return func(p pair) int {
-		if c := cmp.Compare(p.owner(), owner); c != 0 {
+		if c := cmp.Compare(p.group(), group); c != 0 {
 			return c
 		}
 		return compareIDs(s.nodeIDs.At(p.item()), &u)
 	}
 }
 
-// memberPosition is the position of (owner, u) in the trees membersByNode and
+// memberPosition is the position of (group, u) in the trees membersByNode and
 // membersByRole.
-func (s *Snapshot) memberPosition(owner uint32, u id.ID) persist.Position[pair] {
+func (s *Snapshot) memberPosition(group uint32, u id.ID) persist.Position[pair] {
 	return func(p pair) int {
-		if c := cmp.Compare(p.owner(), owner); c != 0 {
+		if c := cmp.Compare(p.group(), group); c != 0 {
 			return c
 		}
 		return compareIDs(&s.members.at(p.item()).id, &u)
 	}
 }
 
-// membersFrom returns a cursor at the first member of owner whose id is not below
+// membersFrom returns a cursor at the first member in a group whose id is not below
 // u.
-func (s *Snapshot) membersFrom(t *persist.BTree[pair], owner uint32, u id.ID) persist.Cursor[pair] {
-	return t.Seek(s.memberPosition(owner, u))
+func (s *Snapshot) membersFrom(t *persist.BTree[pair], group uint32, u id.ID) persist.Cursor[pair] {
+	return t.Seek(s.memberPosition(group, u))
 }
 
-// membersOf returns the members of owner, by id.
-func (s *Snapshot) membersOf(t *persist.BTree[pair], owner uint32) []uint32 {
+// membersOf returns the members in a group, by id.
+func (s *Snapshot) membersOf(t *persist.BTree[pair], group uint32) []uint32 {
 	var list []uint32
-	for c := s.membersFrom(t, owner, zeroID); ; c.Next() {
+	c := s.membersFrom(t, group, zeroID)
+	for ; ; c.Next() {
 		p, ok := c.Item()
-		if !ok || p.owner() != owner {
+		if !ok || p.group() != group {
 			return list
 		}
 		list = append(list, p.item())

@@ -156,9 +156,10 @@ func (w *walker) visit(n uint32) bool {
 	default:
 		w.resuming = false
 	}
-	for c := s.children.Seek(s.childPosition(n, from)); ; c.Next() {
+	c := s.children.Seek(s.childPosition(n, from))
+	for ; ; c.Next() {
 		p, ok := c.Item()
-		if !ok || p.owner() != n {
+		if !ok || p.group() != n {
 			return true
 		}
 		if w.resuming && *s.nodeIDs.At(p.item()) != next {

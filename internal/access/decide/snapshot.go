@@ -148,9 +148,10 @@ func (s *Snapshot) lineage(n uint32) []uint32 {
 // childrenOf returns the children of node n, by id.
 func (s *Snapshot) childrenOf(n uint32) []uint32 {
 	var list []uint32
-	for c := s.children.Seek(s.childPosition(n, zeroID)); ; c.Next() {
+	c := s.children.Seek(s.childPosition(n, zeroID))
+	for ; ; c.Next() {
 		p, ok := c.Item()
-		if !ok || p.owner() != n {
+		if !ok || p.group() != n {
 			return list
 		}
 		list = append(list, p.item())
