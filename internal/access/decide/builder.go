@@ -227,7 +227,7 @@ func (b *Builder) number(x *persist.HashIndex, ids *[]id.ID, u id.ID) (n uint32,
 		b.owner = persist.NewExclusive()
 	}
 	n = uint32(len(known))
-	*ids = append(known, u)
+	*ids = append(*ids, u)
 	x.Insert(b.owner, h, n, func(n uint32) uint64 { return hashID((*ids)[n]) })
 	return n, true
 }

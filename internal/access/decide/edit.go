@@ -186,7 +186,7 @@ func (c PutNode) apply(ed *editor) {
 		ed.problem(Problem{Kind: NoID, Row: NodeRow})
 		return
 	case c.Parent.IsZero():
-		if ed.root != noNode && !(known && n == ed.root) {
+		if ed.root != noNode && (!known || n != ed.root) {
 			p.Kind = SecondRoot
 			ed.problem(p)
 			DropNode{c.ID}.apply(ed)

@@ -43,7 +43,7 @@ func TestLineagesMayBeDeeperThanTheProductAllows(t *testing.T) {
 	}
 }
 
-// It does not run in parallel, because it counts the allocations of the process.
+//nolint:paralleltest // it counts the allocations of the whole process
 func TestEvaluateAllocatesNothing(t *testing.T) {
 	g := newEditGenerator(4, 300, 40)
 	for range 1200 {

@@ -5,12 +5,16 @@ import "reflect"
 // Footprint is the memory that the structures of a snapshot take, in bytes.
 // Structures that several snapshots share are counted for each of them.
 type Footprint struct {
-	NodeIDs, NodeParents, NodeChildren, NodeIndex int
-	Members, MemberIndex                          int
-	Assignments                                   int
-	MembersByNode                                 int `json:"Holders"`
-	MembersByRole                                 int `json:"Bearers"`
-	Catalog                                       int // permissions and roles
+	NodeIDs       int `json:"node_ids"`
+	NodeParents   int `json:"node_parents"`
+	NodeChildren  int `json:"node_children"`
+	NodeIndex     int `json:"node_index"`
+	Members       int `json:"members"`
+	MemberIndex   int `json:"member_index"`
+	Assignments   int `json:"assignments"`
+	MembersByNode int `json:"members_by_node"`
+	MembersByRole int `json:"members_by_role"`
+	Catalog       int `json:"catalog"` // permissions and roles
 }
 
 // Nodes is what all structures about nodes take.

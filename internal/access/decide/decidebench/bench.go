@@ -111,9 +111,10 @@ func Run(ctx context.Context, o Options, out, progress io.Writer) error {
 		},
 		Memory: memory(s, full-empty),
 	}
-	b := &bench{world: w, snapshot: s, logf: logf, ctx: ctx}
-	b.all()
-	report.Results = append(b.results, build)
+	b := &bench{world: w, snapshot: s, logf: logf}
+	b.all(ctx)
+	b.results = append(b.results, build)
+	report.Results = b.results
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ type bench struct {
 	*world
 	snapshot *decide.Snapshot
 	logf     func(format string, args ...any)
-	ctx      context.Context
 	results  []Result
 }
 
@@ -24,12 +23,13 @@ type bench struct {
 // needed to answer them all does not fit into the caches of a core.
 const questionsLen = 1 << 16
 
-func (b *bench) all() {
+// all measures one operation after the other, until ctx ends.
+func (b *bench) all(ctx context.Context) {
 	for _, run := range []func(){
 		b.evaluate, b.evaluateCold, b.evaluateAppWide, b.evaluateLarge, b.naive, b.bulk, b.explain,
 		b.accessibleNodes, b.whoCan, b.impactMove, b.editAssignment, b.editMove, b.evaluateDuringEdits,
 	} {
-		if b.ctx.Err() == nil {
+		if ctx.Err() == nil {
 			run()
 		}
 	}

@@ -70,14 +70,16 @@ func generate(o Options) *world {
 // generateTree makes a tree in which each level is wider than the level above by
 // the same factor.
 func (w *world) generateTree() {
-	factor := 1.0
-	for size := func(f float64) float64 {
+	size := func(factor float64) float64 {
 		sum := 0.0
 		for l := range w.Levels {
-			sum += math.Pow(f, float64(l))
+			sum += math.Pow(factor, float64(l))
 		}
 		return sum
-	}; size(factor) < float64(w.Nodes); factor += 0.001 {
+	}
+	factor := 1.0
+	for size(factor) < float64(w.Nodes) {
+		factor += 0.001
 	}
 	w.parent, w.level = []int32{-1}, [][]int32{{0}}
 	for l := 1; len(w.parent) < w.Nodes; l = min(l+1, w.Levels-1) {

@@ -16,11 +16,19 @@ type RawRows struct {
 	assignments []decide.Assignment
 }
 
-// The methods of decide.Rows.
-func (raw *RawRows) Permission(key string)          { raw.keys = append(raw.keys, key) }
-func (raw *RawRows) Role(r decide.Role)             { raw.roles = append(raw.roles, r) }
-func (raw *RawRows) Node(n decide.Node)             { raw.nodes = append(raw.nodes, n) }
-func (raw *RawRows) Member(m decide.Member)         { raw.members = append(raw.members, m) }
+// Permission adds a permission.
+func (raw *RawRows) Permission(key string) { raw.keys = append(raw.keys, key) }
+
+// Role adds a role.
+func (raw *RawRows) Role(r decide.Role) { raw.roles = append(raw.roles, r) }
+
+// Node adds a node.
+func (raw *RawRows) Node(n decide.Node) { raw.nodes = append(raw.nodes, n) }
+
+// Member adds a member.
+func (raw *RawRows) Member(m decide.Member) { raw.members = append(raw.members, m) }
+
+// Assignment adds an assignment.
 func (raw *RawRows) Assignment(a decide.Assignment) { raw.assignments = append(raw.assignments, a) }
 
 // World returns the rows that do not contradict each other.

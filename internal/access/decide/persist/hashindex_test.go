@@ -1,8 +1,8 @@
 package persist
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +20,7 @@ func TestHashIndexFindsWhatIsInIt(t *testing.T) {
 	t.Parallel()
 	// Hashes of a few bits, so that buckets overflow and tags collide.
 	for _, mask := range []uint64{0, 0xff00000000000003, ^uint64(0)} {
-		t.Run(fmt.Sprintf("%x", mask), func(t *testing.T) {
+		t.Run(strconv.FormatUint(mask, 16), func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(t *rapid.T) { indexAgainstModel(t, mask) })
 		})
