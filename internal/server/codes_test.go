@@ -42,7 +42,8 @@ var provocations = map[string]servertest.Provocation{
 		me := c.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
 		// What a first call leaves while it runs, here in another process.
 		_, err := database.Write(t.Context(), p.DB, func(tx *database.Tx) (int64, error) {
-			return tx.Exec(t.Context(), `INSERT INTO idempotency (key, body_hash, status, created_at) VALUES ($1, $2, 0, $3)`,
+			return tx.Exec(t.Context(),
+				`INSERT INTO idempotency (key, body_hash, status, created_at) VALUES ($1, $2, 0, $3)`,
 				secret.Hash(me+" "+path+" k"), secret.Hash(body), tx.Now)
 		})
 		if err != nil {
@@ -52,7 +53,8 @@ var provocations = map[string]servertest.Provocation{
 	},
 	"auth.wrong_principal": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()
-		return c.Do("POST", "/v1/auth/select-application", m{"account_id": servertest.NoID, "application_id": servertest.NoID})
+		choice := m{"account_id": servertest.NoID, "application_id": servertest.NoID}
+		return c.Do("POST", "/v1/auth/select-application", choice)
 	},
 	"auth.two_credentials": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()

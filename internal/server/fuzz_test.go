@@ -28,10 +28,18 @@ func fuzzed(s *servertest.Server, path, bearer, body string) *httptest.ResponseR
 // FuzzInviteBody: whatever the body, the answer is an invite or a refusal in our
 // envelope, never a failure of ours; and what was kept is what the rules allow.
 func FuzzInviteBody(f *testing.F) {
-	for _, seed := range []string{`{"email":"d@acme.com","first_name":"D","last_name":"C"}`, `{"email":"d@acme.com","first_name":"D","last_name":"C","role":"owner"}`,
-		`{"email":"d@acme.com","email":"e@acme.com"}`, `{"email":"` + "\xff" + `"}`, `{"email":"d@acme.com","first_name":"\u202e","last_name":"\r\nBcc: x@y.z"}`,
-		`[]`, `null`, `{`, ``, `{"email":{"a":[[[[[[]]]]]]}}`, `{"email":1e999,"first_name":null,"last_name":true}`, strings.Repeat(`[`, 5000),
-		`{"email":"\ud800@acme.com","first_name":"D","last_name":"C"}`} {
+	for _, seed := range []string{
+		`{"email":"d@acme.com","first_name":"D","last_name":"C"}`,
+		`{"email":"d@acme.com","first_name":"D","last_name":"C","role":"owner"}`,
+		`{"email":"d@acme.com","email":"e@acme.com"}`,
+		`{"email":"` + "\xff" + `"}`,
+		`{"email":"d@acme.com","first_name":"\u202e","last_name":"\r\nBcc: x@y.z"}`,
+		`[]`, `null`, `{`, ``,
+		`{"email":{"a":[[[[[[]]]]]]}}`,
+		`{"email":1e999,"first_name":null,"last_name":true}`,
+		strings.Repeat(`[`, 5000),
+		`{"email":"\ud800@acme.com","first_name":"D","last_name":"C"}`,
+	} {
 		f.Add(seed)
 	}
 	s := servertest.New(f, database.SQLite, nil)
@@ -46,7 +54,8 @@ func FuzzInviteBody(f *testing.F) {
 		case http.StatusCreated:
 			data := answer["data"].(m)
 			name := data["first_name"].(string) + data["last_name"].(string)
-			if email := data["email"].(string); email != strings.ToLower(email) || strings.ContainsAny(email+name, "\r\n\x00\u202e") {
+			email := data["email"].(string)
+			if email != strings.ToLower(email) || strings.ContainsAny(email+name, "\r\n\x00\u202e") {
 				t.Errorf("kept: %s", w.Body)
 			}
 		case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge:
@@ -65,7 +74,10 @@ func FuzzMailedToken(f *testing.F) {
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	alex.Must(201, "POST", servertest.Invites(slug), servertest.Invitation("dana@acme.com"))
 	live := s.MailedToken("dana@acme.com")
-	for _, seed := range []string{live, live[:42], live + "A", strings.ToLower(live), "", " ", "%00", "\x00", alex.Token, strings.Repeat("A", 43), strings.Repeat("A", 70000)} {
+	for _, seed := range []string{
+		live, live[:42], live + "A", strings.ToLower(live), "", " ", "%00", "\x00", alex.Token,
+		strings.Repeat("A", 43), strings.Repeat("A", 70000),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
@@ -80,7 +92,8 @@ func FuzzMailedToken(f *testing.F) {
 		case len(body) > int(wire.BodyAnonymous):
 			want = http.StatusRequestEntityTooLarge
 		}
-		if w := fuzzed(s, "/v1/auth/invite-info", "", string(body)); w.Code != want && (w.Code != http.StatusBadRequest || token == live) {
+		w := fuzzed(s, "/v1/auth/invite-info", "", string(body))
+		if w.Code != want && (w.Code != http.StatusBadRequest || token == live) {
 			t.Errorf("%q: %d %s", token, w.Code, w.Body)
 		}
 	})
@@ -91,8 +104,10 @@ func FuzzBearer(f *testing.F) {
 	s := servertest.New(f, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	parts := strings.Split(alex.Token, ".")
-	for _, seed := range []string{alex.Token, "", "x.y.z", parts[0] + ".." + parts[2], "eyJhbGciOiJub25lIn0." + parts[1] + ".", parts[0] + "." + parts[1] + ".AAAA", "e30.e30.e30",
-		strings.Repeat(".", 9000)} {
+	for _, seed := range []string{
+		alex.Token, "", "x.y.z", parts[0] + ".." + parts[2], "eyJhbGciOiJub25lIn0." + parts[1] + ".",
+		parts[0] + "." + parts[1] + ".AAAA", "e30.e30.e30", strings.Repeat(".", 9000),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {

@@ -45,7 +45,8 @@ func TestPublishedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(kept), pretty.String()); diff != "" {
-			t.Errorf("api/%s is not what the code says; go test ./internal/server -run TestPublishedFiles -update writes it (-file +code):\n%s", name, diff)
+			t.Errorf("api/%s is not what the code says (-file +code); this writes it:\n"+
+				"go test ./internal/server -run TestPublishedFiles -update\n%s", name, diff)
 		}
 	}
 }

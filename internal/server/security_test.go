@@ -30,15 +30,15 @@ func TestForeignTenantWalk(t *testing.T) {
 				continue
 			}
 			walked++
-			ask := func(slug string) servertest.Answer {
-				path := strings.NewReplacer("{accountSlug}", slug, "{id}", "019daac3-0200-7a4c-823b-1612dd272d13").Replace(r.Path)
+			ask := func(slug string) answer {
+				path := strings.NewReplacer("{accountSlug}", slug, "{id}", servertest.NoID).Replace(r.Path)
 				return mine.Do(r.Method, path, nil)
 			}
 			foreign, unknown := ask(theirs), ask("no-such-account")
 			if foreign.Status != 404 || foreign.Code() != "account.not_found" {
 				t.Errorf("%s %s: %d %s", r.Method, r.Path, foreign.Status, foreign.Raw)
 			}
-			for _, a := range []servertest.Answer{foreign, unknown} {
+			for _, a := range []answer{foreign, unknown} {
 				e := a.At("error").(m)
 				delete(e, "timestamp")
 				delete(e, "path")
@@ -65,11 +65,15 @@ func TestEveryUserRouteWantsAUsersToken(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{accountSlug}", "acme", "{id}", "x").Replace(r.Path)
-		for what, token := range map[string]string{"none": "", "prefix": good[:len(good)-1], "extension": good + "A", "junk": "x.y.z",
-			"alg none": "eyJhbGciOiJub25lIn0." + strings.Split(good, ".")[1] + "."} {
+		for what, token := range map[string]string{
+			"none": "", "prefix": good[:len(good)-1], "extension": good + "A", "junk": "x.y.z",
+			"alg none": "eyJhbGciOiJub25lIn0." + strings.Split(good, ".")[1] + ".",
+		} {
 			c := s.Client()
 			c.Token = token
-			if a := c.Do(r.Method, path, nil); a.Status != 401 || a.Code() != "auth.invalid_token" || a.Text("error", "message") != "Invalid or expired token" {
+			a := c.Do(r.Method, path, nil)
+			told := a.Code() + ": " + a.Text("error", "message")
+			if a.Status != 401 || told != "auth.invalid_token: Invalid or expired token" {
 				t.Errorf("%s %s with %s: %d %s", r.Method, r.Path, what, a.Status, a.Raw)
 			}
 		}
@@ -96,8 +100,10 @@ func TestEveryRequestIsOneLogLine(t *testing.T) {
 	if len(lines) != 1 {
 		t.Fatalf("%d lines of one request: %q", len(lines), lines)
 	}
-	for _, want := range []string{`route="POST /portal/v1/accounts/{accountSlug}/user-invites"`, "status=201", "duration_ms=", "request_id=", "principal=user",
-		"principal_id=" + me, "account=" + slug} {
+	for _, want := range []string{
+		`route="POST /portal/v1/accounts/{accountSlug}/user-invites"`, "status=201", "duration_ms=", "request_id=",
+		"principal=user", "principal_id=" + me, "account=" + slug,
+	} {
 		if !strings.Contains(lines[0], want) {
 			t.Errorf("no %s in %s", want, lines[0])
 		}

@@ -17,9 +17,11 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
+type m = servertest.Map
+
 // TestMain ends the browser that the tests have shared.
-func TestMain(m *testing.M) {
-	code := m.Run()
+func TestMain(tests *testing.M) {
+	code := tests.Run()
 	chromium.stop()
 	os.Exit(code)
 }
@@ -121,28 +123,38 @@ func TestInviteIsAcceptedInABrowser(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme <b>Realty</b>")
-	alex.Must(201, "POST", servertest.Invites(slug), servertest.Map{"email": "dana@acme.com", "first_name": "<i>Dana</i>", "last_name": "Cole"})
+	invitation := m{"email": "dana@acme.com", "first_name": "<i>Dana</i>", "last_name": "Cole"}
+	alex.Must(201, "POST", servertest.Invites(slug), invitation)
 	token := s.MailedToken("dana@acme.com")
 	b := browser(t, s)
 	b.do(chromedp.Navigate(s.URL+"/app/accept-invite#token="+token), chromedp.WaitVisible("#activate-password"))
-	if heading, first := b.read(chromedp.Text("[data-state=activate] h1")), b.read(chromedp.Value("#activate-first")); heading != "Join Acme <b>Realty</b>" || first != "<i>Dana</i>" {
+	heading := b.read(chromedp.Text("[data-state=activate] h1"))
+	first := b.read(chromedp.Value("#activate-first"))
+	if heading != "Join Acme <b>Realty</b>" || first != "<i>Dana</i>" {
 		t.Errorf("HTML in names must show as text: %q, %q", heading, first)
 	}
 	b.shot("accept-invite")
 	if address := b.read(chromedp.Location()); strings.Contains(address, "#") {
 		t.Errorf("the token is still in the address bar: %s", address)
 	}
-	if a := alex.Must(200, "GET", servertest.Invites(slug)+"?status=pending", nil); a.At("pagination", "item_count") != 1. {
-		t.Errorf("opening the page changed the invite: %s", a.Raw)
+	pending := alex.Must(200, "GET", servertest.Invites(slug)+"?status=pending", nil)
+	if pending.At("pagination", "item_count") != 1. {
+		t.Errorf("opening the page changed the invite: %s", pending.Raw)
 	}
-	const join, in, send = "[data-state=activate] button[type=submit]", "[data-state=form] button[type=submit]", "[data-state=home] form:not([method=dialog]) button[type=submit]"
-	b.do(chromedp.SendKeys("#activate-password", "weak"), chromedp.Click(join), chromedp.WaitVisible("#activate-password-error:not(:empty)"),
-		chromedp.SetValue("#activate-password", servertest.Password), chromedp.Click(join), chromedp.WaitVisible("[data-state=done] a"))
-	b.do(chromedp.Navigate(s.URL+"/app/login"), chromedp.WaitVisible("#in-email"),
-		chromedp.SendKeys("#in-email", "dana@acme.com"), chromedp.SendKeys("#in-password", servertest.Password),
-		chromedp.Click(in), chromedp.WaitVisible("#new-email"),
-		chromedp.SendKeys("#new-email", "kim@acme.com"), chromedp.SendKeys("#new-first", "Kim"), chromedp.SendKeys("#new-last", "Abe"),
-		chromedp.Click(send), chromedp.WaitVisible("[data-state=home] tbody tr"))
+
+	const join = "[data-state=activate] button[type=submit]"
+	b.do(chromedp.SendKeys("#activate-password", "weak"), chromedp.Click(join))
+	b.do(chromedp.WaitVisible("#activate-password-error:not(:empty)"))
+	b.do(chromedp.SetValue("#activate-password", servertest.Password), chromedp.Click(join))
+	b.do(chromedp.WaitVisible("[data-state=done] a"))
+
+	b.do(chromedp.Navigate(s.URL+"/app/login"), chromedp.WaitVisible("#in-email"))
+	b.do(chromedp.SendKeys("#in-email", "dana@acme.com"), chromedp.SendKeys("#in-password", servertest.Password))
+	b.do(chromedp.Click("[data-state=form] button[type=submit]"), chromedp.WaitVisible("#new-email"))
+	b.do(chromedp.SendKeys("#new-email", "kim@acme.com"))
+	b.do(chromedp.SendKeys("#new-first", "Kim"), chromedp.SendKeys("#new-last", "Abe"))
+	b.do(chromedp.Click("[data-state=home] form:not([method=dialog]) button[type=submit]"))
+	b.do(chromedp.WaitVisible("[data-state=home] tbody tr"))
 	if rows := b.read(chromedp.Text("[data-state=home] tbody")); !strings.Contains(rows, "kim@acme.com") {
 		t.Errorf("%q", rows)
 	}

@@ -9,7 +9,12 @@ import (
 	"canopy.dev/canopy/internal/api/hosted"
 )
 
-var paths = []string{"/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/forgot-password", "/app/login", "/app/sign-up"}
+var paths = []string{
+	"/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/forgot-password", "/app/login", "/app/sign-up",
+}
+
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func get(method, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -23,7 +28,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 		for _, method := range []string{"GET", "HEAD", "POST"} {
 			h := get(method, path).Header()
 			for name, want := range map[string]string{
-				"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+				"Content-Security-Policy": policy,
 				"Referrer-Policy":         "no-referrer",
 				"X-Content-Type-Options":  "nosniff",
 				"Cache-Control":           "no-store",
@@ -52,14 +57,15 @@ func TestEveryPageIsOfItsOwnAndLabelled(t *testing.T) {
 	for _, path := range paths {
 		w := get("GET", path)
 		html := w.Body.String()
-		if w.Code != 200 || !strings.Contains(html, `<html lang="en"`) || !strings.Contains(html, "<noscript>") || !headings.MatchString(html) {
+		has := func(text string) bool { return strings.Contains(html, text) }
+		if w.Code != 200 || !has(`<html lang="en"`) || !has("<noscript>") || !headings.MatchString(html) {
 			t.Errorf("%s: %d %s", path, w.Code, html)
 		}
 		if foreign.MatchString(html) || inline.MatchString(html) {
 			t.Errorf("%s holds what its own policy refuses", path)
 		}
 		for _, field := range input.FindAllStringSubmatch(html, -1) {
-			if !strings.Contains(html, `<label for="`+field[1]+`"`) || !strings.Contains(html, `id="`+field[1]+`-error" role="alert"`) {
+			if !has(`<label for="`+field[1]+`"`) || !has(`id="`+field[1]+`-error" role="alert"`) {
 				t.Errorf("%s: %s has no label or no place for its error", path, field[1])
 			}
 		}

@@ -85,8 +85,9 @@ func (b tab) attribute(selector, name string) string {
 func (b tab) offline(is bool) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-			MatchedNetworkConditions: []*network.Conditions{{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}}})
+		everywhere := []*network.Conditions{{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}}
+		_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule,
+			network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: everywhere})
 		return chromedp.Void{}, err
 	})
 }
@@ -161,14 +162,15 @@ func TestPageOfInvites(t *testing.T) {
 // store that is away keep what was entered.
 func TestPageOfInvitesIsRefused(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t, database.Postgres, func(c *config.Settings) { c.RateLimits = "sign_up=off,mail_recipient=off" })
+	limits := func(c *config.Settings) { c.RateLimits = "sign_up=off,mail_recipient=off" }
+	s := servertest.New(t, database.Postgres, limits)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	w, b := servertest.Acme{Server: s, Alex: alex, Slug: slug}, browser(t, s)
 	_, token := w.Invite("kim@acme.com")
 	b.opens("accept-invite", token, "activate")
 	b.types("#activate-password", servertest.Password)
 	for range 60 {
-		s.Client().Do("POST", "/v1/auth/invite-info", servertest.Map{"token": "x"})
+		s.Client().Do("POST", "/v1/auth/invite-info", m{"token": "x"})
 	}
 	b.submits("activate")
 	b.says("[data-state=activate] .notice", "too many tries")
@@ -195,7 +197,7 @@ func TestPagesOfOtherMails(t *testing.T) {
 		return s.MailedToken(email)
 	}
 	forget := func() string {
-		guest.Must(200, "POST", "/v1/auth/forgot-password", servertest.Map{"email": "alex@acme.com"})
+		guest.Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
 		return s.MailedToken("alex@acme.com")
 	}
 	unknown := strings.Repeat("A", 43)
@@ -210,7 +212,8 @@ func TestPagesOfOtherMails(t *testing.T) {
 	b.sees("not-found")
 	verify, reset := register("new@acme.com"), forget()
 	b.opens("verify-email", verify, "form")
-	if a := guest.Do("POST", "/v1/auth/login", servertest.Credentials("new@acme.com", servertest.Password)); a.Status == 200 {
+	early := guest.Do("POST", "/v1/auth/login", servertest.Credentials("new@acme.com", servertest.Password))
+	if early.Status == 200 {
 		t.Error("opening the page confirmed the address")
 	}
 	b.submits("form")
@@ -239,12 +242,13 @@ func TestPagesOfOtherMails(t *testing.T) {
 	b.sees("expired")
 	b.types("#again-email", "late@acme.com\r")
 	b.sees("sent")
-	guest.Must(200, "POST", "/v1/auth/verify-email", servertest.Map{"token": s.MailedToken("late@acme.com")})
+	guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("late@acme.com")})
 	b.opens("reset-password", reset, "form")
 	b.types("#reset-password", "Another-Horse-9")
 	b.submits("form")
 	b.sees("expired")
 	b.types("#again-email", "alex@acme.com\r")
 	b.sees("sent")
-	guest.Must(200, "POST", "/v1/auth/reset-password", servertest.Map{"token": s.MailedToken("alex@acme.com"), "password": "Another-Horse-9"})
+	body := m{"token": s.MailedToken("alex@acme.com"), "password": "Another-Horse-9"}
+	guest.Must(200, "POST", "/v1/auth/reset-password", body)
 }

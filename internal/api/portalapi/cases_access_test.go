@@ -17,13 +17,20 @@ func crossAccountID(t *testing.T, w world) {
 	theirs := noa.Must(201, "POST", servertest.Invites(other), dana).Text("data", "id")
 	w.Clock.Advance(5 * time.Minute) // past the cooldown: only the Account stands in the way
 	for _, call := range [][2]string{{"GET", ""}, {"POST", "/resend"}, {"DELETE", ""}} {
-		is(t, call[0]+call[1]+" of a foreign id", w.Alex.Do(call[0], w.invites()+"/"+theirs+call[1], nil), 404, "invites.not_found")
-		is(t, call[0]+call[1]+" under a foreign slug", w.Alex.Do(call[0], servertest.Invites(other)+"/"+theirs+call[1], nil), 404, "account.not_found")
-		is(t, call[0]+call[1]+" of the own id under a foreign slug", w.Alex.Do(call[0], servertest.Invites(other)+"/"+mine+call[1], nil), 404, "account.not_found")
+		what := call[0] + call[1]
+		ask := func(slug, inviteID string) answer {
+			return w.Alex.Do(call[0], servertest.Invites(slug)+"/"+inviteID+call[1], nil)
+		}
+		is(t, what+" of a foreign id", ask(w.Slug, theirs), 404, "invites.not_found")
+		is(t, what+" under a foreign slug", ask(other, theirs), 404, "account.not_found")
+		is(t, what+" of the own id under a foreign slug", ask(other, mine), 404, "account.not_found")
 	}
 	row := noa.Must(200, "GET", servertest.Invites(other)+"/"+theirs, nil)
-	if row.Text("data", "status") != "pending" || row.At("data", "send_count") != 1. || w.InviteStatus(mine) != "pending" {
+	if row.Text("data", "status") != "pending" || row.At("data", "send_count") != 1. {
 		t.Errorf("something changed: %s", row.Raw)
+	}
+	if status := w.InviteStatus(mine); status != "pending" {
+		t.Errorf("the own invite is %s", status)
 	}
 }
 
@@ -32,7 +39,10 @@ func crossAccountID(t *testing.T, w world) {
 func (w world) walkGET(t *testing.T, inviteID string, callers ...*client) string {
 	t.Helper()
 	var all strings.Builder
-	paths := []string{"/openapi.json", "/docs", "/metrics", "/app/login", "/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/"}
+	paths := []string{
+		"/openapi.json", "/docs", "/metrics",
+		"/app/login", "/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/",
+	}
 	for _, r := range w.Router.Operations() {
 		if r.Method == "GET" {
 			paths = append(paths, strings.NewReplacer("{accountSlug}", w.Slug, "{id}", inviteID).Replace(r.Path))
@@ -90,11 +100,13 @@ func emailMatchIsNotEnough(t *testing.T, w world) {
 
 func unverifiedMatch(t *testing.T, w world) {
 	// Somebody signs up with the address and does not confirm it.
-	w.Client().Must(201, "POST", "/v1/auth/register", m{"email": "dana@acme.com", "password": "Strangers-Pass-1", "first_name": "S", "last_name": "S",
-		"account_name": "Stranger", "application_name": "S"})
+	stranger := servertest.Registration("dana@acme.com")
+	stranger["password"] = "Strangers-Pass-1"
+	w.Client().Must(201, "POST", "/v1/auth/register", stranger)
 	_, token := w.Invite("dana@acme.com")
 	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
-	is(t, "the stranger's password", w.anyone().login("dana@acme.com", "Strangers-Pass-1"), 401, "auth.invalid_credentials")
+	is(t, "the stranger's password",
+		w.anyone().login("dana@acme.com", "Strangers-Pass-1"), 401, "auth.invalid_credentials")
 	is(t, "the invitee's password", w.anyone().login("dana@acme.com", servertest.Password), 200, "")
 
 	// An existing user needs the password beside the token.
@@ -102,7 +114,8 @@ func unverifiedMatch(t *testing.T, w world) {
 	inviteID, token := w.Invite("noa@northwind.com")
 	wrong := servertest.Acceptance(token)
 	wrong["password"] = "Wrong-Horse-7"
-	is(t, "with a wrong password", w.Client().Do("POST", "/v1/auth/accept-invite", wrong), 401, "auth.invalid_credentials")
+	is(t, "with a wrong password",
+		w.Client().Do("POST", "/v1/auth/accept-invite", wrong), 401, "auth.invalid_credentials")
 	if w.InviteStatus(inviteID) != "pending" || strings.Contains(w.People(), "noa") {
 		t.Error("a wrong password changed something")
 	}
@@ -110,7 +123,8 @@ func unverifiedMatch(t *testing.T, w world) {
 
 func sideDoorJoin(t *testing.T, w world) {
 	me := w.Alex.Must(200, "GET", "/v1/auth/me", nil)
-	accountID, appID := me.Text("data", "account", "id"), w.Alex.Must(200, "GET", "/v1/auth/accounts", nil).At("items").([]any)[0].(m)["applications"].([]any)[0].(m)["id"].(string)
+	accountID := me.Text("data", "account", "id")
+	_, appID := firstChoice(w.Alex)
 	noa, slug := w.SignUp("noa@northwind.com", "Northwind")
 	noaID := noa.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
 	register := servertest.Registration("eve@evil.com")
@@ -120,21 +134,29 @@ func sideDoorJoin(t *testing.T, w world) {
 		is(t, "sign-up with "+field, w.Client().Do("POST", "/v1/auth/register", register), 400, "validation")
 		delete(register, field)
 	}
-	is(t, "switch to a foreign Application", noa.Do("POST", "/v1/auth/switch-application", m{"application_id": appID}), 404, "")
+	is(t, "switch to a foreign Application",
+		noa.Do("POST", "/v1/auth/switch-application", m{"application_id": appID}), 404, "")
 	pre := w.Client()
 	pre.Token = w.preAuth(t)
 	eve, evil := w.SignUp("eve@evil.com", "Evil")
-	evilApp := eve.Must(200, "GET", "/v1/auth/accounts", nil).At("items").([]any)[0].(m)
-	is(t, "select a foreign Account", pre.Do("POST", "/v1/auth/select-application", m{"account_id": evilApp["account_id"],
-		"application_id": evilApp["applications"].([]any)[0].(m)["id"]}), 404, "")
+	evilAccount, evilApp := firstChoice(eve)
+	is(t, "select a foreign Account", pre.Do("POST", "/v1/auth/select-application",
+		m{"account_id": evilAccount, "application_id": evilApp}), 404, "")
 	for _, path := range []string{"/users/" + noaID + "/activate", "/users/" + noaID + "/deactivate"} {
 		is(t, path, w.Alex.Do("POST", "/portal/v1/accounts/"+w.Slug+path, nil), 404, "")
 		is(t, "foreign "+path, noa.Do("POST", "/portal/v1/accounts/"+w.Slug+path, nil), 404, "account.not_found")
 	}
-	is(t, "a role for a stranger", w.Alex.Do("PATCH", "/portal/v1/accounts/"+w.Slug+"/members/"+noaID, m{"account_role": "admin"}), 404, "")
+	is(t, "a role for a stranger",
+		w.Alex.Do("PATCH", w.account()+"/members/"+noaID, m{"account_role": "admin"}), 404, "")
 	if got := w.People(); got != "alex@acme.com kim@initech.com" {
 		t.Errorf("Acme's people: %s (%s, %s)", got, slug, evil)
 	}
+}
+
+// firstChoice is the first Account of a person and its first Application.
+func firstChoice(c *client) (accountID, applicationID string) {
+	account := c.Must(200, "GET", "/v1/auth/accounts", nil).At("items").([]any)[0].(m)
+	return account["account_id"].(string), account["applications"].([]any)[0].(m)["id"].(string)
 }
 
 func listNeedsRight(t *testing.T, w world) {
@@ -142,20 +164,23 @@ func listNeedsRight(t *testing.T, w world) {
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
 	for _, path := range []string{w.invites(), w.invites() + "/summary", w.invites() + "/" + inviteID} {
 		is(t, "nobody: "+path, w.Client().Do("GET", path, nil), 401, "auth.invalid_token")
-		is(t, "a key: "+path, w.Client().Do("GET", path, nil, "X-API-Key", "cnpy_live_0123456789abcdef"), 401, "auth.invalid_token")
+		is(t, "a key: "+path,
+			w.Client().Do("GET", path, nil, "X-API-Key", "cnpy_live_0123456789abcdef"), 401, "auth.invalid_token")
 		is(t, "another Account's owner: "+path, noa.Do("GET", path, nil), 404, "account.not_found")
 		c := w.Client()
 		c.Token = token
 		is(t, "the link's token: "+path, c.Do("GET", path, nil), 401, "auth.invalid_token")
 	}
-	is(t, "an id from elsewhere", noa.Do("DELETE", servertest.Invites(other)+"/"+inviteID, nil), 404, "invites.not_found")
+	is(t, "an id from elsewhere",
+		noa.Do("DELETE", servertest.Invites(other)+"/"+inviteID, nil), 404, "invites.not_found")
 }
 
 func closedMeansClosed(t *testing.T, open world) {
 	s := servertest.New(t, open.DB.Engine, func(c *config.Settings) { c.Signup = "closed" })
 	alex, slug := s.Bootstrap("alex@acme.com", "Acme")
 	w := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}
-	is(t, "sign-up", w.Client().Do("POST", "/v1/auth/register", servertest.Registration("eve@evil.com")), 403, "auth.sign_up_closed")
+	eve := servertest.Registration("eve@evil.com")
+	is(t, "sign-up", w.Client().Do("POST", "/v1/auth/register", eve), 403, "auth.sign_up_closed")
 	_ = w.Join("dana@acme.com")
 	if got := w.People(); got != "alex@acme.com dana@acme.com" {
 		t.Errorf("Acme's people: %s", got)
@@ -163,7 +188,8 @@ func closedMeansClosed(t *testing.T, open world) {
 }
 
 func noRoleInBody(t *testing.T, w world) {
-	for _, field := range []string{"role", "account_role", "is_owner", "account_id", "status", "token", "expires_at", "invited_by"} {
+	fields := strings.Fields("role account_role is_owner account_id status token expires_at invited_by")
+	for _, field := range fields {
 		body := m{"email": "dana@acme.com", "first_name": "Dana", "last_name": "Cole", field: "owner"}
 		is(t, "invite with "+field, w.Alex.Do("POST", w.invites(), body), 400, "validation")
 	}
@@ -180,7 +206,8 @@ func noRoleInBody(t *testing.T, w world) {
 	if me.Text("data", "account", "account_role") != "admin" {
 		t.Errorf("%s", me.Raw)
 	}
-	is(t, "an admin promotes", c.Do("PATCH", "/portal/v1/accounts/"+w.Slug+"/members/"+me.Text("data", "id"), m{"account_role": "owner"}), 403, "auth.permission_denied")
+	member := w.account() + "/members/" + me.Text("data", "id")
+	is(t, "an admin promotes", c.Do("PATCH", member, m{"account_role": "owner"}), 403, "auth.permission_denied")
 }
 
 func guessableIDs(t *testing.T, w world) {
@@ -195,8 +222,9 @@ func guessableIDs(t *testing.T, w world) {
 	for _, known := range []string{inviteID, theirs} {
 		for _, at := range []int{len(known) - 1, len(known) - 5, 12, 10} {
 			guess := near(known, at)
-			is(t, "get "+guess, noa.Do("GET", servertest.Invites(other)+"/"+guess, nil), 404, "invites.not_found")
-			is(t, "delete "+guess, noa.Do("DELETE", servertest.Invites(other)+"/"+guess, nil), 404, "invites.not_found")
+			path := servertest.Invites(other) + "/" + guess
+			is(t, "get "+guess, noa.Do("GET", path, nil), 404, "invites.not_found")
+			is(t, "delete "+guess, noa.Do("DELETE", path, nil), 404, "invites.not_found")
 			is(t, "preview "+guess, w.anyone().preview(guess), 404, "invites.not_found")
 		}
 	}
@@ -208,14 +236,18 @@ func oneTenantSource(t *testing.T, w world) {
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
 	otherID := noa.Must(200, "GET", "/v1/auth/me", nil).Text("data", "account", "id")
 	for _, field := range []string{"account_id", "account_slug", "accountSlug", "tenant"} {
-		is(t, "body with "+field, w.Alex.Do("POST", w.invites(), m{"email": "dana@acme.com", "first_name": "D", "last_name": "C", field: otherID}), 400, "validation")
+		body := servertest.Invitation("dana@acme.com")
+		body[field] = otherID
+		is(t, "body with "+field, w.Alex.Do("POST", w.invites(), body), 400, "validation")
 	}
-	w.Alex.Must(201, "POST", w.invites()+"?account_id="+otherID+"&accountSlug="+other, dana, "X-Account-Id", otherID, "X-Account-Slug", other, "X-Tenant-Id", otherID)
+	w.Alex.Must(201, "POST", w.invites()+"?account_id="+otherID+"&accountSlug="+other, dana,
+		"X-Account-Id", otherID, "X-Account-Slug", other, "X-Tenant-Id", otherID)
 	if a := noa.Must(200, "GET", servertest.Invites(other)+"/summary", nil); a.At("data", "total_invites") != 0. {
 		t.Errorf("the invite went to the other Account: %s", a.Raw)
 	}
-	if a := w.Alex.Must(200, "GET", w.invites()+"?account_id="+otherID, nil, "X-Account-Id", otherID); a.At("pagination", "item_count") != 1. {
-		t.Errorf("%s", a.Raw)
+	mine := w.Alex.Must(200, "GET", w.invites()+"?account_id="+otherID, nil, "X-Account-Id", otherID)
+	if mine.At("pagination", "item_count") != 1. {
+		t.Errorf("%s", mine.Raw)
 	}
 }
 

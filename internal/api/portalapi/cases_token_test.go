@@ -21,7 +21,8 @@ func tokenTamper(t *testing.T, w world) {
 	}
 	// Nothing else in the request says whose invite it is.
 	noa, other := w.SignUp("noa@northwind.com", "Northwind")
-	noa.Must(200, "POST", "/v1/auth/accept-invite?account="+other+"&email=noa@northwind.com", servertest.Acceptance(token), "X-Account", other)
+	noa.Must(200, "POST", "/v1/auth/accept-invite?account="+other+"&email=noa@northwind.com",
+		servertest.Acceptance(token), "X-Account", other)
 	if got := w.People(); got != "alex@acme.com dana@acme.com" {
 		t.Errorf("Acme's people: %s", got)
 	}
@@ -29,7 +30,9 @@ func tokenTamper(t *testing.T, w world) {
 
 func wholeToken(t *testing.T, w world) {
 	_, token := w.Invite("dana@acme.com")
-	tries := []string{token + "A", token + "=", token + "\u0000", token + " ", " " + token, token + token, strings.ToUpper(token)}
+	tries := []string{
+		token + "A", token + "=", token + "\u0000", token + " ", " " + token, token + token, strings.ToUpper(token),
+	}
 	for i := range len(token) {
 		tries = append(tries, token[:i], token[i+1:])
 	}
@@ -51,8 +54,11 @@ func purposeMatrix(t *testing.T, w world) {
 	inviteID, invited := w.Invite("dana@acme.com")
 	w.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("new@acme.com"))
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
-	tokens := map[string]string{"invite": invited, "verify": w.MailedToken("new@acme.com"), "reset": w.MailedToken("alex@acme.com"), "access": w.Alex.Token,
-		"refresh": w.Alex.CookieValue("/v1/auth/refresh", "canopy_refresh"), "pre-auth": w.preAuth(t), "id": inviteID}
+	tokens := map[string]string{
+		"invite": invited, "verify": w.MailedToken("new@acme.com"), "reset": w.MailedToken("alex@acme.com"),
+		"access": w.Alex.Token, "refresh": w.Alex.CookieValue("/v1/auth/refresh", "canopy_refresh"),
+		"pre-auth": w.preAuth(t), "id": inviteID,
+	}
 	mailed := map[string]func(string) answer{
 		"invite": func(k string) answer {
 			w.anyone().preview(k)
@@ -73,7 +79,9 @@ func purposeMatrix(t *testing.T, w world) {
 			}
 		}
 		if kind != "refresh" {
-			is(t, kind+" token as refresh cookie", w.Client().Do("POST", "/v1/auth/refresh", m{}, "Cookie", "canopy_refresh="+url.QueryEscape(token)), 401, "")
+			cookie := "canopy_refresh=" + url.QueryEscape(token)
+			is(t, kind+" token as refresh cookie",
+				w.Client().Do("POST", "/v1/auth/refresh", m{}, "Cookie", cookie), 401, "")
 		}
 		for _, r := range w.Router.Operations() {
 			if len(r.Callers) == 0 || kind == "access" || kind == "pre-auth" && r.ID == "selectApplication" {
@@ -85,7 +93,9 @@ func purposeMatrix(t *testing.T, w world) {
 			is(t, kind+" token as bearer of "+r.ID, c.Do(r.Method, path, nil), 401, "auth.invalid_token")
 		}
 	}
-	is(t, "access token to choose an Application", w.Alex.Do("POST", "/v1/auth/select-application", m{"account_id": inviteID, "application_id": inviteID}), 403, "auth.wrong_principal")
+	choice := m{"account_id": inviteID, "application_id": inviteID}
+	is(t, "access token to choose an Application",
+		w.Alex.Do("POST", "/v1/auth/select-application", choice), 403, "auth.wrong_principal")
 	for _, works := range []string{"verify", "reset", "invite"} {
 		is(t, works, mailed[works](tokens[works]), 200, "")
 	}
@@ -109,7 +119,7 @@ func idIsNoSecret(t *testing.T, w world) {
 	noa, _ := w.SignUp("noa@northwind.com", "Northwind") // the invited address, signed in
 	for _, c := range []*client{w.Client(), noa, w.Alex} {
 		is(t, "preview by id", c.Do("POST", "/v1/auth/invite-info", m{"token": inviteID}), 404, "invites.not_found")
-		is(t, "accept by id", c.Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(inviteID)), 404, "invites.not_found")
+		is(t, "accept by id", guest{c}.accept(inviteID), 404, "invites.not_found")
 	}
 	if got := w.People(); got != "alex@acme.com" {
 		t.Errorf("Acme's people: %s", got)
@@ -120,8 +130,10 @@ func oneLinkOnePerson(t *testing.T, w world) {
 	_, token := w.Invite("dana@acme.com")
 	w.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	noa, _ := w.SignUp("noa@northwind.com", "Northwind")
-	for _, header := range [][]string{nil, {"Cookie", "canopy_refresh=x; email=noa@northwind.com"}, {"X-User", "noa@northwind.com"}} {
-		is(t, "a second person", noa.Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(token), header...), 410, "invites.already_accepted")
+	for _, header := range [][]string{
+		nil, {"Cookie", "canopy_refresh=x; email=noa@northwind.com"}, {"X-User", "noa@northwind.com"},
+	} {
+		is(t, "a second person", guest{noa}.accept(token, header...), 410, "invites.already_accepted")
 	}
 	if got := w.People(); got != "alex@acme.com dana@acme.com" {
 		t.Errorf("Acme's people: %s", got)
@@ -131,7 +143,8 @@ func oneLinkOnePerson(t *testing.T, w world) {
 func linkExpires(t *testing.T, w world) {
 	w.Clock.Stop(time.Now().Truncate(time.Millisecond)) // so that the answer's milliseconds are the whole truth
 	inviteID, token := w.Invite("dana@acme.com")
-	end, err := time.Parse(time.RFC3339, w.Alex.Must(200, "GET", w.invites()+"/"+inviteID, nil).Text("data", "expires_at"))
+	row := w.Alex.Must(200, "GET", w.invites()+"/"+inviteID, nil)
+	end, err := time.Parse(time.RFC3339, row.Text("data", "expires_at"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +158,8 @@ func linkExpires(t *testing.T, w world) {
 			code   string
 		}{{time.Millisecond, 410, "invites.expired"}, {0, 410, "invites.expired"}, {-time.Millisecond, 200, ""}} {
 			w.Clock.Stop(end.Add(moment.from))
-			is(t, door.path+" "+moment.from.String()+" from the end", w.Client().Do("POST", door.path, door.body), moment.status, moment.code)
+			what := door.path + " " + moment.from.String() + " from the end"
+			is(t, what, w.Client().Do("POST", door.path, door.body), moment.status, moment.code)
 		}
 	}
 }
@@ -174,12 +188,15 @@ func firstCredential(t *testing.T, w world) {
 	body := m{"token": "", "password": servertest.Password}
 	for _, forged := range []string{inviteID, "dana@acme.com", "", "null", "0"} {
 		body["token"] = forged
-		a := w.Client().Do("POST", "/v1/auth/reset-password", body, "Cookie", "invite="+inviteID+"; canopy_refresh="+token)
+		cookies := "invite=" + inviteID + "; canopy_refresh=" + token
+		a := w.Client().Do("POST", "/v1/auth/reset-password", body, "Cookie", cookies)
 		if a.Status < 400 {
 			t.Errorf("a password was set with %q: %s", forged, a.Raw)
 		}
 	}
-	is(t, "change without a session", w.Client().Do("POST", "/v1/auth/change-password", m{"current_password": "x", "new_password": servertest.Password}), 401, "auth.invalid_token")
+	change := m{"current_password": "x", "new_password": servertest.Password}
+	is(t, "change without a session",
+		w.Client().Do("POST", "/v1/auth/change-password", change), 401, "auth.invalid_token")
 	// No user has the address yet, so a forgotten password mails nothing.
 	w.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "dana@acme.com"})
 	if again := w.MailedToken("dana@acme.com"); again != token {

@@ -177,7 +177,8 @@ var provocations = map[string]servertest.Provocation{
 func busy(t *testing.T, p provoker) answer {
 	email := p.Address()
 	_, _ = p.SignUp(email, "Acme")
-	slow, err := secret.NewHasher(secret.Params{MemoryKiB: 19 * 1024, Time: 1, Threads: 1}, 1, 1).Hash(t.Context(), servertest.Password)
+	hasher := secret.NewHasher(secret.Params{MemoryKiB: 19 * 1024, Time: 1, Threads: 1}, 1, 1)
+	slow, err := hasher.Hash(t.Context(), servertest.Password)
 	if err != nil {
 		t.Fatal(err)
 	}

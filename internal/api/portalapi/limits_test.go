@@ -20,7 +20,8 @@ func TestLimitPerIPComesBeforeTheBody(t *testing.T) {
 				c.Must(400, "POST", path, `{"unknown":1}`)
 			}
 			a := c.Must(429, "POST", path, `{"unknown":1}`)
-			if a.Code() != "rate_limit.exceeded" || a.Header.Get("Retry-After") == "" || a.Header.Get("RateLimit-Limit") != "2" {
+			is(t, path, a, 429, "rate_limit.exceeded")
+			if a.Header.Get("Retry-After") == "" || a.Header.Get("RateLimit-Limit") != "2" {
 				t.Errorf("%s: %s %v", path, a.Raw, a.Header)
 			}
 		}
@@ -33,12 +34,13 @@ func TestLimitPerIPComesBeforeTheBody(t *testing.T) {
 }
 
 func TestSignInIsThrottledAndLocked(t *testing.T) {
-	servertest.Each(t, func(c *config.Settings) { c.RateLimits = "sign_up=off,link=off,mail_recipient=off" }, func(t *testing.T, s *server) {
+	limits := func(c *config.Settings) { c.RateLimits = "sign_up=off,link=off,mail_recipient=off" }
+	servertest.Each(t, limits, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")
-		c := s.Client()
+		c := anyone(s)
 		wrong := func(want string) {
 			t.Helper()
-			if a := c.Do("POST", "/v1/auth/login", servertest.Credentials("alex@acme.com", "Wrong-Pass-9")); a.Code() != want {
+			if a := c.login("alex@acme.com", "Wrong-Pass-9"); a.Code() != want {
 				t.Errorf("%d %s, want %s", a.Status, a.Raw, want)
 			}
 		}
@@ -46,7 +48,7 @@ func TestSignInIsThrottledAndLocked(t *testing.T) {
 			wrong("auth.invalid_credentials")
 		}
 		wrong("auth.too_many_attempts")
-		if a := c.Do("POST", "/v1/auth/login", servertest.Credentials("alex@acme.com", servertest.Password)); a.Status != 429 || a.Header.Get("Retry-After") == "" {
+		if a := c.login("alex@acme.com", servertest.Password); a.Status != 429 || a.Header.Get("Retry-After") == "" {
 			t.Errorf("the right password passes a full window: %d", a.Status)
 		}
 		s.Clock.Advance(15 * time.Minute)

@@ -23,6 +23,9 @@ var dana = servertest.Invitation("  Dana@ACME.com ")
 // invites is the path of the Account's invites.
 func (w world) invites() string { return servertest.Invites(w.Slug) }
 
+// account is the path of the Account.
+func (w world) account() string { return "/portal/v1/accounts/" + w.Slug }
+
 func (w world) anyone() guest { return anyone(w.Server) }
 
 // guest is a caller who does what needs no access token.

@@ -40,16 +40,19 @@ func TestSignUpTellsNothing(t *testing.T) {
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")
 		for _, email := range []string{"alex@acme.com", "free@acme.com"} {
-			c := s.Client()
-			body := m{"email": email, "password": "Offered-Pass-9", "first_name": "A", "last_name": "B", "account_name": "North " + email[:4], "application_name": "X"}
+			c := anyone(s)
+			body := servertest.Registration(email)
+			body["password"], body["account_name"] = "Offered-Pass-9", "North "+email[:4]
 			var a answer
 			if n := hashes(t, s, func() { a = c.Must(201, "POST", "/v1/auth/register", body) }); n != 1 {
 				t.Errorf("%s: %d hashes", email, n)
 			}
-			if b := c.Must(201, "POST", "/v1/auth/register", body); b.Text("data", "account", "slug") != a.Text("data", "account", "slug")+"-2" {
+			b := c.Must(201, "POST", "/v1/auth/register", body)
+			if b.Text("data", "account", "slug") != a.Text("data", "account", "slug")+"-2" {
 				t.Errorf("%s: the name is not reserved: %s", email, b.Raw)
 			}
-			is(t, email+" with the password offered", c.Do("POST", "/v1/auth/login", servertest.Credentials(email, "Offered-Pass-9")), 403, "auth.email_not_verified")
+			offered := c.login(email, "Offered-Pass-9")
+			is(t, email+" with the password offered", offered, 403, "auth.email_not_verified")
 		}
 	})
 }
@@ -57,31 +60,45 @@ func TestSignUpTellsNothing(t *testing.T) {
 // 2. Who signs up first with somebody's address gains nothing.
 func TestStrangerSignsUpFirst(t *testing.T) {
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
-		guest := s.Client()
+		guest := anyone(s)
 		body := servertest.Registration("dana@acme.com")
 		body["password"] = "Strangers-Pass-1"
 		guest.Must(201, "POST", "/v1/auth/register", body)
 		strangers := s.MailedToken("dana@acme.com")
 		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("dana@acme.com"))
 		guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("dana@acme.com")})
-		is(t, "the stranger's link", guest.Do("POST", "/v1/auth/verify-email", m{"token": strangers}), 404, "auth.link_not_found")
-		is(t, "the stranger's password", guest.Do("POST", "/v1/auth/login", servertest.Credentials("dana@acme.com", "Strangers-Pass-1")), 401, "auth.invalid_credentials")
-		is(t, "the owner's password", guest.Do("POST", "/v1/auth/login", servertest.Credentials("dana@acme.com", servertest.Password)), 200, "")
+		is(t, "the stranger's link", guest.verify(strangers), 404, "auth.link_not_found")
+		is(t, "the stranger's password",
+			guest.login("dana@acme.com", "Strangers-Pass-1"), 401, "auth.invalid_credentials")
+		is(t, "the owner's password", guest.login("dana@acme.com", servertest.Password), 200, "")
 	})
+}
+
+// choices signs Kim of preAuth in and gives the token and the bodies that choose,
+// by the Account's slug.
+func choices(s *server) (token string, bodies map[string]m) {
+	a := anyone(s).login("kim@initech.com", servertest.Password)
+	bodies = map[string]m{}
+	for _, item := range a.At("data", "accounts").([]any) {
+		account := item.(m)
+		application := account["applications"].([]any)[0].(m)
+		slug := account["account_slug"].(string)
+		bodies[slug] = m{"account_id": account["account_id"], "application_id": application["id"]}
+	}
+	return a.Text("data", "access_token"), bodies
 }
 
 // 3. Of fifty at once one wins; verifications, resets and accepts are the case
 // single-winner.
 func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
-		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		token := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}.preAuth(t)
-		choice := s.Client()
-		choice.Token = token
-		accounts := s.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
-		first := accounts[0].(m)
-		body := m{"account_id": first["account_id"], "application_id": first["applications"].([]any)[0].(m)["id"]}
-		counts := servertest.AtOnce(50, func() string { return servertest.Outcome(choice.Do("POST", "/v1/auth/select-application", body)) })
+		w := world{s.Acme()}
+		alex, choice := w.Alex, s.Client()
+		choice.Token = w.preAuth(t)
+		_, bodies := choices(s)
+		counts := servertest.AtOnce(50, func() string {
+			return servertest.Outcome(choice.Do("POST", "/v1/auth/select-application", bodies[w.Slug]))
+		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.invalid_token": 49}, counts); diff != "" {
 			t.Errorf("selections:\n%s", diff)
 		}
@@ -104,27 +121,25 @@ func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
 // TestRefreshRotatesAndDetectsReuse.
 func TestSessionsOfOneAccountEnd(t *testing.T) {
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
-		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		w := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}
+		w := world{s.Acme()}
+		_ = w.preAuth(t)
 		kim := map[string]*client{}
-		token := w.preAuth(t)
-		choices := s.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password)).At("data", "accounts").([]any)
-		for i, choice := range choices {
-			account := choice.(m)
+		_, bodies := choices(s)
+		for slug, body := range bodies {
 			c := s.Client()
-			c.Token = token
-			if i > 0 {
-				c.Token = s.Client().Must(200, "POST", "/v1/auth/login", servertest.Credentials("kim@initech.com", servertest.Password)).Text("data", "access_token")
-			}
-			a := c.Must(200, "POST", "/v1/auth/select-application", m{"account_id": account["account_id"], "application_id": account["applications"].([]any)[0].(m)["id"]})
+			c.Token, _ = choices(s)
+			a := c.Must(200, "POST", "/v1/auth/select-application", body)
 			c.Token = a.Text("data", "access_token")
-			kim[account["account_slug"].(string)] = c
+			kim[slug] = c
 		}
-		id := kim[slug].Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
-		alex.Must(200, "POST", "/portal/v1/accounts/"+slug+"/users/"+id+"/deactivate", nil)
+		id := kim[w.Slug].Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
+		w.Alex.Must(200, "POST", w.account()+"/users/"+id+"/deactivate", nil)
+		if len(kim) != 2 {
+			t.Errorf("Kim is in %d Accounts", len(kim))
+		}
 		for account, c := range kim {
 			want := 200
-			if account == slug {
+			if account == w.Slug {
 				want = 401
 			}
 			is(t, "access token of "+account, c.Do("GET", "/v1/auth/me", nil), want, "")
@@ -137,28 +152,32 @@ func TestSessionsOfOneAccountEnd(t *testing.T) {
 // purpose-matrix.
 func TestPrefixesOfTokens(t *testing.T) {
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
-		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		w := world{servertest.Acme{Server: s, Alex: alex, Slug: slug}}
+		w := world{s.Acme()}
 		_, invited := w.Invite("dana@acme.com")
 		s.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("new@acme.com"))
 		s.Client().Must(200, "POST", "/v1/auth/forgot-password", m{"email": "alex@acme.com"})
-		refresh, err := url.QueryUnescape(alex.CookieValue("/v1/auth/refresh", "canopy_refresh"))
+		refresh, err := url.QueryUnescape(w.Alex.CookieValue("/v1/auth/refresh", "canopy_refresh"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for kind, token := range map[string]string{"invite": invited, "verify": s.MailedToken("new@acme.com"), "reset": s.MailedToken("alex@acme.com"),
-			"refresh": refresh, "access": alex.Token, "pre-auth": w.preAuth(t)} {
+		choice := m{"account_id": w.Slug, "application_id": w.Slug}
+		for kind, token := range map[string]string{
+			"invite": invited, "verify": s.MailedToken("new@acme.com"), "reset": s.MailedToken("alex@acme.com"),
+			"refresh": refresh, "access": w.Alex.Token, "pre-auth": w.preAuth(t),
+		} {
 			step := 1 + len(token)/64
 			for end := step; end < len(token); end += step {
 				part := token[:end]
-				c := s.Client()
-				is(t, kind+" to accept", c.Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(part)), 404, "")
-				is(t, kind+" to verify", c.Do("POST", "/v1/auth/verify-email", m{"token": part}), 404, "")
-				is(t, kind+" to reset", c.Do("POST", "/v1/auth/reset-password", m{"token": part, "password": "Another-Horse-8"}), 404, "")
-				is(t, kind+" to refresh", c.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+part), 401, "")
+				c := anyone(s)
+				is(t, kind+" to accept", c.accept(part), 404, "")
+				is(t, kind+" to verify", c.verify(part), 404, "")
+				is(t, kind+" to reset", c.reset(part, "Another-Horse-8"), 404, "")
+				cookie := "canopy_refresh=" + part
+				is(t, kind+" to refresh", c.Do("POST", "/v1/auth/refresh", nil, "Cookie", cookie), 401, "")
 				c.Token = part
 				is(t, kind+" as bearer", c.Do("GET", "/v1/auth/me", nil), 401, "auth.invalid_token")
-				is(t, kind+" to select", c.Do("POST", "/v1/auth/select-application", m{"account_id": slug, "application_id": slug}), 401, "auth.invalid_token")
+				selected := c.Do("POST", "/v1/auth/select-application", choice)
+				is(t, kind+" to select", selected, 401, "auth.invalid_token")
 			}
 		}
 	})
@@ -171,20 +190,19 @@ func TestWrongPasswordTellsNothing(t *testing.T) {
 		_, _ = s.SignUp("known@acme.com", "Acme")
 		_, _ = s.SignUp("decoy@acme.com", "Acme")
 		_, _ = s.SignUp("locked@acme.com", "Acme")
-		guest := s.Client()
+		guest := anyone(s)
 		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("decoy@acme.com"))
 		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("pending@acme.com"))
 		for range 10 {
-			guest.Do("POST", "/v1/auth/login", servertest.Credentials("locked@acme.com", "Wrong-Pass-9"))
+			guest.login("locked@acme.com", "Wrong-Pass-9")
 		}
-		is(t, "locked", guest.Do("POST", "/v1/auth/login", servertest.Credentials("locked@acme.com", servertest.Password)), 403, "auth.account_locked")
+		is(t, "locked", guest.login("locked@acme.com", servertest.Password), 403, "auth.account_locked")
 		s.Clock.Stop(time.Now())
 		var first answer
 		for i, who := range []string{"unknown", "known", "pending", "decoy", "locked"} {
 			var a answer
-			if n := hashes(t, s, func() {
-				a = anyone(s).login(who+"@acme.com", "Wrong-Pass-9")
-			}); n != 2 {
+			n := hashes(t, s, func() { a = anyone(s).login(who+"@acme.com", "Wrong-Pass-9") })
+			if n != 2 {
 				t.Errorf("%s: %d hashes", who, n)
 			}
 			a.Header.Del("X-Request-Id")

@@ -53,7 +53,8 @@ func (c *contract) hold(r *http.Request, a Answer) error {
 	media, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
 	_, pattern := c.mux.Handler(r)
 	if pattern == "" {
-		if (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed) && media == "application/json" {
+		unknown := a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed
+		if unknown && media == "application/json" {
 			return c.body(c.doc.Components.Schemas["Error"], a)
 		}
 		return nil
