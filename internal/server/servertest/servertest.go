@@ -180,6 +180,14 @@ type Answer struct {
 	Raw    string
 }
 
+// decode reads the body where it is JSON.
+func (a *Answer) decode() error {
+	if a.Raw == "" || !strings.Contains(a.Header.Get("Content-Type"), "json") {
+		return nil
+	}
+	return json.Unmarshal([]byte(a.Raw), &a.Body)
+}
+
 // Code is the error code of the answer, "" without one.
 func (a Answer) Code() string {
 	code, _ := a.At("error", "code").(string)
@@ -286,10 +294,8 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 		t.Error(err)
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw)}
-	if len(raw) > 0 && strings.Contains(res.Header.Get("Content-Type"), "json") {
-		if err := json.Unmarshal(raw, &a.Body); err != nil {
-			t.Errorf("%s %s answers what is no JSON object: %v: %s", method, path, err, raw)
-		}
+	if err := a.decode(); err != nil {
+		t.Errorf("%s %s answers what is no JSON object: %v: %s", method, path, err, raw)
 	}
 	document, err := ours()
 	if err == nil {
