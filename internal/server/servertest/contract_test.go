@@ -15,7 +15,8 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	refusal := func(code string) string {
-		return `{"error":{"statusCode":401,"code":"` + code + `","message":"m","timestamp":"t","path":"/","method":"GET"}}`
+		return `{"error":{"statusCode":401,"code":"` + code + `",` +
+			`"message":"m","timestamp":"t","path":"/","method":"GET"}}`
 	}
 	const health, logout = `{"status":"ok"}`, "/v1/auth/logout"
 	for _, c := range []struct {
