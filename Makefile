@@ -19,7 +19,13 @@ bench: ## Measure: the whole server on both engines, then the decision engine
 	scripts/bench
 	./canopy bench decide
 
-check: ## Formatting, vet, staticcheck and tests: what .ci/run runs
+lint: ## Formatting, vet and all linters of .golangci.yml; the first run builds them
+	go tool -modfile=tools/go.mod golangci-lint run
+
+fmt: ## Format as lint wants it
+	go tool -modfile=tools/go.mod golangci-lint fmt
+
+check: ## Lint and tests: what .ci/run runs
 	.ci/run
 
-.PHONY: help run build test race bench check
+.PHONY: help run build test race bench lint fmt check

@@ -20,10 +20,11 @@ func TestMain(m *testing.M) {
 //	lines N FILE    the file has N lines
 //	ready           waits until the server at $ADDR says that it is ready
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 			if err != nil {
 				return err
 			}

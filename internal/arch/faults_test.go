@@ -11,6 +11,7 @@ import (
 // TestEveryFaultIsInTheCatalogue: a fault that a room declares is one that some
 // route says it answers; otherwise the route forgot it, or the fault is dead.
 func TestEveryFaultIsInTheCatalogue(t *testing.T) {
+	t.Parallel()
 	answered := map[string]bool{}
 	for _, e := range server.Errors() {
 		answered[e.Code] = true
@@ -32,7 +33,8 @@ func TestEveryFaultIsInTheCatalogue(t *testing.T) {
 				default:
 					return true
 				}
-				if o := p.info.Uses[name]; o == nil || o.Pkg() == nil || o.Pkg().Path()+"."+o.Name() != module+"/internal/foundation/fault.New" {
+				if o := p.info.Uses[name]; o == nil || o.Pkg() == nil ||
+					o.Pkg().Path()+"."+o.Name() != module+"/internal/foundation/fault.New" {
 					return true
 				}
 				v := p.info.Types[call.Args[1]].Value

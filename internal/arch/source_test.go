@@ -60,7 +60,8 @@ func room(importPath string) string {
 var fset = token.NewFileSet()
 
 var load = sync.OnceValues(func() ([]*source, error) {
-	cmd := exec.Command("go", "list", "-deps", "-export", "-json=ImportPath,Dir,Doc,Export,GoFiles,Imports,TestImports,XTestImports,Standard", "./...")
+	cmd := exec.Command("go", "list", "-deps", "-export",
+		"-json=ImportPath,Dir,Doc,Export,GoFiles,Imports,TestImports,XTestImports,Standard", "./...")
 	cmd.Dir = root
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -81,7 +82,9 @@ var load = sync.OnceValues(func() ([]*source, error) {
 			ours = append(ours, p)
 		}
 	}
-	compiled := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	compiled := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(exports[path])
+	})
 	for _, p := range ours {
 		for _, name := range p.GoFiles {
 			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments)

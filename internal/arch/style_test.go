@@ -14,6 +14,7 @@ import (
 )
 
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	t.Parallel()
 	for _, p := range packages(t) {
 		want := "Package " + filepath.Base(p.ImportPath) + " "
 		if strings.HasPrefix(p.ImportPath, module+"/cmd/") {
@@ -26,6 +27,7 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 }
 
 func TestNothingHappensBeforeMain(t *testing.T) {
+	t.Parallel()
 	for _, p := range packages(t) {
 		for _, f := range p.files {
 			for _, d := range f.Decls {
@@ -47,6 +49,7 @@ var changing = map[string]string{
 // TestPackageVariablesNeverChange: a package variable is a constant that Go has
 // no spelling for.
 func TestPackageVariablesNeverChange(t *testing.T) {
+	t.Parallel()
 	needed := map[string]bool{}
 	for _, p := range packages(t) {
 		changed := func(e ast.Expr) {
@@ -115,6 +118,7 @@ var noteToSelf = regexp.MustCompile(`\b(?:TO` + `DO|FIX` + `ME|X` + `XX|HA` + `C
 var longFiles = map[string]string{}
 
 func TestFilesAreShortAndFinished(t *testing.T) {
+	t.Parallel()
 	const most = 450
 	for _, top := range []string{"cmd", "internal", "test"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {

@@ -48,8 +48,8 @@ func (v *bootstrapCmd) Run(ctx context.Context, e *environment) error {
 		Email: v.Email, Password: password, FirstName: v.FirstName, LastName: v.LastName,
 		AccountName: v.Account, ApplicationName: v.Application,
 	}
-	for _, problem := range text.Normalize(&p) {
-		return errors.New(asFlag(problem))
+	if problems := text.Normalize(&p); len(problems) > 0 {
+		return errors.New(asFlag(problems[0]))
 	}
 	return e.withServer(ctx, func(s *server.Server) error {
 		r, err := s.Signups.Bootstrap(ctx, principal.System(), p)
@@ -122,7 +122,8 @@ func (keysList) Run(ctx context.Context, e *environment) error {
 	defer db.Close()
 	keys, err := signingKeys(ctx, c, db)
 	for _, k := range keys {
-		fmt.Fprintf(e.Stdout, "%-20s made %s, signs from %s, %s\n", k.ID, k.CreatedAt.Format(time.RFC3339), k.SignsFrom.Format(time.RFC3339), k.State)
+		fmt.Fprintf(e.Stdout, "%-20s made %s, signs from %s, %s\n",
+			k.ID, k.CreatedAt.Format(time.RFC3339), k.SignsFrom.Format(time.RFC3339), k.State)
 	}
 	return err
 }
@@ -142,7 +143,8 @@ type backupCmd struct {
 	To string `required:"" type:"path" help:"The file to write; it must not exist."`
 }
 
-const usePgDump = "PostgreSQL is backed up with its own tools: pg_dump --format=custom --file=canopy.dump \"$CANOPY_DATABASE_URL\", and back with pg_restore --dbname"
+const usePgDump = "PostgreSQL is backed up with its own tools: " +
+	"pg_dump --format=custom --file=canopy.dump \"$CANOPY_DATABASE_URL\", and back with pg_restore --dbname"
 
 // Run copies the database. It opens the file beside a running server, which
 // SQLite allows for readers.
@@ -160,7 +162,9 @@ func (v *backupCmd) Run(ctx context.Context, e *environment) error {
 	}
 	info, err := os.Stat(v.To)
 	if err == nil {
-		fmt.Fprintf(e.Stdout, "%s: %d bytes. Keep secret.key with it: without the key, signing keys and queued links can't be read.\n", v.To, info.Size())
+		fmt.Fprintf(e.Stdout,
+			"%s: %d bytes. Keep secret.key with it: without the key, signing keys and queued links can't be read.\n",
+			v.To, info.Size())
 	}
 	return err
 }
@@ -252,7 +256,8 @@ func clockOff(ctx context.Context, db *database.DB) (time.Duration, error) {
 	}
 	newest, err := event.Newest(ctx, db)
 	if err == nil && newest.After(now.Add(5*time.Second)) {
-		err = fmt.Errorf("the newest record is of %s, which is still to come: the clock is or was wrong", newest.Format(time.RFC3339))
+		err = fmt.Errorf("the newest record is of %s, which is still to come: the clock is or was wrong",
+			newest.Format(time.RFC3339))
 	}
 	return off, err
 }

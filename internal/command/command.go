@@ -54,8 +54,10 @@ type Program struct {
 func (p *Program) Run(ctx context.Context) int {
 	var c cli
 	helped := false // kong wants to end the process after --help
-	parser, err := kong.New(&c, kong.Name("canopy"), kong.Description("Hierarchical identity and access management for B2B SaaS."),
-		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	parser, err := kong.New(&c, kong.Name("canopy"),
+		kong.Description("Hierarchical identity and access management for B2B SaaS."),
+		kong.Writers(p.Stdout, p.Stderr), kong.UsageOnError(), kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Configuration(config.File))
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "canopy:", err)
@@ -155,7 +157,7 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 	} else if err := current(ctx, db); err != nil {
 		return err
 	}
-	return listen(ctx, e, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version}, nil)
+	return listen(ctx, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version}, nil)
 }
 
 func current(ctx context.Context, db *database.DB) error {
@@ -171,16 +173,18 @@ func current(ctx context.Context, db *database.DB) error {
 	return nil
 }
 
-func listen(ctx context.Context, e *environment, o server.Options, ready func(*server.Server) error) error {
+func listen(ctx context.Context, o server.Options, ready func(*server.Server) error) error {
 	s, err := server.New(ctx, o)
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", o.Config.Addr)
+	var listening net.ListenConfig
+	ln, err := listening.Listen(ctx, "tcp", o.Config.Addr)
 	if err != nil {
 		return fmt.Errorf("CANOPY_ADDR: %w", err)
 	}
-	o.Log.InfoContext(ctx, "listening", "addr", ln.Addr().String(), "public_url", o.Config.PublicURL, "database", string(o.DB.Engine))
+	o.Log.InfoContext(ctx, "listening", "addr", ln.Addr().String(),
+		"public_url", o.Config.PublicURL, "database", string(o.DB.Engine))
 	if ready != nil {
 		if err := ready(s); err != nil {
 			return errors.Join(err, ln.Close())

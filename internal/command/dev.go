@@ -51,9 +51,11 @@ func (v *devCmd) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	caught := &server.DevMail{}
-	return listen(ctx, e, server.Options{Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version}, func(s *server.Server) error {
-		return v.demo(ctx, e, db, s, c.PublicURL)
-	})
+	return listen(ctx,
+		server.Options{Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version},
+		func(s *server.Server) error {
+			return v.demo(ctx, e, db, s, c.PublicURL)
+		})
 }
 
 func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *server.Server, origin string) error {
@@ -67,15 +69,17 @@ func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *s
 		if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
 			return err
 		}
-		_, err := s.Signups.Bootstrap(ctx, principal.System(), signup.Params{Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
-			AccountName: "Acme Realty", ApplicationName: "Lease Desk"})
+		_, err := s.Signups.Bootstrap(ctx, principal.System(), signup.Params{
+			Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
+			AccountName: "Acme Realty", ApplicationName: "Lease Desk",
+		})
 		if err != nil {
 			return err
 		}
 	}
 	raw, err := os.ReadFile(path)
-	if err != nil { // an own Account was made here before; there is no demo
-		return nil
+	if err != nil {
+		return nil //nolint:nilerr // an own Account was made here before; there is no demo
 	}
 	password := strings.TrimSpace(string(raw))
 	fmt.Fprintf(e.Stdout, `

@@ -62,16 +62,20 @@ type Checked struct {
 // Check reads what is more than a text. The error tells every problem, in one
 // line that names the setting and says what is allowed.
 func (s Settings) Check() (*Checked, error) {
-	if s.DatabaseURLFile != "" && s.DatabaseURL == DefaultDatabase {
-		s.DatabaseURL = ""
-	}
-	problems := []error{fromFile(&s.DatabaseURL, s.DatabaseURLFile, "CANOPY_DATABASE_URL"), fromFile(&s.SecretKey, s.SecretKeyFile, "CANOPY_SECRET_KEY"),
-		fromFile(&s.SMTPURL, s.SMTPURLFile, "CANOPY_SMTP_URL")}
-	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	c := &Checked{Settings: s}
+	if c.DatabaseURLFile != "" && c.DatabaseURL == DefaultDatabase {
+		c.DatabaseURL = ""
+	}
+	problems := []error{
+		fromFile(&c.DatabaseURL, c.DatabaseURLFile, "CANOPY_DATABASE_URL"),
+		fromFile(&c.SecretKey, c.SecretKeyFile, "CANOPY_SECRET_KEY"),
+		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
+	}
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	var err error
-	c.Public, err = url.Parse(strings.TrimSuffix(s.PublicURL, "/"))
-	if err != nil || c.Public.Scheme != "http" && c.Public.Scheme != "https" || c.Public.Host == "" || c.Public.Path != "" || c.Public.RawQuery != "" {
+	c.Public, err = url.Parse(strings.TrimSuffix(c.PublicURL, "/"))
+	if err != nil || c.Public.Scheme != "http" && c.Public.Scheme != "https" || c.Public.Host == "" ||
+		c.Public.Path != "" || c.Public.RawQuery != "" {
 		wrong("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com")
 		c.Public = &url.URL{Scheme: "http", Host: "localhost"}
 	}
@@ -81,33 +85,33 @@ func (s Settings) Check() (*Checked, error) {
 		name        string
 		v, min, max time.Duration
 	}{
-		{"CANOPY_INVITE_TTL", s.InviteTTL, 24 * time.Hour, 720 * time.Hour},
-		{"CANOPY_ACCESS_TOKEN_TTL", s.AccessTTL, time.Minute, time.Hour},
-		{"CANOPY_REFRESH_TOKEN_TTL", s.RefreshTTL, time.Hour, s.RefreshMax},
-		{"CANOPY_REFRESH_TOKEN_TTL_MAX", s.RefreshMax, time.Hour, 8760 * time.Hour},
+		{"CANOPY_INVITE_TTL", c.InviteTTL, 24 * time.Hour, 720 * time.Hour},
+		{"CANOPY_ACCESS_TOKEN_TTL", c.AccessTTL, time.Minute, time.Hour},
+		{"CANOPY_REFRESH_TOKEN_TTL", c.RefreshTTL, time.Hour, c.RefreshMax},
+		{"CANOPY_REFRESH_TOKEN_TTL_MAX", c.RefreshMax, time.Hour, 8760 * time.Hour},
 	} {
 		if b.v < b.min || b.v > b.max {
 			wrong("%s must be %s to %s", b.name, b.min, b.max)
 		}
 	}
-	for _, p := range s.TrustedProxies {
+	for _, p := range c.TrustedProxies {
 		prefix, err := netip.ParsePrefix(p)
 		if err != nil {
 			wrong("CANOPY_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", p)
 		}
 		c.Proxies = append(c.Proxies, prefix)
 	}
-	if c.Limits, err = ratelimit.Parse(s.RateLimits); err != nil {
+	if c.Limits, err = ratelimit.Parse(c.RateLimits); err != nil {
 		wrong("CANOPY_RATE_LIMITS: %w", err)
 	}
-	if s.SMTPURL != "" {
-		smtp, err := mail.ParseSMTPURL(s.SMTPURL)
+	if c.SMTPURL != "" {
+		smtp, err := mail.ParseSMTPURL(c.SMTPURL)
 		if err != nil {
 			wrong("CANOPY_SMTP_URL: %w", err)
 		}
 		c.SMTP = &smtp
 	}
-	if _, err := mail.NewRenderer(c.Public, s.MailFrom); err != nil {
+	if _, err := mail.NewRenderer(c.Public, c.MailFrom); err != nil {
 		wrong("CANOPY_MAIL_FROM: %w", err)
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -139,7 +143,8 @@ func (c *Checked) Box() (*secret.Box, error) {
 	if text == "" {
 		path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
 		if !lite {
-			return nil, errors.New("CANOPY_SECRET_KEY is required with PostgreSQL: 32 bytes, base64, such as `openssl rand -base64 32` prints")
+			return nil, errors.New("CANOPY_SECRET_KEY is required with PostgreSQL: " +
+				"32 bytes, base64, such as `openssl rand -base64 32` prints")
 		}
 		var err error
 		if text, err = keyBeside(path); err != nil {

@@ -45,7 +45,7 @@ func File(r io.Reader) (kong.Resolver, error) {
 			}
 			return fmt.Sprint(value), nil
 		}
-		return nil, nil
+		return nil, nil //nolint:nilnil // kong's way to say that the file is silent
 	}), nil
 }
 

@@ -15,7 +15,7 @@ func (s Settings) Lines() []string {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		text := fmt.Sprint(v.Field(i).Interface())
-		if words, ok := v.Field(i).Interface().([]string); ok {
+		if words, ok := reflect.TypeAssert[[]string](v.Field(i)); ok {
 			text = strings.Join(words, ",")
 		}
 		switch f.Tag.Get("secret") {

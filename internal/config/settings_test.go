@@ -14,9 +14,11 @@ var update = flag.Bool("update", false, "write docs/guide/settings.md anew")
 
 // The guide lists every setting, with its variable, default and meaning.
 func TestGuideListsAllSettings(t *testing.T) {
+	t.Parallel()
 	const path = "../../docs/guide/settings.md"
 	var b strings.Builder
-	b.WriteString("# Settings\n\nEach is a flag of every command too: `CANOPY_PUBLIC_URL` is `--public-url`, and `public_url` in the file of `--config`.\n\n")
+	b.WriteString("# Settings\n\nEach is a flag of every command too: `CANOPY_PUBLIC_URL` is `--public-url`, " +
+		"and `public_url` in the file of `--config`.\n\n")
 	b.WriteString("| variable | default | meaning |\n| --- | --- | --- |\n")
 	for f := range reflect.TypeFor[Settings]().Fields() {
 		name, meaning, value := f.Tag.Get("env"), f.Tag.Get("help"), f.Tag.Get("default")

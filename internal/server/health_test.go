@@ -5,6 +5,7 @@ import (
 
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestServedDocument(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, database.SQLite, nil)
-	want, err := s.Router.Document("")
+	want, err := s.Router.Document(wire.About{ServerURL: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func newInstance(ctx context.Context, o options, engine database.Engine, env ...
 			return nil, err
 		}
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +64,15 @@ func newInstance(ctx context.Context, o options, engine database.Engine, env ...
 	_ = ln.Close()
 	i.url = "http://" + addr
 	i.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * o.clients}, Timeout: time.Minute}
-	i.env = append([]string{"CANOPY_ADDR=" + addr, "CANOPY_PUBLIC_URL=" + i.url, "CANOPY_DATABASE_URL=" + i.dbURL, "CANOPY_SECRET_KEY=" + secret.NewKey(),
-		"CANOPY_RATE_LIMITS=off", "CANOPY_ACCESS_TOKEN_TTL=1h", "CANOPY_LOG_FORMAT=json", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}, env...)
+	i.env = append([]string{
+		"CANOPY_ADDR=" + addr, "CANOPY_PUBLIC_URL=" + i.url,
+		"CANOPY_DATABASE_URL=" + i.dbURL, "CANOPY_SECRET_KEY=" + secret.NewKey(),
+		"CANOPY_RATE_LIMITS=off", "CANOPY_ACCESS_TOKEN_TTL=1h", "CANOPY_LOG_FORMAT=json",
+		"HOME=" + dir, "PATH=" + os.Getenv("PATH"),
+	}, env...)
 
-	boot := exec.CommandContext(ctx, o.binary, "bootstrap", "--email", owner, "--account", "Acme Realty", "--application", "Lease Desk")
+	boot := exec.CommandContext(ctx, o.binary, "bootstrap", "--email", owner,
+		"--account", "Acme Realty", "--application", "Lease Desk")
 	boot.Env, boot.Stdin = i.env, strings.NewReader(password+"\n")
 	out, err := boot.Output()
 	if err != nil {
@@ -86,8 +91,7 @@ func newInstance(ctx context.Context, o options, engine database.Engine, env ...
 }
 
 func said(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("%w: %s", err, exit.Stderr)
 	}
 	return err
@@ -114,7 +118,7 @@ func (i *instance) makePostgres(ctx context.Context) error {
 		removeDir()
 		again, err := sql.Open("pgx", i.o.postgres)
 		if err == nil {
-			_, _ = again.Exec("DROP DATABASE " + name + " WITH (FORCE)")
+			_, _ = again.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)")
 			_ = again.Close()
 		}
 	}
@@ -136,8 +140,11 @@ func (i *instance) start(ctx context.Context) (time.Duration, error) {
 		close(ended)
 	}()
 	for time.Since(began) < 30*time.Second {
-		res, err := i.http.Get(i.url + "/readyz")
-		if err == nil {
+		ask, err := http.NewRequestWithContext(ctx, http.MethodGet, i.url+"/readyz", http.NoBody)
+		if err != nil {
+			return 0, err
+		}
+		if res, err := i.http.Do(ask); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return time.Since(began), nil
@@ -177,7 +184,8 @@ func (i *instance) resident() (int64, error) {
 
 // signIn signs the owner in.
 func (i *instance) signIn(ctx context.Context) error {
-	status, raw, err := i.call(ctx, http.MethodPost, "/v1/auth/login", fmt.Sprintf(`{"email":%q,"password":%q}`, owner, password))
+	status, raw, err := i.call(ctx, http.MethodPost, "/v1/auth/login",
+		fmt.Sprintf(`{"email":%q,"password":%q}`, owner, password))
 	if err != nil {
 		return err
 	}

@@ -21,14 +21,14 @@ import (
 // every invite's mail must reach the mail server.
 func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 	inbox := &inbox{seen: map[string]int{}}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	mailServer := smtp.NewServer(inbox)
 	mailServer.Domain, mailServer.AllowInsecureAuth = "localhost", true
 	go func() { _ = mailServer.Serve(ln) }()
-	defer mailServer.Close()
+	defer func() { _ = mailServer.Close() }()
 
 	i, err := newInstance(ctx, o, engine, "CANOPY_SMTP_URL=smtp://"+ln.Addr().String()+"?tls=none")
 	if err != nil {
@@ -85,18 +85,23 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 		return err
 	}
 	defer db.Close()
+	return compare(ctx, db, answered, inbox)
+}
+
+// compare holds what was answered against the store, and the store against what
+// was mailed.
+func compare(ctx context.Context, db *database.DB, answered map[string]bool, inbox *inbox) error {
 	lost, unsent, queued, integrity := 0, 0, 0, "not SQLite's"
-	err = database.Do(ctx, db, func(tx *database.Tx) error {
-		kept, err := database.All(ctx, tx, func(row database.Scanner) (string, error) {
+	err := database.Do(ctx, db, func(tx *database.Tx) error {
+		there := map[string]bool{}
+		err := tx.Query(ctx, func(row database.Scanner) error {
 			var email string
-			return email, row.Scan(&email)
+			err := row.Scan(&email)
+			there[email] = true
+			return err
 		}, `SELECT email FROM user_invite`)
 		if err != nil {
 			return err
-		}
-		there := map[string]bool{}
-		for _, email := range kept {
-			there[email] = true
 		}
 		for email := range answered {
 			if !there[email] {
@@ -107,7 +112,7 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE state = 'queued'`).Scan(&queued); err != nil {
 			return err
 		}
-		if engine == database.SQLite {
+		if db.Engine == database.SQLite {
 			return tx.QueryRow(ctx, `PRAGMA integrity_check`).Scan(&integrity)
 		}
 		return nil
@@ -116,9 +121,10 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 		return err
 	}
 	once, again := inbox.count()
-	fmt.Printf("answered and lost: %d; invites in the database whose mail never came: %d; still queued: %d\n", lost, unsent, queued)
+	fmt.Printf("answered and lost: %d; invites in the database whose mail never came: %d; still queued: %d\n",
+		lost, unsent, queued)
 	fmt.Printf("addresses mailed: %d, of them more than once: %d; integrity check: %s\n", once, again, integrity)
-	if lost > 0 || unsent > 0 || engine == database.SQLite && integrity != "ok" {
+	if lost > 0 || unsent > 0 || db.Engine == database.SQLite && integrity != "ok" {
 		return errors.New("something was lost")
 	}
 	return nil

@@ -35,7 +35,8 @@ func benchCreate(ctx context.Context, o options, engine database.Engine) error {
 		fmt.Printf("turn %d  without HTTP %7.0f/s   %v\n", turn+1, rate, t)
 		bare = append(bare, rate)
 	}
-	fmt.Printf("median of %d: %.0f/s over HTTP, %.0f/s without: %.2f of it\n", turns, median(over), median(bare), median(over)/median(bare))
+	fmt.Printf("median of %d: %.0f/s over HTTP, %.0f/s without: %.2f of it\n",
+		turns, median(over), median(bare), median(over)/median(bare))
 	return nil
 }
 

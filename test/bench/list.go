@@ -44,15 +44,22 @@ func benchList(ctx context.Context, o options, engine database.Engine) error {
 		for _, order := range []string{"asc", "desc"} {
 			for _, page := range []string{"1", "50"} {
 				query := "sort_by=" + sort + "&order=" + order + "&page=" + page
-				kinds = append(kinds, struct{ name, method, path, body string }{query, http.MethodGet, i.account("/user-invites?" + query), ""})
+				kinds = append(kinds, struct{ name, method, path, body string }{
+					query, http.MethodGet, i.account("/user-invites?" + query), "",
+				})
 			}
 		}
 	}
-	for _, filter := range []string{"status=pending", "status=accepted", "status=expired", "status=revoked", "q=cole", "q=a7", "q=e", "q=acme.test", "q=nowhere-at-all", "status=accepted&q=cole"} {
+	for _, filter := range []string{
+		"status=pending", "status=accepted", "status=expired", "status=revoked", "q=cole", "q=a7", "q=e",
+		"q=acme.test", "q=nowhere-at-all", "status=accepted&q=cole",
+	} {
 		for _, sort := range []string{"created_at", "expires_at", "email", "name"} {
 			for _, page := range []string{"1", "50"} {
 				query := filter + "&sort_by=" + sort + "&page=" + page
-				kinds = append(kinds, struct{ name, method, path, body string }{query, http.MethodGet, i.account("/user-invites?" + query), ""})
+				kinds = append(kinds, struct{ name, method, path, body string }{
+					query, http.MethodGet, i.account("/user-invites?" + query), "",
+				})
 			}
 		}
 	}

@@ -38,7 +38,8 @@ func main() {
 	var o options
 	var only, engines string
 	flag.StringVar(&o.binary, "canopy", "./canopy", "the program to measure")
-	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"), "a PostgreSQL server in which databases may be made")
+	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
+		"a PostgreSQL server in which databases may be made")
 	flag.StringVar(&only, "only", "start,create,list,signin,crash", "what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
@@ -48,26 +49,30 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, o, strings.Split(engines, ","), strings.Split(only, ",")); err != nil {
+	err := run(ctx, o, strings.Split(engines, ","), strings.Split(only, ","))
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+type bench struct {
+	name string
+	run  func(context.Context, options, database.Engine) error
+}
+
 func run(ctx context.Context, o options, engines, only []string) error {
 	fmt.Printf("%s/%s, %d CPUs, %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	benches := []struct {
-		name string
-		run  func(context.Context, options, database.Engine) error
-	}{{"start", benchStart}, {"create", benchCreate}, {"list", benchList}, {"signin", benchSignIn}, {"crash", benchCrash}}
+	benches := []bench{
+		{"start", benchStart},
+		{"create", benchCreate},
+		{"list", benchList},
+		{"signin", benchSignIn},
+		{"crash", benchCrash},
+	}
 	for _, name := range only {
-		if !slices.ContainsFunc(benches, func(b struct {
-			name string
-			run  func(context.Context, options, database.Engine) error
-		}) bool {
-			return b.name == name
-		}) {
+		if !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {
 			return fmt.Errorf("-only: there is no %q", name)
 		}
 	}

@@ -40,7 +40,9 @@ func rounds(n int, fn func(k int) error) (times, error) {
 
 // load lets clients call fn at once until the time is over, and gives the calls
 // a second and how long each took. k is another number in each call.
-func load(ctx context.Context, clients int, d time.Duration, fn func(ctx context.Context, k int) error) (float64, times, error) {
+func load(
+	ctx context.Context, clients int, d time.Duration, fn func(ctx context.Context, k int) error,
+) (float64, times, error) {
 	var (
 		next  atomic.Int64
 		mu    sync.Mutex

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -37,14 +38,15 @@ func benchSignIn(ctx context.Context, o options, engine database.Engine) error {
 	}
 	var alone, over []float64
 	signIn := func(ctx context.Context, _ int) error {
-		return i.must(ctx, http.StatusOK, http.MethodPost, "/v1/auth/login", fmt.Sprintf(`{"email":%q,"password":%q}`, owner, password))
+		return i.must(ctx, http.StatusOK, http.MethodPost, "/v1/auth/login",
+			fmt.Sprintf(`{"email":%q,"password":%q}`, owner, password))
 	}
 	const turns = 3
 	for turn := range turns {
 		rate, _, err := load(ctx, o.clients, o.duration, func(ctx context.Context, _ int) error {
 			ok, _, err := hasher.Verify(ctx, phc, password)
 			if err == nil && !ok {
-				err = fmt.Errorf("the password is wrong")
+				err = errors.New("the password is wrong")
 			}
 			return err
 		})
@@ -60,7 +62,8 @@ func benchSignIn(ctx context.Context, o options, engine database.Engine) error {
 		fmt.Printf("turn %d  sign-ins       %6.1f/s   %v\n", turn+1, rate, t)
 		over = append(over, rate)
 	}
-	fmt.Printf("median of %d: %.1f sign-ins/s, %.1f hashes/s: %.2f of it\n", turns, median(over), median(alone), median(over)/median(alone))
+	fmt.Printf("median of %d: %.1f sign-ins/s, %.1f hashes/s: %.2f of it\n",
+		turns, median(over), median(alone), median(over)/median(alone))
 
 	list := func(int) error { return i.must(ctx, http.StatusOK, http.MethodGet, i.account("/user-invites"), "") }
 	var ratios []float64

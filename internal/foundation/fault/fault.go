@@ -30,7 +30,10 @@ const (
 
 // String is the kind in one word, as the catalogue of errors spells it.
 func (k Kind) String() string {
-	words := [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "gone", "unprocessable", "too_many", "unavailable"}
+	words := [...]string{
+		"internal", "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "gone", "unprocessable",
+		"too_many", "unavailable",
+	}
 	return words[k]
 }
 
@@ -96,18 +99,16 @@ func (e *Error) WithQuota(q Quota) *Error {
 
 // As finds the fault in err's chain; nil when there is none.
 func As(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Error](err)
+	return e
 }
 
 // The faults that belong to no one room.
 var (
-	Validation  = New(Invalid, "validation", "The request breaks one or more rules")
-	Busy        = New(Unavailable, "server.busy", "The server is busy, try again shortly").WithRetryAfter(time.Second)
-	Down        = New(Unavailable, "server.unavailable", "The server can't answer at the moment, try again shortly").WithRetryAfter(time.Second)
+	Validation = New(Invalid, "validation", "The request breaks one or more rules")
+	Busy       = New(Unavailable, "server.busy", "The server is busy, try again shortly").WithRetryAfter(time.Second)
+	Down       = New(Unavailable, "server.unavailable", "The server can't answer at the moment, try again shortly").
+			WithRetryAfter(time.Second)
 	Unknown     = New(Internal, "server.internal", "Something went wrong on our side")
 	RateLimited = New(TooMany, "rate_limit.exceeded", "Too many requests, try again later")
 
@@ -131,9 +132,9 @@ func (p *Problems) Add(field, rule string) {
 }
 
 // Err is nil without problems, else Validation with all of them.
-func (p Problems) Err() error {
-	if len(p) == 0 {
+func (p *Problems) Err() error {
+	if len(*p) == 0 {
 		return nil
 	}
-	return Validation.WithDetails(p...)
+	return Validation.WithDetails(*p...)
 }

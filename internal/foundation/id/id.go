@@ -11,6 +11,7 @@ package id
 import (
 	"crypto/rand"
 	"database/sql/driver"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"time"
@@ -32,8 +33,9 @@ func New[I ~[16]byte](t time.Time) I {
 	var u [16]byte
 	// crypto/rand.Read never fails (it ends the process instead).
 	_, _ = rand.Read(u[6:])
-	ms := uint64(t.UnixMilli())
-	u[0], u[1], u[2], u[3], u[4], u[5] = byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms)
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(t.UnixMilli()))
+	copy(u[:6], ms[2:])
 	u[6] = u[6]&0x0f | 0x70 // version 7
 	u[8] = u[8]&0x3f | 0x80 // variant of RFC 9562
 	return I(u)
@@ -117,7 +119,7 @@ func (u *Of[K]) UnmarshalText(b []byte) error {
 // Value stores the id as its text (driver.Valuer); the zero id is NULL.
 func (u Of[K]) Value() (driver.Value, error) {
 	if u.IsZero() {
-		return nil, nil
+		return nil, nil //nolint:nilnil // NULL, to database/sql
 	}
 	return u.String(), nil
 }

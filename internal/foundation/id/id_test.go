@@ -9,6 +9,7 @@ import (
 )
 
 func TestNewIsVersion7OfItsInstant(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 4, 20, 12, 0, 0, 123e6, time.UTC)
 	u := id.New[id.ID](at)
 	if got := u.Time(); !got.Equal(at) {
@@ -21,6 +22,7 @@ func TestNewIsVersion7OfItsInstant(t *testing.T) {
 }
 
 func TestIDsSortByAge(t *testing.T) {
+	t.Parallel()
 	at := time.Unix(1_776_000_000, 0)
 	older, newer := id.New[id.ID](at), id.New[id.ID](at.Add(time.Millisecond))
 	if older.String() >= newer.String() {
@@ -29,6 +31,7 @@ func TestIDsSortByAge(t *testing.T) {
 }
 
 func TestParseTakesOneSpelling(t *testing.T) {
+	t.Parallel()
 	const good = "019daac3-0200-7a4c-823b-1612dd272d13"
 	u, err := id.Parse[id.ID](good)
 	if err != nil || u.String() != good {
@@ -45,6 +48,7 @@ func TestParseTakesOneSpelling(t *testing.T) {
 }
 
 func TestScanReadsWhatValueWrote(t *testing.T) {
+	t.Parallel()
 	u := id.New[id.ID](time.Now())
 	v, err := u.Value()
 	if err != nil {

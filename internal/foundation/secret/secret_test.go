@@ -29,6 +29,7 @@ func box(t *testing.T) *secret.Box {
 }
 
 func TestBoxOpensOnlyWhatItSealed(t *testing.T) {
+	t.Parallel()
 	b, plain := box(t), []byte("the link in a queued mail")
 	sealed := b.Seal(plain, "outbox 1")
 	if got, err := b.Open(sealed, "outbox 1"); err != nil || !bytes.Equal(got, plain) {
@@ -65,6 +66,7 @@ func TestBoxOpensOnlyWhatItSealed(t *testing.T) {
 }
 
 func TestTokensHideThemselves(t *testing.T) {
+	t.Parallel()
 	token := secret.NewToken()
 	if len(token.Reveal()) != 43 || token.Reveal() == secret.NewToken().Reveal() {
 		t.Errorf("token %q", token.Reveal())
@@ -83,12 +85,16 @@ func TestTokensHideThemselves(t *testing.T) {
 	if err != nil || len(raw) != 32 {
 		t.Fatal(raw, err)
 	}
-	for _, spelling := range []string{token.Reveal() + "=", " " + token.Reveal(), base64.StdEncoding.EncodeToString(raw), strings.ToUpper(token.Reveal())} {
+	for _, spelling := range []string{
+		token.Reveal() + "=", " " + token.Reveal(), base64.StdEncoding.EncodeToString(raw),
+		strings.ToUpper(token.Reveal()),
+	} {
 		if spelling != token.Reveal() && secret.Hash(spelling) == token.Hash() {
 			t.Errorf("a second spelling works: %q", spelling)
 		}
 	}
-	if !secret.Equal(token.Reveal(), token.Reveal()) || secret.Equal(token.Reveal(), token.Reveal()[:42]) || secret.Equal("", "x") {
+	if !secret.Equal(token.Reveal(), token.Reveal()) || secret.Equal(token.Reveal(), token.Reveal()[:42]) ||
+		secret.Equal("", "x") {
 		t.Error("Equal is wrong")
 	}
 }
@@ -96,6 +102,7 @@ func TestTokensHideThemselves(t *testing.T) {
 var cheap = secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}
 
 func TestHasherKnowsItsPasswords(t *testing.T) {
+	t.Parallel()
 	h := secret.NewHasher(cheap, 1, 4)
 	phc, err := h.Hash(t.Context(), "Correct-Horse-7")
 	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=64,t=1,p=1$") {
@@ -117,9 +124,14 @@ func TestHasherKnowsItsPasswords(t *testing.T) {
 	verify(h, h.Dummy(), "", false, false)
 	verify(secret.NewHasher(secret.Params{MemoryKiB: 128, Time: 1, Threads: 1}, 1, 4), phc, "Correct-Horse-7", true, true)
 	parts := strings.Split(phc, "$")
-	for _, damaged := range []string{"", "$", "plain", strings.Replace(phc, "argon2id", "argon2i", 1), strings.Replace(phc, "v=19", "v=16", 1),
-		strings.Replace(phc, "m=64", "m=99999999", 1), strings.Replace(phc, "t=1", "t=0", 1), strings.Replace(phc, "p=1", "p=0", 1),
-		strings.Join(parts[:5], "$") + "$", phc + "$x", strings.Replace(phc, parts[5], "!!!", 1), strings.Replace(phc, parts[4], "!!!", 1)} {
+	for _, damaged := range []string{
+		"", "$", "plain", strings.Replace(phc, "argon2id", "argon2i", 1),
+		strings.Replace(phc, "v=19", "v=16", 1),
+		strings.Replace(phc, "m=64", "m=99999999", 1), strings.Replace(phc, "t=1", "t=0", 1),
+		strings.Replace(phc, "p=1", "p=0", 1),
+		strings.Join(parts[:5], "$") + "$", phc + "$x", strings.Replace(phc, parts[5], "!!!", 1),
+		strings.Replace(phc, parts[4], "!!!", 1),
+	} {
 		verify(h, damaged, "Correct-Horse-7", false, false)
 	}
 }
@@ -127,6 +139,7 @@ func TestHasherKnowsItsPasswords(t *testing.T) {
 // TestFullQueueIsBusy: with the one slot and the one place in the queue taken,
 // the next is told so at once.
 func TestFullQueueIsBusy(t *testing.T) {
+	t.Parallel()
 	// Long enough that the first is at work until the others have come.
 	h := secret.NewHasher(secret.Params{MemoryKiB: 64 * 1024, Time: 8, Threads: 1}, 1, 1)
 	done := make(chan error, 2)
@@ -158,6 +171,7 @@ func TestFullQueueIsBusy(t *testing.T) {
 }
 
 func TestWaitingEndsWithTheCaller(t *testing.T) {
+	t.Parallel()
 	h := secret.NewHasher(secret.Params{MemoryKiB: 64 * 1024, Time: 8, Threads: 1}, 1, 1)
 	first := make(chan error, 1)
 	go func() { _, err := h.Hash(t.Context(), "x"); first <- err }()

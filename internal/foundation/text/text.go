@@ -79,7 +79,8 @@ func Email(s string) (kept, broken string) {
 
 // domainProfile is the look-up profile with every check that a host name
 // deserves: letters, digits and hyphens, label and name lengths.
-var domainProfile = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule(), idna.Transitional(false))
+var domainProfile = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true),
+	idna.BidiRule(), idna.Transitional(false))
 
 // PortalPassword is the rule for portal users: 8 to 128 characters with an
 // upper-case letter, a lower-case letter, a digit and a special character. The

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAfterCommitRunsInOrderOnceTheChangeIsThere(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx := t.Context()
 		var ran []string
@@ -44,6 +45,7 @@ func TestAfterCommitRunsInOrderOnceTheChangeIsThere(t *testing.T) {
 }
 
 func TestAfterCommitNeverRunsWithoutACommit(t *testing.T) {
+	t.Parallel()
 	refused := errors.New("refused")
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -65,7 +67,8 @@ func TestAfterCommitNeverRunsWithoutACommit(t *testing.T) {
 		try := func(what string, end func(*database.Tx) error) {
 			failed := true
 			defer func() {
-				if recover(); !failed {
+				_ = recover()
+				if !failed {
 					t.Errorf("%s is no failure", what)
 				}
 			}()
@@ -90,6 +93,7 @@ func TestAfterCommitNeverRunsWithoutACommit(t *testing.T) {
 // TestAfterCommitForgetsARepeatedTry: only PostgreSQL has such failures, and
 // there the first try is made to lose against another writer.
 func TestAfterCommitForgetsARepeatedTry(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	db := dbtest.Open(t, database.Postgres, time.Now)
 	if err := user(ctx, db, "u1", "a@x.test"); err != nil {
@@ -127,6 +131,7 @@ func TestAfterCommitForgetsARepeatedTry(t *testing.T) {
 }
 
 func TestAfterCommitBelongsToALiveWrite(t *testing.T) {
+	t.Parallel()
 	panics := func(t *testing.T, what string, tx *database.Tx) {
 		t.Helper()
 		defer func() {

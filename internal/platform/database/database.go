@@ -31,7 +31,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	sqlite "modernc.org/sqlite"
+	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -106,8 +106,9 @@ func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, er
 
 func openFile(ctx context.Context, path string, conns int, query string) (*sql.DB, error) {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-	u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
-		"&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=mmap_size(268435456)" + query
+	u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)" +
+		"&_pragma=mmap_size(268435456)" + query
 	p, err := sql.Open("sqlite", u.String())
 	if err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
 	if u, err := url.Parse(rawURL); err != nil || !u.Query().Has("pool_max_conns") {
-		cfg.MaxConns = int32(4 * runtime.GOMAXPROCS(0))
+		cfg.MaxConns = int32(4 * runtime.GOMAXPROCS(0)) //nolint:gosec // no machine has so many
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -159,7 +160,10 @@ func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB
 		first, _, _ := strings.Cut(strings.ReplaceAll(err.Error(), ":\n\t", ": "), "\n")
 		return nil, fmt.Errorf("connect to PostgreSQL at %s:%d: %s", cfg.ConnConfig.Host, cfg.ConnConfig.Port, first)
 	}
-	return &DB{Engine: Postgres, now: now, read: p, write: p, pool: pool, indexes: func() (map[string]string, error) { return nil, nil }}, nil
+	return &DB{
+		Engine: Postgres, now: now, read: p, write: p, pool: pool,
+		indexes: func() (map[string]string, error) { return map[string]string{}, nil },
+	}, nil
 }
 
 // Close ends all connections and frees the SQLite file for other processes.
@@ -234,7 +238,8 @@ func Copy(ctx context.Context, from, to string) error {
 // uniqueIndexes maps what SQLite says of a broken unique index ("table.column,
 // table.column") to the index's name, which Postgres says itself.
 func (db *DB) uniqueIndexes() (map[string]string, error) {
-	rows, err := db.read.Query(`SELECT l.name, group_concat(t.name || '.' || i.name, ', ')
+	// The look-up outlives the call that needed it first.
+	rows, err := db.read.QueryContext(context.Background(), `SELECT l.name, group_concat(t.name || '.' || i.name, ', ')
 		FROM sqlite_master t JOIN pragma_index_list(t.name) l JOIN pragma_index_info(l.name) i
 		WHERE t.type = 'table' AND l."unique" = 1 GROUP BY t.name, l.name`)
 	if err != nil {
@@ -257,12 +262,10 @@ func (db *DB) uniqueIndexes() (map[string]string, error) {
 // Broken reports whether err says that the unique index of that name was about
 // to be broken. Races are decided this way, never by reading first.
 func (db *DB) Broken(err error, index string) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "23505" && pg.ConstraintName == index
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		const says = "UNIQUE constraint failed: "
 		_, columns, ok := strings.Cut(lite.Error(), says)
 		if !ok {
@@ -287,12 +290,14 @@ func Unreachable(err error) bool {
 		return true
 	case errors.As(err, &lite):
 		switch lite.Code() & 0xff { // the primary result code
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+			sqlite3.SQLITE_CANTOPEN:
 			return true
 		}
 	case errors.As(err, &pg):
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P") || pg.Code == "53300"
 	}
 	var broken *net.OpError // a connection that died while it was used
-	return errors.As(err, &broken) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+	return errors.As(err, &broken) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, sql.ErrConnDone)
 }

@@ -13,7 +13,9 @@ import (
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 )
 
-const putUser = `INSERT INTO portal_user (id, email, first_name, last_name, name_fold, password_hash, password_changed_at, wrong_passwords, locked_until, created_at)
+const putUser = `INSERT INTO portal_user
+	(id, email, first_name, last_name, name_fold, password_hash, password_changed_at, wrong_passwords,
+		locked_until, created_at)
 	VALUES ($1, $2, 'A', 'B', 'a b', '-', $3, 0, $4, $3)`
 
 func user(ctx context.Context, db *database.DB, id, email string) error {
@@ -35,6 +37,7 @@ func count(t *testing.T, db *database.DB, table string) int {
 }
 
 func TestBrokenNamesTheIndex(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx := t.Context()
 		if err := user(ctx, db, "u1", "a@x.test"); err != nil {
@@ -51,12 +54,20 @@ func TestBrokenNamesTheIndex(t *testing.T) {
 		}
 		member := func(accountID string) error {
 			return database.Do(ctx, db, func(tx *database.Tx) error {
-				_, err := tx.Exec(ctx, `INSERT INTO account_member (account_id, user_id, account_role, is_active, joined_at) VALUES ($1, 'u1', 'owner', 1, 0)`, accountID)
+				_, err := tx.Exec(ctx, `INSERT INTO account_member (account_id, user_id, account_role, is_active, joined_at)
+					VALUES ($1, 'u1', 'owner', 1, 0)`, accountID)
 				return err
 			})
 		}
-		for what, err := range map[string]error{"nothing": nil, "a plain error": errors.New("no"), "a missing parent": member("nobody"),
-			"no such table": database.Do(ctx, db, func(tx *database.Tx) error { _, err := tx.Exec(ctx, `DELETE FROM nothing`); return err })} {
+		for what, err := range map[string]error{
+			"nothing":          nil,
+			"a plain error":    errors.New("no"),
+			"a missing parent": member("nobody"),
+			"no such table": database.Do(ctx, db, func(tx *database.Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM nothing`)
+				return err
+			}),
+		} {
 			if what != "nothing" && err == nil {
 				t.Errorf("%s is no error", what)
 			}
@@ -68,6 +79,7 @@ func TestBrokenNamesTheIndex(t *testing.T) {
 }
 
 func TestInstantsKeepTheirMicroseconds(t *testing.T) {
+	t.Parallel()
 	for name, at := range map[string]time.Time{
 		"now":         time.Date(2026, 4, 21, 9, 15, 0, 123456000, time.UTC),
 		"before 1970": time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC),
@@ -75,6 +87,7 @@ func TestInstantsKeepTheirMicroseconds(t *testing.T) {
 		"elsewhere":   time.Date(2026, 4, 21, 9, 15, 0, 987654000, time.FixedZone("", 5*3600+1800)),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dbtest.EachAt(t, func() time.Time { return at.Add(999) }, func(t *testing.T, db *database.DB) {
 				ctx := t.Context()
 				if err := user(ctx, db, "u1", "a@x.test"); err != nil {
@@ -86,7 +99,8 @@ func TestInstantsKeepTheirMicroseconds(t *testing.T) {
 					}
 					var created time.Time
 					var locked *time.Time
-					err := tx.QueryRow(ctx, `SELECT created_at, locked_until FROM portal_user WHERE id = $1`, "u1").Scan(&created, &locked)
+					err := tx.QueryRow(ctx, `SELECT created_at, locked_until FROM portal_user WHERE id = $1`, "u1").
+						Scan(&created, &locked)
 					if !created.Equal(at) || created.Location() != time.UTC || locked != nil {
 						t.Errorf("read back %s and %v, want %s and none", created, locked, at)
 					}
@@ -101,6 +115,7 @@ func TestInstantsKeepTheirMicroseconds(t *testing.T) {
 }
 
 func TestWritesDoNotLoseEachOther(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		const n = 50
 		ctx := t.Context()
@@ -130,6 +145,7 @@ func TestWritesDoNotLoseEachOther(t *testing.T) {
 }
 
 func TestWriteIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	refused := errors.New("refused")
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx := t.Context()
@@ -162,9 +178,12 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 }
 
 func TestReadCanNotWrite(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx := t.Context()
-		_, err := database.Read(ctx, db, func(tx *database.Tx) (int64, error) { return tx.Exec(ctx, putUser, "u1", "a@x.test", tx.Now, nil) })
+		_, err := database.Read(ctx, db, func(tx *database.Tx) (int64, error) {
+			return tx.Exec(ctx, putUser, "u1", "a@x.test", tx.Now, nil)
+		})
 		if err == nil || count(t, db, "portal_user") != 0 {
 			t.Errorf("a read writes: %v", err)
 		}
@@ -172,6 +191,7 @@ func TestReadCanNotWrite(t *testing.T) {
 }
 
 func TestCancelledCallsLeaveNothing(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := database.Do(ctx, db, func(tx *database.Tx) error {
@@ -192,6 +212,7 @@ func TestCancelledCallsLeaveNothing(t *testing.T) {
 }
 
 func TestOneProcessPerFile(t *testing.T) {
+	t.Parallel()
 	address := dbtest.URL(t, database.SQLite)
 	first, err := database.Open(t.Context(), address, time.Now)
 	if err != nil {
@@ -213,6 +234,7 @@ func TestOneProcessPerFile(t *testing.T) {
 }
 
 func TestOpenErrorsAreOneLineWithoutTheSecret(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{
 		"postgres://canopy:hunter2secret@127.0.0.1:1/canopy",
 		"postgres://canopy:hunter2secret@127.0.0.1:1,127.0.0.1:2/canopy",
@@ -236,6 +258,7 @@ func TestOpenErrorsAreOneLineWithoutTheSecret(t *testing.T) {
 }
 
 func TestWrongPasswordIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	u, err := url.Parse(dbtest.URL(t, database.Postgres))
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := db.refuseNewer(ctx, p); err != nil {
+	if err := refuseNewer(ctx, p); err != nil {
 		return err
 	}
 	_, err = p.Up(ctx)
@@ -75,7 +75,7 @@ func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.refuseNewer(ctx, p); err != nil {
+	if err := refuseNewer(ctx, p); err != nil {
 		return nil, err
 	}
 	status, err := p.Status(ctx)
@@ -89,14 +89,15 @@ func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	return list, nil
 }
 
-func (db *DB) refuseNewer(ctx context.Context, p *goose.Provider) error {
+func refuseNewer(ctx context.Context, p *goose.Provider) error {
 	current, err := p.GetDBVersion(ctx)
 	if err != nil {
 		return err
 	}
 	sources := p.ListSources()
 	if newest := sources[len(sources)-1].Version; current > newest {
-		return fmt.Errorf("the database is at migration %d, this binary knows only up to %d: start the newer canopy that made it", current, newest)
+		return fmt.Errorf("the database is at migration %d, this binary knows only up to %d: "+
+			"start the newer canopy that made it", current, newest)
 	}
 	return nil
 }

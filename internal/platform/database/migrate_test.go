@@ -17,13 +17,15 @@ import (
 // schema is everything that the migrations made, as the engine tells it.
 func schema(t *testing.T, db *database.DB) []string {
 	t.Helper()
-	q := `SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master WHERE tbl_name NOT LIKE '%goose%' AND tbl_name NOT LIKE 'sqlite%' ORDER BY 1`
+	q := `SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master
+		WHERE tbl_name NOT LIKE '%goose%' AND tbl_name NOT LIKE 'sqlite%' ORDER BY 1`
 	if db.Engine == database.Postgres {
-		q = `SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || COALESCE(collation_name, '') || ' ' || COALESCE(column_default, '')
+		q = `SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
+					COALESCE(collation_name, '') || ' ' || COALESCE(column_default, '')
 				FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '%goose%'
 			UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE '%goose%'
-			UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-				AND conrelid::regclass::text NOT LIKE '%goose%' ORDER BY 1`
+			UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+				WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE '%goose%' ORDER BY 1`
 	}
 	list, err := database.Read(t.Context(), db, func(tx *database.Tx) ([]string, error) {
 		return database.All(t.Context(), tx, func(row database.Scanner) (s string, err error) { return s, row.Scan(&s) }, q)
@@ -35,6 +37,7 @@ func schema(t *testing.T, db *database.DB) []string {
 }
 
 func TestMigrationsGoUpDownUp(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		newest := schema(t, db)
 		if len(newest) < 20 {
@@ -83,6 +86,7 @@ func TestMigrationsGoUpDownUp(t *testing.T) {
 
 // TestEnginesHaveTheSameTables: one SQL text serves both, so the columns agree.
 func TestEnginesHaveTheSameTables(t *testing.T) {
+	t.Parallel()
 	columns := map[database.Engine][]string{}
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		q := `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'
@@ -105,12 +109,15 @@ func TestEnginesHaveTheSameTables(t *testing.T) {
 }
 
 func TestANewerStoreIsRefusedByName(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		applied := "1"
 		if db.Engine == database.Postgres {
 			applied = "true"
 		}
-		if _, err := db.Pool().ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, `+applied+`)`); err != nil {
+		_, err := db.Pool().ExecContext(t.Context(),
+			`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, `+applied+`)`)
+		if err != nil {
 			t.Fatal(err)
 		}
 		_, listed := db.Migrations(t.Context())
@@ -125,12 +132,15 @@ func TestANewerStoreIsRefusedByName(t *testing.T) {
 // TestCopyIsOneMoment: while a writer adds pairs, a copy holds whole pairs only,
 // and it opens as a store of its own.
 func TestCopyIsOneMoment(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	db := dbtest.Open(t, database.SQLite, time.Now)
 	pair := func(n int64) error {
 		return database.Do(ctx, db, func(tx *database.Tx) error {
 			for _, half := range []string{"left", "right"} {
-				if _, err := tx.Exec(ctx, `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ($1, $2, 0, 1)`, half, n); err != nil {
+				_, err := tx.Exec(ctx, `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ($1, $2, 0, 1)`,
+					half, n)
+				if err != nil {
 					return err
 				}
 			}
@@ -175,7 +185,7 @@ func TestCopyIsOneMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	var verdict string
-	if err := raw.QueryRow(`PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
+	if err := raw.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
 		t.Errorf("integrity_check: %s %v", verdict, err)
 	}
 	if err := raw.Close(); err != nil {

@@ -63,13 +63,17 @@ func NewRenderer(publicURL *url.URL, from string) (*Renderer, error) {
 	if err != nil || !headerSafe(sender.Address) || oneLine(sender.Name) != sender.Name {
 		return nil, errors.New("mail: the sender must be an e-mail address, or Name <address>")
 	}
-	r := &Renderer{public: publicURL.JoinPath(), from: sender.String(), text: map[Kind]*texttemplate.Template{}, html: map[Kind]*htmltemplate.Template{}}
+	r := &Renderer{
+		public: publicURL.JoinPath(), from: sender.String(),
+		text: map[Kind]*texttemplate.Template{}, html: map[Kind]*htmltemplate.Template{},
+	}
 	r.domain = sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
 	for kind := range forms {
-		if r.text[kind], err = texttemplate.ParseFS(files, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl"); err != nil {
+		own := "templates/" + string(kind)
+		if r.text[kind], err = texttemplate.ParseFS(files, "templates/layout.txt.tmpl", own+".txt.tmpl"); err != nil {
 			return nil, err
 		}
-		if r.html[kind], err = htmltemplate.ParseFS(files, "templates/layout.html.tmpl", "templates/"+string(kind)+".html.tmpl"); err != nil {
+		if r.html[kind], err = htmltemplate.ParseFS(files, "templates/layout.html.tmpl", own+".html.tmpl"); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +126,10 @@ func (r *Renderer) Render(d Data, messageID string) (Message, error) {
 	if err := r.html[d.Kind].ExecuteTemplate(&html, "layout.html.tmpl", v); err != nil {
 		return Message{}, fmt.Errorf("mail: %s: html: %w", d.Kind, err)
 	}
-	return Message{From: r.from, To: d.To, Subject: s.subject, Text: text.String(), HTML: html.String(), MessageID: messageID + "@" + r.domain}, nil
+	return Message{
+		From: r.from, To: d.To, Subject: s.subject, Text: text.String(), HTML: html.String(),
+		MessageID: messageID + "@" + r.domain,
+	}, nil
 }
 
 // link builds <publicURL>/app/<page>#token=<token>. The token stands in the
@@ -143,5 +150,6 @@ func readable(t time.Time) string {
 
 func bareAddress(s string) bool {
 	a, err := netmail.ParseAddress(s)
-	return err == nil && a.Name == "" && a.Address == s && headerSafe(s) && len(s) <= 254 && !strings.ContainsAny(s, `"<> `)
+	return err == nil && a.Name == "" && a.Address == s && headerSafe(s) && len(s) <= 254 &&
+		!strings.ContainsAny(s, `"<> `)
 }

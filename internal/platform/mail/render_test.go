@@ -23,7 +23,9 @@ const token = "Zm9yLXRlc3RzLW9ubHktMzItYnl0ZXMtb2YtdGV4dC4"
 
 var (
 	expires = time.Date(2026, 3, 9, 1, 30, 0, 0, time.FixedZone("", 2*3600)) // 8 March, 23:30 UTC
-	kinds   = []mail.Kind{mail.UserInvite, mail.VerifyEmail, mail.AlreadyRegistered, mail.PasswordReset, mail.PasswordChanged}
+	kinds   = []mail.Kind{
+		mail.UserInvite, mail.VerifyEmail, mail.AlreadyRegistered, mail.PasswordReset, mail.PasswordChanged,
+	}
 )
 
 func renderer(t testing.TB) *mail.Renderer {
@@ -45,11 +47,15 @@ func rendererFor(t testing.TB, public string) *mail.Renderer {
 }
 
 func data(kind mail.Kind) mail.Data {
-	d := mail.Data{Kind: kind, To: "dana@acme.com", FirstName: "Dana", AccountName: "Acme Realty", ApplicationName: "Lease Desk",
-		InviterEmail: "ana@acme.com", At: expires}
+	d := mail.Data{
+		Kind: kind, To: "dana@acme.com", FirstName: "Dana",
+		AccountName: "Acme Realty", ApplicationName: "Lease Desk",
+		InviterEmail: "ana@acme.com", At: expires,
+	}
 	switch kind {
 	case mail.UserInvite, mail.VerifyEmail, mail.PasswordReset:
 		d.Token, d.ExpiresAt = token, expires
+	case mail.AlreadyRegistered, mail.PasswordChanged: // no link
 	}
 	return d
 }
@@ -82,20 +88,27 @@ func golden(t *testing.T, name, got string) {
 
 func goldenMail(t *testing.T, name string, m mail.Message) {
 	t.Helper()
-	golden(t, name+".txt", fmt.Sprintf("From: %s\nTo: %s\nSubject: %s\nMessage-ID: <%s>\n\n%s", m.From, m.To, m.Subject, m.MessageID, m.Text))
+	golden(t, name+".txt",
+		fmt.Sprintf("From: %s\nTo: %s\nSubject: %s\nMessage-ID: <%s>\n\n%s", m.From, m.To, m.Subject, m.MessageID, m.Text))
 	golden(t, name+".html", m.HTML)
 }
 
 func TestRenderGolden(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) { goldenMail(t, string(kind), render(t, data(kind))) })
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			goldenMail(t, string(kind), render(t, data(kind)))
+		})
 	}
 	t.Run("user_invite without inviter", func(t *testing.T) {
+		t.Parallel()
 		d := data(mail.UserInvite)
 		d.InviterEmail = ""
 		goldenMail(t, "user_invite_no_inviter", render(t, d))
 	})
 	t.Run("hostile", func(t *testing.T) {
+		t.Parallel()
 		d := data(mail.VerifyEmail)
 		d.FirstName = "\"><script>alert(1)</script>\r\nBcc: eve@evil.example\u202e"
 		d.AccountName = `Q & A <img src=x onerror="alert(1)">{{.Link}}`
@@ -105,6 +118,7 @@ func TestRenderGolden(t *testing.T) {
 }
 
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		public string
 		kind   mail.Kind
@@ -133,6 +147,7 @@ func TestLinks(t *testing.T) {
 // Every link is ours, nothing is fetched, there is one button, and the kinds
 // without a link of their own hold no token even when they are given one.
 func TestHTMLHoldsOnlyOurLinks(t *testing.T) {
+	t.Parallel()
 	address := regexp.MustCompile(`(?i)https?://[^"<\s]*`)
 	for _, kind := range kinds {
 		d := data(kind)
@@ -159,6 +174,7 @@ func TestHTMLHoldsOnlyOurLinks(t *testing.T) {
 }
 
 func TestHostileNames(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, want string }{
 		{"Dana", "Hello Dana,"},
 		{"D'Arcy-O’Neill & Söhne", "Hello D'Arcy-O’Neill & Söhne,"},
@@ -189,26 +205,33 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestNeutralWords(t *testing.T) {
+	t.Parallel()
 	d := data(mail.VerifyEmail)
 	d.AccountName, d.ApplicationName = "Win at www.evil.example", "ftp://evil.example"
 	if m := render(t, d); strings.Contains(m.Text+m.HTML, "evil") || strings.Count(m.HTML, "<bdi>a team</bdi>") != 2 {
 		t.Errorf("verify_email:\n%s", m.Text)
 	}
-	for _, inviter := range []string{"www.evil.example@x.example", "http://evil.example", "not an address", "a b@x.example", "@", "x@"} {
+	for _, inviter := range []string{
+		"www.evil.example@x.example", "http://evil.example", "not an address", "a b@x.example", "@", "x@",
+	} {
 		d = data(mail.UserInvite)
 		d.AccountName, d.InviterEmail = "https://evil.example/", inviter
-		if m := render(t, d); !strings.Contains(m.Text, "\na colleague has invited you to join a team.\n") || strings.Contains(m.HTML, "evil") {
+		m := render(t, d)
+		if !strings.Contains(m.Text, "\na colleague has invited you to join a team.\n") ||
+			strings.Contains(m.HTML, "evil") {
 			t.Errorf("%q:\n%s", inviter, m.Text)
 		}
 	}
 }
 
 func TestHTMLEscapesNames(t *testing.T) {
+	t.Parallel()
 	const evil = `</strong><a href="javascript:alert(1)" style='x'>&amp;`
 	d := data(mail.UserInvite)
 	d.FirstName, d.AccountName = evil, evil
 	m := render(t, d)
-	if strings.Contains(m.HTML, "<a href=\"javascript") || strings.Count(m.HTML, "&lt;a href=") != 2 || !strings.Contains(m.HTML, "&amp;amp;") {
+	if strings.Contains(m.HTML, "<a href=\"javascript") || strings.Count(m.HTML, "&lt;a href=") != 2 ||
+		!strings.Contains(m.HTML, "&amp;amp;") {
 		t.Errorf("not escaped:\n%s", m.HTML)
 	}
 	if !strings.Contains(m.Text, evil) {
@@ -218,9 +241,11 @@ func TestHTMLEscapesNames(t *testing.T) {
 
 // Whatever the names are, everything that reaches a header stays the same.
 func TestHeadersHoldNoNames(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		plain, d := render(t, data(kind)), data(kind)
-		d.FirstName, d.AccountName, d.ApplicationName, d.InviterEmail = "x\r\nBcc: a@b.c", "y\nSubject: z", "\u202e", "e\r\n@x.y"
+		d.FirstName, d.AccountName = "x\r\nBcc: a@b.c", "y\nSubject: z"
+		d.ApplicationName, d.InviterEmail = "\u202e", "e\r\n@x.y"
 		m := render(t, d)
 		plain.Text, plain.HTML, m.Text, m.HTML = "", "", "", ""
 		if diff := cmp.Diff(plain, m); diff != "" {
@@ -230,6 +255,7 @@ func TestHeadersHoldNoNames(t *testing.T) {
 }
 
 func TestRenderRefuses(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*mail.Data){
 		"unknown kind":        func(d *mail.Data) { d.Kind = "password_hint" },
 		"no recipient":        func(d *mail.Data) { d.To = "" },
@@ -262,8 +288,12 @@ func TestRenderRefuses(t *testing.T) {
 }
 
 func TestNewRendererRefuses(t *testing.T) {
+	t.Parallel()
 	const from = "Canopy <no-reply@acme.example>"
-	for _, public := range []string{"", "/app", "ftp://acme.example", "javascript:alert(1)", "https://", "https://u:p@acme.example", "https://acme.example?x=y", "https://acme.example#x"} {
+	for _, public := range []string{
+		"", "/app", "ftp://acme.example", "javascript:alert(1)", "https://", "https://u:p@acme.example",
+		"https://acme.example?x=y", "https://acme.example#x",
+	} {
 		u, err := url.Parse(public)
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +306,9 @@ func TestNewRendererRefuses(t *testing.T) {
 		t.Error("no public URL was taken")
 	}
 	good := &url.URL{Scheme: "https", Host: "acme.example"}
-	for _, from := range []string{"", "Canopy", "a@b, c@d", "Canopy\r\nBcc: x@y <a@b.example>", "=?utf-8?q?a=0Ab?= <a@b.example>"} {
+	for _, from := range []string{
+		"", "Canopy", "a@b, c@d", "Canopy\r\nBcc: x@y <a@b.example>", "=?utf-8?q?a=0Ab?= <a@b.example>",
+	} {
 		if _, err := mail.NewRenderer(good, from); err == nil {
 			t.Errorf("sender %q was taken", from)
 		}
@@ -289,6 +321,7 @@ func TestNewRendererRefuses(t *testing.T) {
 }
 
 func TestDataSurvivesJSON(t *testing.T) {
+	t.Parallel()
 	want := data(mail.UserInvite)
 	want.ExpiresAt, want.At = want.ExpiresAt.UTC(), want.At.UTC()
 	b, err := json.Marshal(want)
@@ -305,9 +338,11 @@ func TestDataSurvivesJSON(t *testing.T) {
 }
 
 func TestLogsHoldNoSecrets(t *testing.T) {
+	t.Parallel()
 	d := data(mail.UserInvite)
 	m := render(t, d)
-	if got := d.LogValue().String() + m.LogValue().String(); strings.Contains(got, token) || strings.Contains(got, "dana") {
+	got := d.LogValue().String() + m.LogValue().String()
+	if strings.Contains(got, token) || strings.Contains(got, "dana") {
 		t.Errorf("logged: %s", got)
 	}
 }
@@ -318,7 +353,9 @@ var wwwLink = regexp.MustCompile(`(?i)www\.\S`)
 // Whatever a person is called, the mail keeps its lines and its elements, and
 // gains no link.
 func FuzzNames(f *testing.F) {
-	for _, s := range []string{"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "x://y", "\xff", "{{.}}", "-->", "www", "ｗｗｗ．", "&lt;"} {
+	for _, s := range []string{
+		"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "x://y", "\xff", "{{.}}", "-->", "www", "ｗｗｗ．", "&lt;",
+	} {
 		f.Add(s)
 	}
 	r := renderer(f)
@@ -338,7 +375,8 @@ func FuzzNames(f *testing.F) {
 				t.Errorf("%q changes the number of %q in the HTML", name, mark)
 			}
 		}
-		if strings.Count(m.Text, "\n") != strings.Count(plain.Text, "\n") || strings.Count(m.Text, "://") != 1 || wwwLink.MatchString(m.Text) {
+		if strings.Count(m.Text, "\n") != strings.Count(plain.Text, "\n") || strings.Count(m.Text, "://") != 1 ||
+			wwwLink.MatchString(m.Text) {
 			t.Errorf("%q changes the text:\n%s", name, m.Text)
 		}
 	})

@@ -95,8 +95,8 @@ func (s *Sender) Check(ctx context.Context) error {
 
 // conversation is one connection, past authentication.
 type conversation struct {
-	ctx    context.Context
-	conn   net.Conn // the bare one, under TLS
+	ctx    context.Context //nolint:containedctx // of the one Send or Check that it serves
+	conn   net.Conn        // the bare one, under TLS
 	client *smtp.Client
 	step   time.Duration
 	stop   func() bool
@@ -114,7 +114,7 @@ func (s *Sender) open(ctx context.Context) (*conversation, error) {
 		return nil, failed(ctx, stepConnect, err)
 	}
 	c := &conversation{ctx: ctx, conn: conn, step: s.step}
-	c.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	c.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	if err := s.greet(c); err != nil {
 		c.close()
 		return nil, err
@@ -258,7 +258,8 @@ func pack(m Message, date time.Time) (envelope, error) {
 	case m.Text == "" || m.HTML == "":
 		return envelope{}, malformed("a body is missing")
 	}
-	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithCharset(gomail.CharsetUTF8), gomail.WithEncoding(gomail.EncodingQP))
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithCharset(gomail.CharsetUTF8),
+		gomail.WithEncoding(gomail.EncodingQP))
 	msg.FromMailAddress(from)
 	msg.ToMailAddress(&netmail.Address{Address: m.To})
 	msg.Subject(m.Subject)
@@ -271,7 +272,9 @@ func pack(m Message, date time.Time) (envelope, error) {
 	if _, err := msg.WriteTo(&content); err != nil {
 		return envelope{}, malformed("can't be written out")
 	}
-	return envelope{from: (&netmail.Address{Address: from.Address}).String(), to: "<" + m.To + ">", content: content.Bytes()}, nil
+	return envelope{
+		from: (&netmail.Address{Address: from.Address}).String(), to: "<" + m.To + ">", content: content.Bytes(),
+	}, nil
 }
 
 func malformed(text string) error {

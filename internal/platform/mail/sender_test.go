@@ -1,12 +1,12 @@
 package mail_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	netmail "net/mail"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -45,9 +45,11 @@ func refusedFor(t *testing.T, err error, permanent bool, want string) {
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSendInEachMode(t *testing.T) {
+	t.Parallel()
 	for _, mode := range modes {
 		for _, user := range []string{"", "canopy"} {
 			t.Run(fmt.Sprintf("%s user %q", mode, user), func(t *testing.T) {
+				t.Parallel()
 				o := mailtest.Options{TLS: mode, Username: user}
 				if user != "" {
 					o.Password = "hunter2 %/@"
@@ -100,6 +102,7 @@ func TestSendInEachMode(t *testing.T) {
 }
 
 func TestSendForeignScripts(t *testing.T) {
+	t.Parallel()
 	server := mailtest.New(t)
 	d := data(mail.VerifyEmail)
 	d.FirstName, d.AccountName = "Zoë 🏳️‍🌈", strings.Repeat("長い名前", 25)
@@ -117,7 +120,7 @@ func TestSendForeignScripts(t *testing.T) {
 	if err != nil || from.Name != "Zoë" {
 		t.Errorf("from %v, %v", from, err)
 	}
-	for _, line := range strings.Split(string(r.Raw), "\r\n") {
+	for line := range strings.SplitSeq(string(r.Raw), "\r\n") {
 		if len(line) > 998 {
 			t.Errorf("line of %d bytes", len(line))
 		}
@@ -126,8 +129,10 @@ func TestSendForeignScripts(t *testing.T) {
 
 // A client that asks for TLS never goes on without.
 func TestNoDowngrade(t *testing.T) {
+	t.Parallel()
 	m := render(t, data(mail.UserInvite))
 	t.Run("STARTTLS is not offered", func(t *testing.T) {
+		t.Parallel()
 		server := mailtest.New(t, mailtest.Options{Username: "canopy", Password: "hunter2"})
 		c := server.Config()
 		c.TLS = mail.StartTLS
@@ -140,6 +145,7 @@ func TestNoDowngrade(t *testing.T) {
 		}
 	})
 	t.Run("STARTTLS is refused", func(t *testing.T) {
+		t.Parallel()
 		said := make(chan string, 16)
 		c := script(t, said, "220 hello", "250-hello\r\n250-STARTTLS\r\n250 AUTH PLAIN", "454 4.7.0 TLS not available")
 		c.Username, c.Password = "canopy", "hunter2"
@@ -151,10 +157,12 @@ func TestNoDowngrade(t *testing.T) {
 		}
 	})
 	t.Run("words slipped in before TLS are dropped", func(t *testing.T) {
+		t.Parallel()
 		c := script(t, nil, "220 hello", "250-hello\r\n250 STARTTLS", "220 go\r\n250-hello\r\n250 AUTH PLAIN")
 		refusedFor(t, mail.NewSender(c).Send(t.Context(), m), false, "tls: ")
 	})
 	t.Run("the certificate is not trusted", func(t *testing.T) {
+		t.Parallel()
 		for _, mode := range []mail.TLSMode{mail.StartTLS, mail.ImplicitTLS} {
 			server := mailtest.New(t, mailtest.Options{TLS: mode, Username: "canopy", Password: "hunter2"})
 			c := server.Config()
@@ -163,6 +171,7 @@ func TestNoDowngrade(t *testing.T) {
 		}
 	})
 	t.Run("the certificate is for another host", func(t *testing.T) {
+		t.Parallel()
 		for _, mode := range []mail.TLSMode{mail.StartTLS, mail.ImplicitTLS} {
 			server := mailtest.New(t, mailtest.Options{TLS: mode, Hosts: []string{"mx.acme.example", "127.0.0.2"}})
 			refusedFor(t, mail.NewSender(server.Config()).Send(t.Context(), m), false, "tls: ")
@@ -172,15 +181,18 @@ func TestNoDowngrade(t *testing.T) {
 		}
 	})
 	t.Run("implicit TLS meets a server in clear", func(t *testing.T) {
+		t.Parallel()
 		c := mailtest.New(t).Config()
 		c.TLS = mail.ImplicitTLS
 		refusedFor(t, mail.NewSender(c).Send(t.Context(), m), false, "tls: ")
 	})
 	t.Run("credentials in clear to another machine", func(t *testing.T) {
+		t.Parallel()
 		c := mail.SMTPConfig{Host: "192.0.2.1", Port: 25, Username: "canopy", Password: "hunter2", TLS: mail.NoTLS}
 		refusedFor(t, mail.NewSender(c).Send(t.Context(), m), false, "loopback")
 	})
 	t.Run("unknown mode", func(t *testing.T) {
+		t.Parallel()
 		c := mailtest.New(t).Config()
 		c.TLS = "opportunistic"
 		refusedFor(t, mail.NewSender(c).Send(t.Context(), m), false, "unknown TLS mode")
@@ -188,6 +200,7 @@ func TestNoDowngrade(t *testing.T) {
 }
 
 func TestAuthentication(t *testing.T) {
+	t.Parallel()
 	m := render(t, data(mail.UserInvite))
 	for _, mode := range modes {
 		server := mailtest.New(t, mailtest.Options{TLS: mode, Username: "canopy", Password: "right"})
@@ -207,73 +220,17 @@ func TestAuthentication(t *testing.T) {
 }
 
 func TestAuthenticationByLogin(t *testing.T) {
-	c := script(t, nil, "220 hello", "250-hello\r\n250 AUTH LOGIN", "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "235 2.7.0 welcome", "221 bye")
+	t.Parallel()
+	c := script(t, nil, "220 hello", "250-hello\r\n250 AUTH LOGIN", "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6",
+		"235 2.7.0 welcome", "221 bye")
 	c.TLS, c.Username, c.Password = mail.NoTLS, "canopy", "hunter2"
 	if err := mail.NewSender(c).Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestPermanentOrNot(t *testing.T) {
-	server := mailtest.New(t)
-	sender := mail.NewSender(server.Config())
-	m := render(t, data(mail.UserInvite))
-	for _, tt := range []struct {
-		code      int
-		permanent bool
-	}{{450, false}, {421, false}, {452, false}, {550, true}, {552, true}, {553, true}, {554, true}, {556, true}, {530, false}, {503, false}} {
-		server.Refuse(tt.code)
-		refusedFor(t, sender.Send(t.Context(), m), tt.permanent, fmt.Sprintf("recipient: the server answered %d %d.1.1", tt.code, tt.code/100))
-		server.Refuse(0)
-		server.RefuseContent(tt.code)
-		refusedFor(t, sender.Send(t.Context(), m), tt.permanent, fmt.Sprintf("content: the server answered %d %d.6.0", tt.code, tt.code/100))
-		server.RefuseContent(0)
-	}
-	if server.Refused() != 20 || len(server.Messages()) != 0 {
-		t.Errorf("%d refused, %d taken", server.Refused(), len(server.Messages()))
-	}
-	if err := sender.Send(t.Context(), m); err != nil {
-		t.Errorf("after the refusals: %v", err)
-	}
-	if mail.IsPermanent(nil) || mail.IsPermanent(errors.New("550 no")) {
-		t.Error("nil or a foreign error is permanent")
-	}
-	if wrapped := fmt.Errorf("job: %w", sender.Send(t.Context(), mail.Message{})); !mail.IsPermanent(wrapped) {
-		t.Errorf("wrapped: %v", wrapped)
-	}
-}
-
-// A server that refuses everybody refuses the operator, not the recipient.
-func TestRefusalsBeforeTheRecipientPass(t *testing.T) {
-	m := render(t, data(mail.UserInvite))
-	for name, replies := range map[string][]string{
-		"greeting: the server answered 554 5.3.2": {"554 5.3.2 go away"},
-		"greeting: the server answered 421":       {"421 later"},
-		"greeting: the server answered 550":       {"220 hello", "550 no", "550 no"},
-		"sender: the server answered 550 5.7.1":   {"220 hello", "250 hello", "550 5.7.1 <no-reply@acme.example> dana not yours"},
-		"content: the server answered 451":        {"220 hello", "250 hello", "250 ok", "250 ok", "451 " + token},
-		"content: ":                               {"220 hello", "250 hello", "250 ok", "250 ok", "354 go on"},
-		"recipient: the server closed":            {"220 hello", "250 hello", "250 ok"},
-		"sender: unexpected answer of the server": {"220 hello", "250 hello", "dana " + token},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := script(t, nil, replies...)
-			c.TLS = mail.NoTLS
-			refusedFor(t, mail.NewSender(c).Send(t.Context(), m), false, name)
-		})
-	}
-}
-
-// What comes after the server took the mail doesn't make it fail.
-func TestTakenIsTaken(t *testing.T) {
-	c := script(t, nil, "220 hello", "250 hello", "250 ok", "250 ok", "354 go on", "250 2.0.0 taken")
-	c.TLS = mail.NoTLS
-	if err := mail.NewSender(c).Send(t.Context(), render(t, data(mail.UserInvite))); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestDownAndUp(t *testing.T) {
+	t.Parallel()
 	server := mailtest.New(t)
 	sender := mail.NewSender(server.Config())
 	m := render(t, data(mail.UserInvite))
@@ -286,7 +243,7 @@ func TestDownAndUp(t *testing.T) {
 	}
 	server.Wait(t, 1)
 
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,11 +257,13 @@ func TestDownAndUp(t *testing.T) {
 }
 
 func TestTime(t *testing.T) {
+	t.Parallel()
 	m := render(t, data(mail.UserInvite))
 	for _, mode := range modes {
 		server := mailtest.New(t, mailtest.Options{TLS: mode})
 		server.Slow(time.Minute)
 		t.Run(string(mode)+" step", func(t *testing.T) {
+			t.Parallel()
 			sender := mail.NewSender(server.Config())
 			sender.SetStep(30 * time.Millisecond)
 			err := sender.Send(t.Context(), m)
@@ -314,6 +273,7 @@ func TestTime(t *testing.T) {
 			}
 		})
 		t.Run(string(mode)+" deadline", func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 			defer cancel()
 			err := mail.NewSender(server.Config()).Send(ctx, m)
@@ -323,6 +283,7 @@ func TestTime(t *testing.T) {
 			}
 		})
 		t.Run(string(mode)+" cancelled", func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(30*time.Millisecond, cancel)
 			err := mail.NewSender(server.Config()).Check(ctx)
@@ -333,6 +294,7 @@ func TestTime(t *testing.T) {
 		})
 	}
 	t.Run("slow but in time", func(t *testing.T) {
+		t.Parallel()
 		server := mailtest.New(t)
 		server.Slow(5 * time.Millisecond)
 		if err := mail.NewSender(server.Config()).Send(t.Context(), m); err != nil {
@@ -342,6 +304,7 @@ func TestTime(t *testing.T) {
 }
 
 func TestSendRefusesMalformedMessages(t *testing.T) {
+	t.Parallel()
 	server := mailtest.New(t)
 	sender := mail.NewSender(server.Config())
 	for name, change := range map[string]func(*mail.Message){
@@ -373,6 +336,7 @@ func TestSendRefusesMalformedMessages(t *testing.T) {
 }
 
 func TestManySenders(t *testing.T) {
+	t.Parallel()
 	server := mailtest.New(t, mailtest.Options{TLS: mail.StartTLS, Username: "canopy", Password: "hunter2"})
 	sender, r := mail.NewSender(server.Config()), renderer(t)
 	const n = 20
@@ -381,7 +345,7 @@ func TestManySenders(t *testing.T) {
 		all.Go(func() {
 			d := data(kinds[i%len(kinds)])
 			d.To = fmt.Sprintf("person-%d@acme.com", i)
-			m, err := r.Render(d, fmt.Sprint(i))
+			m, err := r.Render(d, strconv.Itoa(i))
 			if err == nil {
 				err = sender.Send(t.Context(), m)
 			}
@@ -398,52 +362,4 @@ func TestManySenders(t *testing.T) {
 	if len(seen) != n {
 		t.Errorf("%d recipients", len(seen))
 	}
-}
-
-// script is a server for one connection that gives its replies one by one, each
-// but the first after a line of the client (all of the content counts as one),
-// and then hangs up. It tells what it heard on said, which it closes.
-func script(t *testing.T, said chan<- string, replies ...string) mail.SMTPConfig {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	t.Cleanup(func() { l.Close(); <-done })
-	go func() {
-		defer close(done)
-		if said != nil {
-			defer close(said)
-		}
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-		in := bufio.NewReader(conn)
-		for i, reply := range replies {
-			if i > 0 {
-				line, err := in.ReadString('\n')
-				for content := strings.HasPrefix(replies[i-1], "354"); content && err == nil && line != ".\r\n"; {
-					line, err = in.ReadString('\n')
-				}
-				if err != nil {
-					return
-				}
-				if said != nil {
-					said <- strings.TrimRight(line, "\r\n")
-				}
-			}
-			fmt.Fprintf(conn, "%s\r\n", reply)
-		}
-		_, _ = in.ReadString('\n') // so that the last reply is not lost with the connection
-	}()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	c, err := mail.ParseSMTPURL("smtp://127.0.0.1:" + port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }

@@ -43,19 +43,21 @@ type SMTPConfig struct {
 // accepted for a loopback host alone. Errors are one line and repeat nothing of
 // the URL.
 func ParseSMTPURL(s string) (SMTPConfig, error) {
+	const encode = "characters such as / ? # @ % in user or password must be percent-encoded"
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
 		// The error of url.Parse repeats the URL, and so the password.
-		return SMTPConfig{}, errors.New("SMTP URL: can't be read; characters such as / ? # @ % in user or password must be percent-encoded")
+		return SMTPConfig{}, errors.New("SMTP URL: can't be read; " + encode)
 	case u.Scheme == "smtps":
-		return SMTPConfig{}, errors.New("SMTP URL: must start with smtp://; for TLS from the first byte write smtp://host:465?tls=implicit")
+		return SMTPConfig{}, errors.New("SMTP URL: must start with smtp://; " +
+			"for TLS from the first byte write smtp://host:465?tls=implicit")
 	case u.Scheme != "smtp":
 		return SMTPConfig{}, errors.New("SMTP URL: must start with smtp://")
 	case u.Opaque != "" || u.Hostname() == "":
 		return SMTPConfig{}, errors.New("SMTP URL: the host is missing; write smtp://user:pass@host:587")
 	case u.Path != "" && u.Path != "/" || u.Fragment != "":
-		return SMTPConfig{}, errors.New("SMTP URL: nothing may follow the host but ?tls=…; characters such as / ? # @ % in user or password must be percent-encoded")
+		return SMTPConfig{}, errors.New("SMTP URL: nothing may follow the host but ?tls=…; " + encode)
 	}
 	c := SMTPConfig{Host: u.Hostname(), TLS: StartTLS}
 	query, err := url.ParseQuery(u.RawQuery)
@@ -97,7 +99,8 @@ func ParseSMTPURL(s string) (SMTPConfig, error) {
 // safe refuses credentials that would cross a network in clear.
 func (c SMTPConfig) safe() error {
 	if c.TLS == NoTLS && c.Username != "" && !loopback(c.Host) {
-		return errors.New("SMTP URL: user and password with tls=none are sent to a loopback host alone; use tls=starttls or tls=implicit")
+		return errors.New("SMTP URL: user and password with tls=none are sent to a loopback host alone; " +
+			"use tls=starttls or tls=implicit")
 	}
 	return nil
 }

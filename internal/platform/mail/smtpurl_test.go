@@ -11,18 +11,31 @@ import (
 )
 
 func TestParseSMTPURL(t *testing.T) {
+	t.Parallel()
 	for url, want := range map[string]mail.SMTPConfig{
-		"smtp://mx.acme.example":                         {Host: "mx.acme.example", Port: 587, TLS: mail.StartTLS},
-		"smtp://mx.acme.example/":                        {Host: "mx.acme.example", Port: 587, TLS: mail.StartTLS},
-		"smtp://mx.acme.example?tls=implicit":            {Host: "mx.acme.example", Port: 465, TLS: mail.ImplicitTLS},
-		"smtp://mx.acme.example?tls=none":                {Host: "mx.acme.example", Port: 25, TLS: mail.NoTLS},
-		"smtp://u:p@mx.acme.example:2525":                {Host: "mx.acme.example", Port: 2525, Username: "u", Password: "p", TLS: mail.StartTLS},
-		"smtp://a%40b:p%2F%23%40%25@mx:587?tls=starttls": {Host: "mx", Port: 587, Username: "a@b", Password: "p/#@%", TLS: mail.StartTLS},
-		"smtp://u:p@[2001:db8::1]:465?tls=implicit":      {Host: "2001:db8::1", Port: 465, Username: "u", Password: "p", TLS: mail.ImplicitTLS},
-		"smtp://u:p@127.0.0.1:1025?tls=none":             {Host: "127.0.0.1", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS},
-		"smtp://u:p@LOCALHOST:1025?tls=none":             {Host: "LOCALHOST", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS},
-		"smtp://u:p@[::1]:1025?tls=none":                 {Host: "::1", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS},
-		"SMTP://mx.acme.example:25?tls=starttls":         {Host: "mx.acme.example", Port: 25, TLS: mail.StartTLS},
+		"smtp://mx.acme.example":              {Host: "mx.acme.example", Port: 587, TLS: mail.StartTLS},
+		"smtp://mx.acme.example/":             {Host: "mx.acme.example", Port: 587, TLS: mail.StartTLS},
+		"smtp://mx.acme.example?tls=implicit": {Host: "mx.acme.example", Port: 465, TLS: mail.ImplicitTLS},
+		"smtp://mx.acme.example?tls=none":     {Host: "mx.acme.example", Port: 25, TLS: mail.NoTLS},
+		"smtp://u:p@mx.acme.example:2525": {
+			Host: "mx.acme.example", Port: 2525, Username: "u", Password: "p", TLS: mail.StartTLS,
+		},
+		"smtp://a%40b:p%2F%23%40%25@mx:587?tls=starttls": {
+			Host: "mx", Port: 587, Username: "a@b", Password: "p/#@%", TLS: mail.StartTLS,
+		},
+		"smtp://u:p@[2001:db8::1]:465?tls=implicit": {
+			Host: "2001:db8::1", Port: 465, Username: "u", Password: "p", TLS: mail.ImplicitTLS,
+		},
+		"smtp://u:p@127.0.0.1:1025?tls=none": {
+			Host: "127.0.0.1", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS,
+		},
+		"smtp://u:p@LOCALHOST:1025?tls=none": {
+			Host: "LOCALHOST", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS,
+		},
+		"smtp://u:p@[::1]:1025?tls=none": {
+			Host: "::1", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS,
+		},
+		"SMTP://mx.acme.example:25?tls=starttls": {Host: "mx.acme.example", Port: 25, TLS: mail.StartTLS},
 	} {
 		got, err := mail.ParseSMTPURL(url)
 		if err != nil {
@@ -35,6 +48,7 @@ func TestParseSMTPURL(t *testing.T) {
 }
 
 func TestParseSMTPURLRefuses(t *testing.T) {
+	t.Parallel()
 	for url, want := range map[string]string{
 		"":                                       "must start with smtp://",
 		"mx.acme.example:587":                    "must start with smtp://",
@@ -76,11 +90,14 @@ func TestParseSMTPURLRefuses(t *testing.T) {
 }
 
 func TestSMTPConfigPrintsNoPassword(t *testing.T) {
+	t.Parallel()
 	c, err := mail.ParseSMTPURL("smtp://u:hunter2@mx:587?tls=starttls")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, got := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), c.LogValue().String(), fmt.Sprint(&c)} {
+	for _, got := range []string{
+		fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), c.LogValue().String(), fmt.Sprint(&c),
+	} {
 		if got != "smtp://u:xxxxx@mx:587?tls=starttls" {
 			t.Errorf("printed %s", got)
 		}

@@ -47,7 +47,7 @@ func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject i
 }
 
 // Drop takes a subject's queued mails of one kind back and wipes their links.
-func (q *Queue) Drop(ctx context.Context, tx *database.Tx, kind mail.Kind, subject id.ID) error {
+func (*Queue) Drop(ctx context.Context, tx *database.Tx, kind mail.Kind, subject id.ID) error {
 	return outbox.Drop(ctx, tx, string(kind), subject)
 }
 

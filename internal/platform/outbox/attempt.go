@@ -95,5 +95,5 @@ func (l *lane) settle(ctx context.Context, j Job, h Handler, cause error) error 
 func pause(n int) time.Duration {
 	n = min(n, 20)
 	d := time.Duration(n*n*n*n) * time.Second
-	return d + rand.N(d/5+1)
+	return d + rand.N(d/5+1) //nolint:gosec // it spreads, it hides nothing
 }

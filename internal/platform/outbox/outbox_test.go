@@ -127,7 +127,8 @@ func (b bench) expect(state string, attempts int) {
 	var gotAttempts int
 	var payload []byte
 	b.do(func(tx *database.Tx) error {
-		return tx.QueryRow(b.Context(), `SELECT state, attempts, payload FROM outbox`).Scan(&gotState, &gotAttempts, &payload)
+		return tx.QueryRow(b.Context(), `SELECT state, attempts, payload FROM outbox`).
+			Scan(&gotState, &gotAttempts, &payload)
 	})
 	if gotState != state || gotAttempts != attempts {
 		b.Errorf("the job is %s after %d attempts, want %s after %d", gotState, gotAttempts, state, attempts)
@@ -148,6 +149,7 @@ func (b bench) results(want ...Result) {
 }
 
 func TestDeliveredJobIsDoneAndWiped(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		subject := id.New[id.ID](b.db.Now())
 		b.enqueue(subject)
@@ -158,7 +160,8 @@ func TestDeliveredJobIsDoneAndWiped(t *testing.T) {
 		b.run(b.worker(), 1)
 		b.expect("done", 1)
 		b.results(Sent)
-		if j := b.h.delivered[0]; string(j.Payload) != link || j.SubjectID != subject || j.Version != "1" || j.CreatedAt.IsZero() {
+		if j := b.h.delivered[0]; string(j.Payload) != link || j.SubjectID != subject || j.Version != "1" ||
+			j.CreatedAt.IsZero() {
 			b.Errorf("delivered %+v", j)
 		}
 		b.run(b.worker(), 0)
@@ -169,6 +172,7 @@ func TestDeliveredJobIsDoneAndWiped(t *testing.T) {
 }
 
 func TestEnqueueIsUndoneWithItsTransaction(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		no := errors.New("no")
 		_ = database.Do(b.Context(), b.db, func(tx *database.Tx) error {
@@ -180,6 +184,7 @@ func TestEnqueueIsUndoneWithItsTransaction(t *testing.T) {
 }
 
 func TestDeadWorkersJobComesBack(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		if jobs, err := b.worker().lanes[0].claim(b.Context(), 4); err != nil || len(jobs) != 1 {
@@ -193,6 +198,7 @@ func TestDeadWorkersJobComesBack(t *testing.T) {
 }
 
 func TestUnsettledDeliveryIsRepeated(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.h.settle = func() error { return errors.New("the store is gone") }
@@ -212,6 +218,7 @@ func TestUnsettledDeliveryIsRepeated(t *testing.T) {
 }
 
 func TestWorkerThatLostItsLeaseSettlesNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		slow := b.worker().lanes[0]
@@ -230,6 +237,7 @@ func TestWorkerThatLostItsLeaseSettlesNothing(t *testing.T) {
 }
 
 func TestPermanentRefusalIsDeadAtOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.h.deliver = func(context.Context, Job) error { return fmt.Errorf("smtp: %w", Permanently(errors.New("550"))) }
@@ -240,11 +248,12 @@ func TestPermanentRefusalIsDeadAtOnce(t *testing.T) {
 }
 
 func TestFailingJobIsTriedForADay(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.h.deliver = func(context.Context, Job) error { return errors.New("421 " + strings.Repeat("é\x00", 400)) }
 		w, attempts := b.worker(), 0
-		for hour := 0; hour < 24; hour++ {
+		for range 24 {
 			n, err := w.RunDue(b.Context())
 			if err != nil || n > 1 {
 				b.Fatal(n, err)
@@ -263,7 +272,10 @@ func TestFailingJobIsTriedForADay(t *testing.T) {
 }
 
 func TestPausesGrow(t *testing.T) {
-	for n, least := range map[int]time.Duration{1: time.Second, 2: 16 * time.Second, 5: 625 * time.Second, 100: 160_000 * time.Second} {
+	t.Parallel()
+	for n, least := range map[int]time.Duration{
+		1: time.Second, 2: 16 * time.Second, 5: 625 * time.Second, 100: 160_000 * time.Second,
+	} {
 		if p := pause(n); p < least || p > least+least/5 {
 			t.Errorf("pause(%d) = %s, want %s and up to a fifth more", n, p, least)
 		}
@@ -271,6 +283,7 @@ func TestPausesGrow(t *testing.T) {
 }
 
 func TestPanicIsAFailedAttempt(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.h.deliver = func(context.Context, Job) error { panic("boom") }
@@ -281,6 +294,7 @@ func TestPanicIsAFailedAttempt(t *testing.T) {
 }
 
 func TestJobThatEndsItsWorkersIsGivenUp(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.do(func(tx *database.Tx) error {
@@ -296,6 +310,7 @@ func TestJobThatEndsItsWorkersIsGivenUp(t *testing.T) {
 }
 
 func TestDroppedJobIsNotDelivered(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		subject := id.New[id.ID](b.db.Now())
 		b.enqueue(subject)
@@ -312,10 +327,11 @@ func TestDroppedJobIsNotDelivered(t *testing.T) {
 }
 
 func TestJobDroppedUnderDeliveryIsNotSettled(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		subject := id.New[id.ID](b.db.Now())
 		b.enqueue(subject)
-		b.h.deliver = func(ctx context.Context, j Job) error {
+		b.h.deliver = func(ctx context.Context, _ Job) error {
 			return database.Do(ctx, b.db, func(tx *database.Tx) error { return Drop(ctx, tx, "mail", subject) })
 		}
 		b.run(b.worker(), 1)
@@ -325,6 +341,7 @@ func TestJobDroppedUnderDeliveryIsNotSettled(t *testing.T) {
 }
 
 func TestUnwantedJobIsDropped(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.h.wanted = func(j Job) bool { return j.Version != "1" }
@@ -337,6 +354,7 @@ func TestUnwantedJobIsDropped(t *testing.T) {
 }
 
 func TestIdleWorkerAndForeignKindLeaveJobsQueued(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.enqueue(id.New[id.ID](b.db.Now()))
 		b.run(b.worker(func(l *Lane) { l.Idle = func() bool { return true } }), 0)
@@ -351,6 +369,7 @@ func TestIdleWorkerAndForeignKindLeaveJobsQueued(t *testing.T) {
 }
 
 func TestWorkersNeverShareAJob(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		const jobs = 30
 		for range jobs {
@@ -392,6 +411,7 @@ func TestWorkersNeverShareAJob(t *testing.T) {
 }
 
 func TestSweepDeletesOldEndedJobs(t *testing.T) {
+	t.Parallel()
 	each(t, func(b bench) {
 		b.do(func(tx *database.Tx) error {
 			old := id.New[id.ID](tx.Now.Add(-keepEnded - time.Hour))

@@ -111,7 +111,9 @@ func (l *Limiter) Sweep(ctx context.Context) error {
 
 // raise counts one in the open window or opens a new one; ErrNoRows when the
 // open window holds limit already.
-func (l *Limiter) raise(ctx context.Context, tx *database.Tx, name Name, subject string, limit int) (count int, err error) {
+func (l *Limiter) raise(
+	ctx context.Context, tx *database.Tx, name Name, subject string, limit int,
+) (count int, err error) {
 	err = tx.QueryRow(ctx, `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ($1, $2, $3, 1)
 		ON CONFLICT (name, subject) DO UPDATE SET
 			count = CASE WHEN rate_count.ends_at <= $4 THEN 1 ELSE rate_count.count + 1 END,

@@ -52,6 +52,7 @@ func table(t *testing.T, db *database.DB) (rows, sum int, text string) {
 }
 
 func TestTakeRefusesBeyondTheLimit(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		l, ctx := ratelimit.New(db, rules), t.Context()
 		for range 3 {
@@ -65,7 +66,8 @@ func TestTakeRefusesBeyondTheLimit(t *testing.T) {
 			if !errors.Is(err, fault.RateLimited) || f.Quota == nil {
 				t.Fatalf("the fourth is %v", err)
 			}
-			if q := *f.Quota; q.Limit != 3 || q.Remaining != 0 || q.Reset <= 0 || q.Reset > time.Minute || f.RetryAfter != q.Reset {
+			if q := *f.Quota; q.Limit != 3 || q.Remaining != 0 || q.Reset <= 0 || q.Reset > time.Minute ||
+				f.RetryAfter != q.Reset {
 				t.Errorf("quota %+v, retry after %s", q, f.RetryAfter)
 			}
 		}
@@ -83,6 +85,7 @@ func TestTakeRefusesBeyondTheLimit(t *testing.T) {
 }
 
 func TestWindowEndsAPeriodAfterItsFirstCount(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		l, ctx := ratelimit.New(db, rules), t.Context()
 		take := func() error { return l.Take(ctx, ratelimit.Link, "a") }
@@ -107,6 +110,7 @@ func TestWindowEndsAPeriodAfterItsFirstCount(t *testing.T) {
 }
 
 func TestOfFiftyParallelTakesTheLimitPasses(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		// Two limiters, as two processes would have.
 		a, b := ratelimit.New(db, rules), ratelimit.New(db, rules)
@@ -136,6 +140,7 @@ func TestOfFiftyParallelTakesTheLimitPasses(t *testing.T) {
 }
 
 func TestFailuresAreCountedAndForgotten(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		l, ctx := ratelimit.New(db, rules), t.Context()
 		for want := 1; want <= 4; want++ {
@@ -143,12 +148,16 @@ func TestFailuresAreCountedAndForgotten(t *testing.T) {
 			if refused := errors.Is(err, fault.RateLimited); refused != (want > 2) || err != nil && !refused {
 				t.Errorf("check before failure %d: %v", want, err)
 			}
-			got, err := database.Write(ctx, db, func(tx *database.Tx) (int, error) { return l.Fail(ctx, tx, ratelimit.SignIn, "x") })
+			got, err := database.Write(ctx, db, func(tx *database.Tx) (int, error) {
+				return l.Fail(ctx, tx, ratelimit.SignIn, "x")
+			})
 			if err != nil || got != want {
 				t.Errorf("failure %d counted as %d, %v", want, got, err)
 			}
 		}
-		if err := database.Do(ctx, db, func(tx *database.Tx) error { return l.Reset(ctx, tx, ratelimit.SignIn, "x") }); err != nil {
+		if err := database.Do(ctx, db, func(tx *database.Tx) error {
+			return l.Reset(ctx, tx, ratelimit.SignIn, "x")
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.Check(ctx, ratelimit.SignIn, "x"); err != nil {
@@ -158,6 +167,7 @@ func TestFailuresAreCountedAndForgotten(t *testing.T) {
 }
 
 func TestCountIsUndoneWithItsTransaction(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		l, ctx, failed := ratelimit.New(db, rules), t.Context(), errors.New("no")
 		err := database.Do(ctx, db, func(tx *database.Tx) error {
@@ -170,6 +180,7 @@ func TestCountIsUndoneWithItsTransaction(t *testing.T) {
 }
 
 func TestOffNeitherRefusesNorWrites(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		l, ctx := ratelimit.New(db, rules), t.Context()
 		for _, name := range []ratelimit.Name{ratelimit.SignUp, ratelimit.SCIM} {
@@ -193,6 +204,7 @@ func TestOffNeitherRefusesNorWrites(t *testing.T) {
 }
 
 func TestSweepDeletesEndedWindows(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		l, ctx := ratelimit.New(db, rules), context.WithoutCancel(t.Context())
 		_ = l.Take(ctx, ratelimit.Link, "old")

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -106,7 +107,8 @@ func Parse(setting string) (Rules, error) {
 		text, value, ok := strings.Cut(part, "=")
 		name := Name(strings.TrimSpace(text))
 		if !ok {
-			return nil, fmt.Errorf("rate limit %q: write name=count/period (sign_up=20/1h) or name=off, separated by commas; off switches all off and stands alone", part)
+			return nil, fmt.Errorf("rate limit %q: write name=count/period (sign_up=20/1h) or name=off, "+
+				"separated by commas; off switches all off and stands alone", part)
 		}
 		if _, known := rules[name]; !known {
 			return nil, fmt.Errorf("rate limit %q: no limit is named %q; the names are %s", part, name, names(rules))
@@ -130,7 +132,7 @@ func parseRule(s string) (Rule, error) {
 	}
 	count, period, ok := strings.Cut(s, "/")
 	if !ok {
-		return Rule{}, fmt.Errorf("write count/period, such as 20/1h, or off")
+		return Rule{}, errors.New("write count/period, such as 20/1h, or off")
 	}
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 || n > maxCount {

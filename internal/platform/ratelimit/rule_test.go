@@ -11,6 +11,7 @@ import (
 )
 
 func TestParseChangesWhatItNames(t *testing.T) {
+	t.Parallel()
 	want := ratelimit.Defaults()
 	want[ratelimit.SignUp] = ratelimit.Rule{Count: 20, Period: time.Hour}
 	want[ratelimit.Evaluate] = ratelimit.Rule{Count: 1000, Period: time.Minute}
@@ -25,6 +26,7 @@ func TestParseChangesWhatItNames(t *testing.T) {
 }
 
 func TestOffAloneSwitchesAllOff(t *testing.T) {
+	t.Parallel()
 	rules, err := ratelimit.Parse("off")
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +39,7 @@ func TestOffAloneSwitchesAllOff(t *testing.T) {
 }
 
 func TestParseNamesTheBadPart(t *testing.T) {
+	t.Parallel()
 	for setting, says := range map[string][]string{
 		"sign_up":                     {`"sign_up"`, "name=count/period"},
 		"sign_up=20/1h,off":           {`"off"`, "stands alone"},

@@ -109,7 +109,8 @@ func Handler(openapi []byte) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "public, max-age=300")
 		_, _ = w.Write(out.Bytes())
 	}), nil
@@ -119,7 +120,10 @@ func (d document) groups() []group {
 	by := map[string][]view{}
 	for path, methods := range d.Paths {
 		for method, op := range methods {
-			v := view{ID: op.ID, Method: strings.ToUpper(method), Path: path, Summary: op.Summary, Token: len(op.Security) > 0, Parameters: op.Parameters}
+			v := view{
+				ID: op.ID, Method: strings.ToUpper(method), Path: path, Summary: op.Summary, Token: len(op.Security) > 0,
+				Parameters: op.Parameters,
+			}
 			if op.Body != nil {
 				v.Body = d.fields(*op.Body)
 			}
@@ -148,14 +152,15 @@ func (d document) groups() []group {
 
 // order puts reading before changing.
 func order(method string) int {
-	return slices.Index([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method)
+	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	return slices.Index(methods, method)
 }
 
 // groupOf is the resource a path is about, in a word or three: "auth",
 // "portal / accounts / members".
 func groupOf(path string) string {
 	var words []string
-	for _, s := range strings.Split(strings.Trim(path, "/"), "/") {
+	for s := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		if !strings.HasPrefix(s, "{") && s != "v1" {
 			words = append(words, s)
 		}
@@ -192,7 +197,10 @@ func (d document) walk(s schema, depth int, list *[]field) {
 	slices.Sort(names)
 	for _, name := range names {
 		inner := d.resolve(s.Properties[name])
-		*list = append(*list, field{depth, name, d.typeOf(inner), slices.Contains(s.Required, name), cmp.Or(s.Properties[name].Description, inner.Description)})
+		*list = append(*list, field{
+			depth, name, d.typeOf(inner), slices.Contains(s.Required, name),
+			cmp.Or(s.Properties[name].Description, inner.Description),
+		})
 		d.walk(inner, depth+1, list)
 	}
 }

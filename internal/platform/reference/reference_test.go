@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -9,7 +10,8 @@ import (
 const small = `{"openapi":"3.1.0","info":{"title":"Farm","version":"1"},
 "paths":{"/v1/cows/{id}":{"get":{"operationId":"getCow","summary":"Read a cow","security":[{"bearer":[]}],
   "parameters":[{"name":"id","in":"path","required":true}],
-  "responses":{"200":{"description":"OK","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Cow"}}}},
+  "responses":{"200":{"description":"OK",
+    "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Cow"}}}},
                "404":{"description":"cows.not_found: <b>No</b> such cow"}}}}},
 "components":{"schemas":{"Cow":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},
   "calves":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Cow"}}}}}}}`
@@ -17,14 +19,18 @@ const small = `{"openapi":"3.1.0","info":{"title":"Farm","version":"1"},
 // The page shows every operation, follows references that run in a circle only
 // so far, and shows texts as text.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	h, err := Handler([]byte(small))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/docs", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs", nil))
 	body := w.Body.String()
-	for _, want := range []string{"Read a cow", "/v1/cows/{id}", `id="getCow"`, "Authorization: Bearer", "list of object", "calves", "&lt;b&gt;No&lt;/b&gt; such cow"} {
+	for _, want := range []string{
+		"Read a cow", "/v1/cows/{id}", `id="getCow"`, "Authorization: Bearer", "list of object", "calves",
+		"&lt;b&gt;No&lt;/b&gt; such cow",
+	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -40,6 +46,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageOfNoDocument(t *testing.T) {
+	t.Parallel()
 	if _, err := Handler([]byte("farm")); err == nil {
 		t.Error("no error")
 	}

@@ -39,8 +39,10 @@ type Config struct {
 	Box         *secret.Box   // seals the private keys
 	Issuer      string        // iss of every token: the public URL
 	RotateAfter time.Duration // age at which the next key is made; 0: 90 days
-	TokenLife   time.Duration // of the longest-lived token; 0: 1 hour. At least 5 minutes, as pre-auth tokens live so long
-	Log         *slog.Logger  // of Run; nil: slog.Default()
+	// TokenLife is that of the longest-lived token; 0: 1 hour. It is at least 5
+	// minutes, as pre-auth tokens live so long.
+	TokenLife time.Duration
+	Log       *slog.Logger // of Run; nil: slog.Default()
 }
 
 // Service signs and verifies tokens. It is safe for concurrent use, and so are

@@ -44,8 +44,11 @@ func ready(t *testing.T, db *database.DB) *Service {
 }
 
 func claims(now time.Time) Claims {
-	return Claims{Subject: id.New[id.ID](now), Type: "user", ID: id.New[id.ID](now), SessionID: id.New[principal.SessionID](now),
-		IssuedAt: now.Unix(), ExpiresAt: now.Unix() + 900, AccountSlug: "acme-realty", Permissions: []string{"rbac.view_roles"}}
+	return Claims{
+		Subject: id.New[id.ID](now), Type: "user", ID: id.New[id.ID](now), SessionID: id.New[principal.SessionID](now),
+		IssuedAt: now.Unix(), ExpiresAt: now.Unix() + 900, AccountSlug: "acme-realty",
+		Permissions: []string{"rbac.view_roles"},
+	}
 }
 
 func sign(t *testing.T, s *Service, c Claims) string {
@@ -61,7 +64,8 @@ func sign(t *testing.T, s *Service, c Claims) string {
 func age(t *testing.T, db *database.DB, d time.Duration) {
 	t.Helper()
 	err := database.Do(t.Context(), db, func(tx *database.Tx) error {
-		_, err := tx.Exec(t.Context(), `UPDATE signing_key SET created_at = created_at - $1, signs_from = signs_from - $1`, d.Microseconds())
+		_, err := tx.Exec(t.Context(), `UPDATE signing_key SET created_at = created_at - $1, signs_from = signs_from - $1`,
+			d.Microseconds())
 		return err
 	})
 	if err != nil {
@@ -103,6 +107,7 @@ func forge(t *testing.T, alg jose.SignatureAlgorithm, key any, kid string, paylo
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 func TestVerifyReadsWhatSignMade(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		s, now := ready(t, db), db.Now()
 		for _, tokenType := range []string{"", PreAuth} {
@@ -118,6 +123,7 @@ func TestVerifyReadsWhatSignMade(t *testing.T) {
 }
 
 func TestVerifyRefuses(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		s, now := ready(t, db), db.Now()
 		c := claims(now)
@@ -145,12 +151,13 @@ func TestVerifyRefuses(t *testing.T) {
 			"alg none":            b64(`{"alg":"none","kid":"`+k.ID+`"}`) + "." + part[1] + ".",
 			"HS256 by public key": forge(t, jose.HS256, public, k.ID, with(func(map[string]any) {})),
 			"RS512":               forge(t, jose.RS512, k.private, k.ID, with(func(map[string]any) {})),
-			"changed claim":       part[0] + "." + b64(strings.Replace(decode(t, part[1]), `"user"`, `"platform"`, 1)) + "." + part[2],
-			"unknown kid":         forge(t, jose.RS256, k.private, "2026-04-0000", with(func(map[string]any) {})),
-			"no kid":              forge(t, jose.RS256, k.private, "", with(func(map[string]any) {})),
-			"another spelling":    part[0] + "." + part[1] + "." + part[2] + "\n",
-			"padding":             good + "==",
-			"huge":                strings.Repeat("a", maxToken+1),
+			"changed claim": part[0] + "." + b64(strings.Replace(decode(t, part[1]), `"user"`, `"platform"`, 1)) + "." +
+				part[2],
+			"unknown kid":      forge(t, jose.RS256, k.private, "2026-04-0000", with(func(map[string]any) {})),
+			"no kid":           forge(t, jose.RS256, k.private, "", with(func(map[string]any) {})),
+			"another spelling": part[0] + "." + part[1] + "." + part[2] + "\n",
+			"padding":          good + "==",
+			"huge":             strings.Repeat("a", maxToken+1),
 		}
 		for claim, values := range map[string][]any{
 			"iss": {nil, "", "https://evil.example", issuer + "/", 7}, "aud": {"x", []string{}, []string{issuer}},
@@ -189,6 +196,7 @@ func decode(t *testing.T, s string) string {
 }
 
 func TestClocksMayDifferByAMinute(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		s, c := ready(t, db), claims(db.Now())
 		token, issued, expires := sign(t, s, c), time.Unix(c.IssuedAt, 0), time.Unix(c.ExpiresAt, 0)
@@ -201,7 +209,8 @@ func TestClocksMayDifferByAMinute(t *testing.T) {
 			{expires.Add(60*time.Second - time.Millisecond), true},
 			{expires.Add(60 * time.Second), false},
 		} {
-			if _, err := s.Verify(t.Context(), token, at.now); (err == nil) != at.ok || err != nil && !errors.Is(err, ErrInvalidToken) {
+			_, err := s.Verify(t.Context(), token, at.now)
+			if (err == nil) != at.ok || err != nil && !errors.Is(err, ErrInvalidToken) {
 				t.Errorf("%s after issue: %v", at.now.Sub(issued), err)
 			}
 		}
@@ -209,13 +218,15 @@ func TestClocksMayDifferByAMinute(t *testing.T) {
 }
 
 func TestSignRefusesWhatVerifyWould(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		if _, err := service(t, db).Sign(claims(db.Now())); err == nil {
 			t.Error("signed without a key")
 		}
 		s := ready(t, db)
 		for name, change := range map[string]func(*Claims){
-			"no sub": func(c *Claims) { c.Subject = id.ID{} }, "no type": func(c *Claims) { c.Type = "" }, "no iat": func(c *Claims) { c.IssuedAt = 0 },
+			"no sub": func(c *Claims) { c.Subject = id.ID{} }, "no type": func(c *Claims) { c.Type = "" },
+			"no iat": func(c *Claims) { c.IssuedAt = 0 },
 			"no exp": func(c *Claims) { c.ExpiresAt = 0 }, "outlives its key": func(c *Claims) { c.ExpiresAt += 3600 },
 		} {
 			c := claims(db.Now())
@@ -229,6 +240,7 @@ func TestSignRefusesWhatVerifyWould(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ctx, s := t.Context(), ready(t, db)
 		first := kid(t, sign(t, s, claims(db.Now())))
@@ -274,6 +286,7 @@ func TestRotation(t *testing.T) {
 }
 
 func TestRetiredKeyVerifiesNothing(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		s := ready(t, db)
 		now := db.Now()
@@ -292,6 +305,7 @@ func TestRetiredKeyVerifiesNothing(t *testing.T) {
 }
 
 func TestEnsureMakesKeysByAgeAndForgetsOldOnes(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		count := func() int {
 			list, err := ready(t, db).List(t.Context())
@@ -313,6 +327,7 @@ func TestEnsureMakesKeysByAgeAndForgetsOldOnes(t *testing.T) {
 }
 
 func TestReplicasMakeOneFirstKey(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		var wg sync.WaitGroup
 		for range 4 {
@@ -330,6 +345,7 @@ func TestReplicasMakeOneFirstKey(t *testing.T) {
 }
 
 func TestServicesOnOneStoreTakeEachOthersTokens(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		a, b, now := ready(t, db), ready(t, db), db.Now()
 		if _, err := b.Verify(t.Context(), sign(t, a, claims(now)), now); err != nil {
@@ -355,10 +371,12 @@ func TestServicesOnOneStoreTakeEachOthersTokens(t *testing.T) {
 }
 
 func TestKeySetIsOfTheContract(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		s := ready(t, db)
 		raw, err := s.JWKS(t.Context())
-		form := `^\{"keys":\[\{"kty":"RSA","use":"sig","alg":"RS256","kid":"\d{4}-\d\d-[0-9a-f]{4}","n":"[\w-]{342}","e":"AQAB"\}\]\}$`
+		form := `^\{"keys":\[\{"kty":"RSA","use":"sig","alg":"RS256",` +
+			`"kid":"\d{4}-\d\d-[0-9a-f]{4}","n":"[\w-]{342}","e":"AQAB"\}\]\}$`
 		if err != nil || !regexp.MustCompile(form).Match(raw) {
 			t.Fatalf("%s, %v", raw, err)
 		}
@@ -378,6 +396,7 @@ func TestKeySetIsOfTheContract(t *testing.T) {
 }
 
 func TestAnotherInstallKeyIsToldApart(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
 		ready(t, db)
 		s := service(t, db)

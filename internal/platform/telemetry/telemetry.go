@@ -43,23 +43,39 @@ type Metrics struct {
 func New(s Sources) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "canopy_http_request_duration_seconds",
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "canopy_http_request_duration_seconds",
 			Help:    "Answered requests by route pattern and status, and how long they took.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}}, []string{"route", "status"}),
-		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "canopy_mails_total",
-			Help: "Attempts to deliver a mail, by kind and result: done, retry, dead, or dropped as no longer wanted."}, []string{"kind", "result"}),
-		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "canopy_sign_ins_total",
-			Help: "Sign-ins with a password, by result: ok, or the code of the refusal."}, []string{"result"}),
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"route", "status"}),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "canopy_mails_total",
+			Help: "Attempts to deliver a mail, by kind and result: done, retry, dead, or dropped as no longer wanted.",
+		}, []string{"kind", "result"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "canopy_sign_ins_total",
+			Help: "Sign-ins with a password, by result: ok, or the code of the refusal.",
+		}, []string{"result"}),
 	}
 	gauge := func(name, help string, read func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 	}
-	gauge("canopy_password_hashes_waiting", "Passwords that wait for a turn at hashing.", func() float64 { return float64(s.PasswordWaiting()) })
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "canopy_password_hashes_total",
-		Help: "Passwords hashed and compared."}, func() float64 { return float64(s.PasswordDone()) }))
-	gauge("canopy_database_connections_in_use", "Connections to the database that are busy.", func() float64 { return float64(s.Pool().InUse) })
-	gauge("canopy_database_connections_idle", "Connections to the database that are idle.", func() float64 { return float64(s.Pool().Idle) })
-	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 { return s.Pool().Waited.Seconds() })
+	gauge("canopy_password_hashes_waiting", "Passwords that wait for a turn at hashing.", func() float64 {
+		return float64(s.PasswordWaiting())
+	})
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "canopy_password_hashes_total",
+		Help: "Passwords hashed and compared.",
+	}, func() float64 { return float64(s.PasswordDone()) }))
+	gauge("canopy_database_connections_in_use", "Connections to the database that are busy.", func() float64 {
+		return float64(s.Pool().InUse)
+	})
+	gauge("canopy_database_connections_idle", "Connections to the database that are idle.", func() float64 {
+		return float64(s.Pool().Idle)
+	})
+	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 {
+		return s.Pool().Waited.Seconds()
+	})
 	m.registry.MustRegister(m.requests, m.jobs, m.signIns, outbox{s.Outbox}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -97,7 +113,9 @@ func (m *Metrics) Local() http.Handler {
 }
 
 func forwarded(h http.Header) bool {
-	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+	for _, name := range []string{
+		"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
+	} {
 		if _, ok := h[name]; ok {
 			return true
 		}

@@ -76,7 +76,8 @@ func New(t testing.TB, options ...Options) *Server {
 	if s.cert, s.roots, err = certificate(s.options.Hosts); err != nil {
 		t.Fatalf("mailtest: certificate: %v", err)
 	}
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	var lc net.ListenConfig
+	if s.listener, err = lc.Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
 		t.Fatalf("mailtest: %v", err)
 	}
 	server := smtp.NewServer(backend{s})
@@ -332,7 +333,9 @@ func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	defer c.s.mu.Unlock()
 	if code := c.s.rcpt; code != 0 {
 		c.s.refused++
-		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 1, 1}, Message: "<" + to + ">: refused"}
+		return &smtp.SMTPError{
+			Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 1, 1}, Message: "<" + to + ">: refused",
+		}
 	}
 	c.to = to
 	return nil
@@ -351,7 +354,9 @@ func (c *session) Data(r io.Reader) error {
 	c.s.mu.Unlock()
 	if code != 0 {
 		quote := tokenInText.FindString(string(raw))
-		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 6, 0}, Message: "content refused near " + quote}
+		return &smtp.SMTPError{
+			Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 6, 0}, Message: "content refused near " + quote,
+		}
 	}
 	received, err := read(c.from, c.to, raw)
 	if err != nil {

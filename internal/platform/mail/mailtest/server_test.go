@@ -13,11 +13,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func message(to string) mail.Message {
-	return mail.Message{From: "a@acme.example", To: to, Subject: "x", MessageID: "x@acme.example",
-		Text: "https://acme.example/app/verify-email#token=abc-DEF_1\n", HTML: "<p>x</p>"}
+	return mail.Message{
+		From: "a@acme.example", To: to, Subject: "x", MessageID: "x@acme.example",
+		Text: "https://acme.example/app/verify-email#token=abc-DEF_1\n", HTML: "<p>x</p>",
+	}
 }
 
 func TestWaitReturnsWithTheMail(t *testing.T) {
+	t.Parallel()
 	server := mailtest.New(t)
 	sent := make(chan error, 1)
 	go func() { sent <- mail.NewSender(server.Config()).Send(t.Context(), message("b@acme.example")) }()
@@ -34,7 +37,8 @@ func TestWaitReturnsWithTheMail(t *testing.T) {
 }
 
 // A server ends with its test even while a client waits for a slow reply.
-func TestEndWhileSlow(t *testing.T) {
+func TestEndWhileSlow(t *testing.T) { //nolint:tparallel // the end of the inner test is what counts
+	t.Parallel()
 	sent := make(chan error, 1)
 	t.Run("server", func(t *testing.T) {
 		server := mailtest.New(t)
@@ -48,6 +52,7 @@ func TestEndWhileSlow(t *testing.T) {
 }
 
 func TestURLIsReadByTheSender(t *testing.T) {
+	t.Parallel()
 	server := mailtest.New(t, mailtest.Options{TLS: mail.ImplicitTLS, Username: "u@x", Password: "p/#?%"})
 	c, err := mail.ParseSMTPURL(server.URL())
 	if err != nil {
