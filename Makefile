@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 run: ## Start the quick start on http://localhost:8080
 	go run ./cmd/canopy dev
@@ -22,10 +22,13 @@ bench: ## Measure: the whole server on both engines, then the decision engine
 lint: ## Formatting, vet and all linters of .golangci.yml; the first run builds them
 	go tool -modfile=tools/go.mod golangci-lint run
 
+lint-openapi: ## Check api/openapi.json (installs Debian's nodejs and npm as root)
+	scripts/lint-openapi
+
 fmt: ## Format as lint wants it
 	go tool -modfile=tools/go.mod golangci-lint fmt
 
 check: ## Lint and tests: what .ci/run runs
 	.ci/run
 
-.PHONY: help run build test race bench lint fmt check
+.PHONY: help run build test race bench lint lint-openapi fmt check

@@ -1,0 +1,28 @@
+// Rules of ours: whoever reads a document must know how much may come.
+
+const is = (schema, type) => [schema.type].flat().includes(type);
+const has = (schema, ...words) => words.some((word) => schema[word] !== undefined);
+
+// Only what a type stands in is a schema of its own; allOf and its like have
+// branches that are looked at by themselves.
+const rule = (type, words, says) => () => ({
+  Schema(schema, { report, location }) {
+    if (is(schema, type) && !has(schema, ...words)) {
+      report({ message: says, location: location.child("type") });
+    }
+  },
+});
+
+export default () => ({
+  id: "canopy",
+  rules: {
+    oas3: {
+      "string-limit": rule(
+        "string",
+        ["maxLength", "enum", "const", "format", "pattern"],
+        "A string needs maxLength, enum, const, format or pattern.",
+      ),
+      "array-limit": rule("array", ["maxItems"], "An array needs maxItems."),
+    },
+  },
+});
