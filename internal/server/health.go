@@ -20,7 +20,7 @@ type health struct {
 
 type checkResult struct {
 	OK     bool   `json:"ok"     doc:"Whether the check passed."`
-	Detail string `json:"detail" doc:"What was found." example:"sqlite"`
+	Detail string `json:"detail" doc:"What was found." example:"sqlite" maxLength:"1000"`
 }
 
 type readiness struct {
@@ -37,7 +37,7 @@ func (r readiness) HTTPStatus() int {
 }
 
 type alive struct {
-	Status string `json:"status" doc:"Always ok." example:"ok"`
+	Status string `json:"status" doc:"Always ok." enum:"ok"`
 }
 
 // Routes registers the resource.

@@ -20,10 +20,10 @@ type Accounts struct{ Accounts *account.Service }
 // fullAccount is the Account with everything it has.
 type fullAccount struct {
 	ID        account.ID     `json:"id"         doc:"The Account's id."`
-	Name      string         `json:"name"       doc:"Its name." example:"Acme Realty"`
-	Slug      string         `json:"slug"       doc:"Its slug, for paths; it never changes." example:"acme-realty"`
+	Name      string         `json:"name"       doc:"Its name." example:"Acme Realty" maxLength:"100"`
+	Slug      string         `json:"slug"       doc:"Its slug, for paths; it never changes." example:"acme-realty" maxLength:"63"`
 	Settings  jsontext.Value `json:"settings"   doc:"Free JSON object."`
-	Plan      string         `json:"plan"       doc:"Always self_hosted." example:"self_hosted"`
+	Plan      string         `json:"plan"       doc:"Always self_hosted." example:"self_hosted" enum:"self_hosted"`
 	Version   int            `json:"version"    doc:"Starts at 1 and grows with each change." example:"3"`
 	CreatedAt time.Time      `json:"created_at" doc:"When it came into being."`
 	UpdatedAt time.Time      `json:"updated_at" doc:"When it was changed last."`

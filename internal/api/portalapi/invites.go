@@ -22,9 +22,9 @@ type Invites struct{ Invites *invite.Service }
 type UserInvite struct {
 	ID        invite.ID     `json:"id"         doc:"The invite's id. It opens nothing."`
 	Email     string        `json:"email"      doc:"Where it went." format:"email" example:"dana@acme.example"`
-	FirstName string        `json:"first_name" doc:"First name." example:"Dana"`
-	LastName  string        `json:"last_name"  doc:"Last name." example:"Cole"`
-	Name      string        `json:"name"       doc:"First and last name." example:"Dana Cole"`
+	FirstName string        `json:"first_name" doc:"First name." example:"Dana" maxLength:"100"`
+	LastName  string        `json:"last_name"  doc:"Last name." example:"Cole" maxLength:"100"`
+	Name      string        `json:"name"       doc:"First and last name." example:"Dana Cole" maxLength:"201"`
 	Status    invite.Status `json:"status"     doc:"Where it stands."`
 	ExpiresAt time.Time     `json:"expires_at" doc:"When the link stops working."`
 	InvitedBy portaluser.ID `json:"invited_by" doc:"The user who invited."`
@@ -73,10 +73,10 @@ func (b *bulkInvites) Rules(f *text.Fields) {
 type invitePreview struct {
 	Email        string        `json:"email"         doc:"Where the invite went." format:"email" example:"dana@acme.example"`
 	Intent       invite.Intent `json:"intent"        doc:"activate: names and a new password are wanted. add_to_app: the address has a user, whose password is."`
-	FirstName    string        `json:"first_name"    doc:"As the inviter wrote it." example:"Dana"`
-	LastName     string        `json:"last_name"     doc:"As the inviter wrote it." example:"Cole"`
-	AppName      string        `json:"app_name"      doc:"Name of the Account that invites." example:"Acme Realty"`
-	InviterEmail *string       `json:"inviter_email" doc:"Who invited; null once the inviter has left." example:"alex@acme.example"`
+	FirstName    string        `json:"first_name"    doc:"As the inviter wrote it." example:"Dana" maxLength:"100"`
+	LastName     string        `json:"last_name"     doc:"As the inviter wrote it." example:"Cole" maxLength:"100"`
+	AppName      string        `json:"app_name"      doc:"Name of the Account that invites." example:"Acme Realty" maxLength:"100"`
+	InviterEmail *string       `json:"inviter_email" doc:"Who invited; null once the inviter has left." example:"alex@acme.example" format:"email"`
 }
 
 var (

@@ -20,15 +20,15 @@ type Sessions struct{ Sessions *session.Service }
 // boundAccount is the Account that a token is bound to.
 type boundAccount struct {
 	AccountID   account.ID             `json:"account_id"   doc:"The Account's id."`
-	AccountName string                 `json:"account_name" doc:"Its name." example:"Acme Realty"`
-	AccountSlug string                 `json:"account_slug" doc:"Its slug, for paths." example:"acme-realty"`
+	AccountName string                 `json:"account_name" doc:"Its name." example:"Acme Realty" maxLength:"100"`
+	AccountSlug string                 `json:"account_slug" doc:"Its slug, for paths." example:"acme-realty" maxLength:"63"`
 	AccountRole permission.AccountRole `json:"account_role" doc:"The caller's role there."`
 }
 
 // me is the caller.
 type me struct {
 	User
-	AvatarURL     *string          `json:"avatar_url"     doc:"Always null for now."`
+	AvatarURL     *string          `json:"avatar_url"     doc:"Always null for now." format:"uri"`
 	EmailVerified bool             `json:"email_verified" doc:"Always true: a user exists only for a proven address."`
 	CreatedAt     time.Time        `json:"created_at"     doc:"When the user came into being."`
 	Account       boundAccount     `json:"account"        doc:"The Account that the token is bound to."`
@@ -38,10 +38,10 @@ type me struct {
 // liveSession is one of the caller's sessions.
 type liveSession struct {
 	ID              session.ID `json:"id"               doc:"The session's id. It is no credential."`
-	AccountSlug     string     `json:"account_slug"     doc:"The Account that it is bound to." example:"acme-realty"`
-	ApplicationSlug string     `json:"application_slug" doc:"The Application that it is bound to." example:"lease-desk"`
-	IPAddress       string     `json:"ip_address"       doc:"Where it was opened." example:"203.0.113.7"`
-	UserAgent       string     `json:"user_agent"       doc:"What it was opened with, cut to 256 characters." example:"Mozilla/5.0"`
+	AccountSlug     string     `json:"account_slug"     doc:"The Account that it is bound to." example:"acme-realty" maxLength:"63"`
+	ApplicationSlug string     `json:"application_slug" doc:"The Application that it is bound to." example:"lease-desk" maxLength:"63"`
+	IPAddress       string     `json:"ip_address"       doc:"Where it was opened." example:"203.0.113.7" maxLength:"45"`
+	UserAgent       string     `json:"user_agent"       doc:"What it was opened with, cut to 256 characters." example:"Mozilla/5.0" maxLength:"256"`
 	IsCurrent       bool       `json:"is_current"       doc:"Whether it is the one that asks."`
 	CreatedAt       time.Time  `json:"created_at"       doc:"When it was opened."`
 	LastUsedAt      time.Time  `json:"last_used_at"     doc:"When it was renewed last."`

@@ -40,25 +40,25 @@ type target struct {
 
 // tokens is the answer that carries a fresh access token.
 type tokens struct {
-	AccessToken            string `json:"access_token" doc:"For the Authorization header." example:"eyJhbGciOiJSUzI1NiIs…"`
-	TokenType              string `json:"token_type"   doc:"Always Bearer." example:"Bearer"`
+	AccessToken            string `json:"access_token" doc:"For the Authorization header." example:"eyJhbGciOiJSUzI1NiIs…" maxLength:"65536"`
+	TokenType              string `json:"token_type"   doc:"Always Bearer." enum:"Bearer"`
 	ExpiresIn              int    `json:"expires_in"   doc:"Seconds that the token lives." example:"900"`
 	User                   User   `json:"user"         doc:"Who is signed in."`
-	DefaultEnvironmentSlug string `json:"default_environment_slug" doc:"The Application's default Environment." example:"development"`
+	DefaultEnvironmentSlug string `json:"default_environment_slug" doc:"The Application's default Environment." example:"development" maxLength:"63"`
 }
 
 // signedIn is the answer of login: bound, or with a choice to make.
 type signedIn struct {
 	RequiresAccountSelection     bool               `json:"requires_account_selection"     doc:"The person has several Accounts; see accounts." example:"false"`
 	RequiresApplicationSelection bool               `json:"requires_application_selection" doc:"The Account has several Applications; see applications." example:"false"`
-	AccessToken                  string             `json:"access_token" doc:"An access token, or a pre-auth token when a choice is required." example:"eyJhbGciOiJSUzI1NiIs…"`
+	AccessToken                  string             `json:"access_token" doc:"An access token, or a pre-auth token when a choice is required." example:"eyJhbGciOiJSUzI1NiIs…" maxLength:"65536"`
 	TokenType                    string             `json:"token_type"   doc:"Bearer or preauth." enum:"Bearer,preauth"`
 	ExpiresIn                    int                `json:"expires_in"   doc:"Seconds that the token lives." example:"900"`
 	User                         User               `json:"user"         doc:"Who signed in."`
 	Account                      *accountChoice     `json:"account,omitempty"      doc:"The Account, when there is just one."`
 	Accounts                     []accountChoice    `json:"accounts,omitempty"     doc:"The Accounts to choose from, by name."`
 	Applications                 []namedApplication `json:"applications,omitempty" doc:"The Applications to choose from, the oldest first."`
-	DefaultEnvironmentSlug       string             `json:"default_environment_slug,omitempty" doc:"The Application's default Environment." example:"development"`
+	DefaultEnvironmentSlug       string             `json:"default_environment_slug,omitempty" doc:"The Application's default Environment." example:"development" maxLength:"63"`
 }
 
 // Routes registers the resource.

@@ -23,7 +23,7 @@ type Signups struct {
 
 // registered is what a sign-up is told.
 type registered struct {
-	Message     string           `json:"message"     doc:"One English sentence." example:"Verification email sent"`
+	Message     string           `json:"message"     doc:"One English sentence." example:"Verification email sent" maxLength:"1000"`
 	Account     namedAccount     `json:"account"     doc:"The Account that will be."`
 	Application namedApplication `json:"application" doc:"The Application that will be."`
 	User        User             `json:"user"        doc:"The user that will be."`

@@ -21,10 +21,10 @@ type Users struct{ Members *member.Service }
 type accountUser struct {
 	ID            portaluser.ID `json:"id"             doc:"The user's id."`
 	Email         string        `json:"email"          doc:"The user's address." format:"email" example:"dana@acme.example"`
-	FirstName     string        `json:"first_name"     doc:"First name." example:"Dana"`
-	LastName      string        `json:"last_name"      doc:"Last name." example:"Cole"`
-	Name          string        `json:"name"           doc:"First and last name." example:"Dana Cole"`
-	AvatarURL     *string       `json:"avatar_url"     doc:"Always null for now."`
+	FirstName     string        `json:"first_name"     doc:"First name." example:"Dana" maxLength:"100"`
+	LastName      string        `json:"last_name"      doc:"Last name." example:"Cole" maxLength:"100"`
+	Name          string        `json:"name"           doc:"First and last name." example:"Dana Cole" maxLength:"201"`
+	AvatarURL     *string       `json:"avatar_url"     doc:"Always null for now." format:"uri"`
 	IsActive      bool          `json:"is_active"      doc:"Whether the person may enter the Account."`
 	EmailVerified bool          `json:"email_verified" doc:"Always true: a user exists only for a proven address."`
 	CreatedAt     time.Time     `json:"created_at"     doc:"When the user came into being."`
@@ -42,9 +42,9 @@ func viewAccountUser(m portaluser.Member) accountUser {
 type accountMember struct {
 	UserID      portaluser.ID          `json:"user_id"      doc:"The user's id."`
 	Email       string                 `json:"email"        doc:"The user's address." format:"email" example:"dana@acme.example"`
-	FirstName   string                 `json:"first_name"   doc:"First name." example:"Dana"`
-	LastName    string                 `json:"last_name"    doc:"Last name." example:"Cole"`
-	AvatarURL   *string                `json:"avatar_url"   doc:"Always null for now."`
+	FirstName   string                 `json:"first_name"   doc:"First name." example:"Dana" maxLength:"100"`
+	LastName    string                 `json:"last_name"    doc:"Last name." example:"Cole" maxLength:"100"`
+	AvatarURL   *string                `json:"avatar_url"   doc:"Always null for now." format:"uri"`
 	AccountRole permission.AccountRole `json:"account_role" doc:"The person's role in the Account."`
 	JoinedAt    time.Time              `json:"joined_at"    doc:"When the person joined the Account."`
 }

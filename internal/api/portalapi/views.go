@@ -15,7 +15,7 @@ var (
 	tagSignUp   = wire.Tag{Name: "Sign-up", About: "From a first visit to an Account with a proven address."}
 	tagSignIn   = wire.Tag{Name: "Sign-in", About: "Opening, renewing and ending the session of a portal user."}
 	tagPassword = wire.Tag{Name: "Passwords", About: "Forgotten and changed passwords of portal users."}
-	tagSelf     = wire.Tag{Name: "Oneself", About: "Who is signed in, where, and with what rights."}
+	tagSelf     = wire.Tag{Name: "Current user", About: "Who is signed in, where, and with what rights."}
 	tagAccount  = wire.Tag{Name: "Account", About: "The customer company that everything else belongs to."}
 	tagUsers    = wire.Tag{Name: "Users", About: "The portal users of an Account and their roles."}
 	tagInvites  = wire.Tag{Name: "User invites", About: "How a colleague becomes a portal user of an Account."}
@@ -26,8 +26,8 @@ var (
 type User struct {
 	ID        portaluser.ID `json:"id"         doc:"The user's id."`
 	Email     string        `json:"email"      doc:"The user's address." format:"email" example:"alex@acme.example"`
-	FirstName string        `json:"first_name" doc:"First name." example:"Alex"`
-	LastName  string        `json:"last_name"  doc:"Last name." example:"Reed"`
+	FirstName string        `json:"first_name" doc:"First name." example:"Alex" maxLength:"100"`
+	LastName  string        `json:"last_name"  doc:"Last name." example:"Reed" maxLength:"100"`
 }
 
 func viewUser(u portaluser.User) User { return User{u.ID, u.Email, u.FirstName, u.LastName} }
@@ -35,15 +35,15 @@ func viewUser(u portaluser.User) User { return User{u.ID, u.Email, u.FirstName, 
 // namedAccount is an Account that is only named.
 type namedAccount struct {
 	ID   account.ID `json:"id"   doc:"The Account's id."`
-	Name string     `json:"name" doc:"Its name." example:"Acme Realty"`
-	Slug string     `json:"slug" doc:"Its slug, for paths." example:"acme-realty"`
+	Name string     `json:"name" doc:"Its name." example:"Acme Realty" maxLength:"100"`
+	Slug string     `json:"slug" doc:"Its slug, for paths." example:"acme-realty" maxLength:"63"`
 }
 
 // namedApplication is an Application that is only named.
 type namedApplication struct {
 	ID   application.ID `json:"id"   doc:"The Application's id."`
-	Name string         `json:"name" doc:"Its name." example:"Lease Desk"`
-	Slug string         `json:"slug" doc:"Its slug, for paths." example:"lease-desk"`
+	Name string         `json:"name" doc:"Its name." example:"Lease Desk" maxLength:"100"`
+	Slug string         `json:"slug" doc:"Its slug, for paths." example:"lease-desk" maxLength:"63"`
 }
 
 func viewApplication(a application.Application) namedApplication {
@@ -53,8 +53,8 @@ func viewApplication(a application.Application) namedApplication {
 // accountChoice is an Account that a person can enter.
 type accountChoice struct {
 	AccountID    account.ID             `json:"account_id"   doc:"The Account's id."`
-	AccountName  string                 `json:"account_name" doc:"Its name." example:"Acme Realty"`
-	AccountSlug  string                 `json:"account_slug" doc:"Its slug, for paths." example:"acme-realty"`
+	AccountName  string                 `json:"account_name" doc:"Its name." example:"Acme Realty" maxLength:"100"`
+	AccountSlug  string                 `json:"account_slug" doc:"Its slug, for paths." example:"acme-realty" maxLength:"63"`
 	AccountRole  permission.AccountRole `json:"account_role,omitempty" doc:"The person's role there."`
 	Applications []namedApplication     `json:"applications" doc:"Its Applications, the oldest first."`
 }

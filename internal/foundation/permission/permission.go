@@ -51,6 +51,15 @@ func System() []Key {
 	}
 }
 
+// Enum lists every key, for schemas.
+func (Key) Enum() []string {
+	var words []string
+	for _, k := range Owner.Keys() {
+		words = append(words, string(k))
+	}
+	return words
+}
+
 // AccountRole is what a portal user is in one Account.
 type AccountRole string
 

@@ -37,7 +37,7 @@ func ItemsOf[S, T any](list []S, err error, view func(S) T) (Items[T], error) {
 
 // Page is the envelope of one page of a list.
 type Page[T any] struct {
-	Items      []T       `json:"items"`
+	Items      []T       `json:"items" maxItems:"100"`
 	Pagination page.Info `json:"pagination"`
 }
 
@@ -57,7 +57,7 @@ func views[S, T any](list []S, view func(S) T) []T {
 
 // Message is the answer of calls that have nothing else to say.
 type Message struct {
-	Message string `json:"message" doc:"One English sentence." example:"Invite resent"`
+	Message string `json:"message" doc:"One English sentence." example:"Invite resent" maxLength:"1000"`
 }
 
 // Say answers a sentence, or passes the error on.

@@ -3,9 +3,7 @@ package wire
 import (
 	"net/http"
 	"reflect"
-	"slices"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -14,18 +12,8 @@ import (
 )
 
 // Rows are the rows of a bulk call, each to become a T by itself: a bad row fails
-// alone.
+// alone. The call as a whole takes any rows; the document shows rows of T.
 type Rows[T any] []jsontext.Value
-
-// Schema implements huma.SchemaProvider: the document shows rows of T, while the
-// validation of the whole takes any row.
-func (Rows[T]) Schema(r huma.Registry) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{}}
-	if _, documenting := r.(documentRegistry); documenting {
-		s.Items = r.Schema(reflect.TypeFor[T](), true, "")
-	}
-	return s
-}
 
 // Bulk is the answer of a bulk call: 200 when every row succeeded, else 207.
 type Bulk[T any] struct {
@@ -58,8 +46,8 @@ type BulkRow[T any] struct {
 
 // BulkFault is what was wrong with a row.
 type BulkFault struct {
-	Code    string   `json:"code"    doc:"Stable, for programs." example:"invites.already_pending"`
-	Message string   `json:"message" doc:"One English sentence." example:"A pending invite for this e-mail already exists"`
+	Code    string   `json:"code"    doc:"Stable, for programs." example:"invites.already_pending" maxLength:"100"`
+	Message string   `json:"message" doc:"One English sentence." example:"A pending invite for this e-mail already exists" maxLength:"1000"`
 	Details []string `json:"details,omitempty" doc:"With validation: one sentence a problem."`
 	Data    any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
 }
@@ -125,19 +113,13 @@ func withoutSecrets[Row any](b bodies, raw jsontext.Value) jsontext.Value {
 	return clean
 }
 
-// rowTypes are the types of rows inside a request type, which are validated one
-// by one.
-func rowTypes(t reflect.Type) []reflect.Type {
-	var list []reflect.Type
-	if t.Kind() != reflect.Struct {
-		return list
+// rowType is the type of the rows that a field holds; false for other fields.
+func rowType(field reflect.Type) (reflect.Type, bool) {
+	rows, ok := reflect.Zero(field).Interface().(interface{ rowType() reflect.Type })
+	if !ok {
+		return nil, false
 	}
-	for f := range t.Fields() {
-		if r, ok := reflect.Zero(f.Type).Interface().(interface{ rowType() reflect.Type }); ok {
-			list = append(list, r.rowType())
-		}
-	}
-	return slices.Clip(list)
+	return rows.rowType(), true
 }
 
 func (Rows[T]) rowType() reflect.Type { return reflect.TypeFor[T]() }

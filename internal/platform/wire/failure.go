@@ -22,12 +22,12 @@ func Status(f *fault.Error) int { return statuses[f.Kind] }
 // errorBody is an error as the contract spells it.
 type errorBody struct {
 	StatusCode int      `json:"statusCode" doc:"The HTTP status." example:"404"`
-	Code       *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found"`
-	Message    string   `json:"message" doc:"One English sentence." example:"Invite not found"`
-	Details    []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field."`
+	Code       *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
+	Message    string   `json:"message" doc:"One English sentence." example:"Invite not found" maxLength:"1000"`
+	Details    []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field." maxItems:"50"`
 	Timestamp  string   `json:"timestamp" format:"date-time" doc:"When it was answered." example:"2026-04-21T09:15:00.000Z"`
-	Path       string   `json:"path" doc:"The path of the request, without its query." example:"/v1/auth/me"`
-	Method     string   `json:"method" doc:"The method of the request." example:"GET"`
+	Path       string   `json:"path" doc:"The path of the request, without its query." example:"/v1/auth/me" maxLength:"65536"`
+	Method     string   `json:"method" doc:"The method of the request." example:"GET" maxLength:"100"`
 	Data       any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
 }
 
@@ -38,14 +38,14 @@ type Error struct {
 
 // problem is the same error as RFC 9457 problem details.
 type problem struct {
-	Type      string   `json:"type" doc:"urn:canopy:error: and the code." example:"urn:canopy:error:invites.not_found"`
-	Title     string   `json:"title" doc:"One English sentence." example:"Invite not found"`
+	Type      string   `json:"type" doc:"urn:canopy:error: and the code." example:"urn:canopy:error:invites.not_found" maxLength:"200"`
+	Title     string   `json:"title" doc:"One English sentence." example:"Invite not found" maxLength:"1000"`
 	Status    int      `json:"status" doc:"The HTTP status." example:"404"`
-	Instance  string   `json:"instance" doc:"The path of the request, without its query." example:"/v1/auth/me"`
-	Code      *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found"`
+	Instance  string   `json:"instance" doc:"The path of the request, without its query." example:"/v1/auth/me" maxLength:"65536"`
+	Code      *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
 	Timestamp string   `json:"timestamp" format:"date-time" doc:"When it was answered." example:"2026-04-21T09:15:00.000Z"`
-	Method    string   `json:"method" doc:"The method of the request." example:"GET"`
-	Details   []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field."`
+	Method    string   `json:"method" doc:"The method of the request." example:"GET" maxLength:"100"`
+	Details   []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field." maxItems:"50"`
 	Data      any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
 }
 

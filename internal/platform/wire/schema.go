@@ -63,17 +63,20 @@ func describeTypes(r huma.Registry, t reflect.Type, done map[reflect.Type]bool) 
 	if ruled, ok := reflect.New(t).Interface().(text.Ruled); ok {
 		rules = text.Describe(ruled)
 	}
-	for f := range t.Fields() {
+	for _, f := range reflect.VisibleFields(t) { // those of embedded structs too
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if p := schema.Properties[name]; p != nil {
 			describeField(p, f)
 			if rule, ruled := rules[name]; ruled {
 				describeRule(p, rule)
 			}
+			if row, ok := rowType(f.Type); ok {
+				p.Items = r.Schema(row, true, "")
+				describeTypes(r, row, done)
+			}
 		}
-		describeTypes(r, f.Type, done)
-		for _, row := range rowTypes(t) {
-			describeTypes(r, row, done)
+		if !f.Anonymous {
+			describeTypes(r, f.Type, done)
 		}
 	}
 }
@@ -82,6 +85,10 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	t := f.Type
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if p.Type == huma.TypeArray && t.Kind() == reflect.Slice && p.Items.Type == huma.TypeString {
+		p.Items.MaxLength = ptr(maxSentence)
+		p, t = p.Items, t.Elem()
 	}
 	if e, ok := reflect.Zero(t).Interface().(interface{ Enum() []string }); ok {
 		p.Enum = enumSchema(e.Enum()).Enum
@@ -106,6 +113,9 @@ func describeRule(p *huma.Schema, r text.Rule) {
 		p.Examples = []any{r.Example}
 	}
 }
+
+// maxSentence is more than any sentence of ours has.
+const maxSentence = 1000
 
 const (
 	exampleID   = "019daf52-4e20-7f58-a04d-ba41ecccc3fc"
@@ -133,8 +143,13 @@ func exampleOf(r huma.Registry, s *huma.Schema) any {
 	case huma.TypeArray:
 		return []any{exampleOf(r, s.Items)}
 	case huma.TypeString:
-		if s.Format == "date-time" {
+		switch s.Format {
+		case "date-time":
 			return exampleTime
+		case "uuid":
+			return exampleID
+		case "uri":
+			return nil // addresses of pictures, which nobody has
 		}
 		return "text"
 	case huma.TypeInteger, huma.TypeNumber:
