@@ -14,7 +14,7 @@ import (
 
 // File reads a settings file: YAML, one key a setting, named as its environment
 // variable without CANOPY_ and in small letters, such as public_url. A key that
-// is no setting is an error. It is kong's loader of --config; what the file says
+// is not a setting is an error. It is kong's loader of --config; what the file says
 // gives way to the environment and to flags.
 func File(r io.Reader) (kong.Resolver, error) {
 	raw, err := io.ReadAll(r)
@@ -67,7 +67,7 @@ func Variables() []string {
 	return names
 }
 
-// CheckEnvironment finds a CANOPY_ variable that is no setting, most often a
+// CheckEnvironment finds a CANOPY_ variable that is not a setting, most often a
 // slip of the pen. Those of the tests, CANOPY_TEST_…, are left alone.
 func CheckEnvironment() error {
 	known := Variables()

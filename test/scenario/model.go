@@ -15,7 +15,7 @@ import (
 type model struct {
 	kinds       map[string]string // by name, also of what is gone: node, role, identity, permission
 	nodes       map[string]Node
-	roles       map[string]Role // by present name
+	roles       map[string]Role // by current name
 	identities  map[string]Identity
 	assignments map[triple]Assignment
 }
@@ -128,7 +128,7 @@ func (m *model) statement(line string) ([]Change, error) {
 			return v.do(m, a[1:])
 		}
 	}
-	return nil, fmt.Errorf("is no statement")
+	return nil, fmt.Errorf("is not a statement")
 }
 
 // known checks that a name stands for such a thing, or did.

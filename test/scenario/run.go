@@ -46,7 +46,7 @@ func Run(file []byte, e Engine) (*Result, error) {
 				f.Data = []byte(strings.Join(lines, "\n") + "\n")
 			}
 		default:
-			err = fmt.Errorf("is no kind of section")
+			err = fmt.Errorf("is not a kind of section")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("section %q: %w", f.Name, err)
@@ -116,7 +116,7 @@ func (r *runner) ask(lines []string) ([]string, error) {
 		question, want, asked := strings.Cut(text, " =>")
 		if !asked {
 			if text != "" && !strings.HasPrefix(text, "now ") {
-				return nil, fmt.Errorf("%q is no question", text)
+				return nil, fmt.Errorf("%q is not a question", text)
 			}
 			out = append(out, lines[i])
 			continue
@@ -223,7 +223,7 @@ func (r *runner) answer(text string) ([]string, error) {
 	} else if a := match(askNode); a != nil {
 		q, err = r.question(a[1], a[2], a[3], false)
 	} else {
-		err = fmt.Errorf("is no question")
+		err = fmt.Errorf("is not a question")
 	}
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 )
 
 // Of is the id of a thing of kind K. K is only a mark; it is never held. The
-// zero value is no id: it is never made by New and prints as 36 zeros.
+// zero value is not an id: it is never made by New and prints as 36 zeros.
 type Of[K any] [16]byte
 
 // ID is the id of a thing whose kind does not matter, as in an audit row.
@@ -77,7 +77,7 @@ func nibble(c byte) byte {
 // Any forgets the kind.
 func (u Of[K]) Any() ID { return ID(u) }
 
-// IsZero reports whether u is no id at all.
+// IsZero reports whether u is the zero value.
 func (u Of[K]) IsZero() bool { return u == Of[K]{} }
 
 // Time is the instant the id was made for, to the millisecond, in UTC.

@@ -58,7 +58,7 @@ func (h *Hasher) Waiting() int64 { return h.waiting.Load() }
 // Done is the number of passwords hashed and compared so far.
 func (h *Hasher) Done() int64 { return h.done.Load() }
 
-// Hash gives the PHC string of a password under the present parameters. A full
+// Hash gives the PHC string of a password under the current parameters. A full
 // queue is fault.Busy.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.enter(ctx); err != nil {
@@ -69,7 +69,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Verify reports whether the password is that of the PHC string, and whether the
-// string was made with other parameters than the present ones. A string it
+// string was made with other parameters than the current ones. A string it
 // can't read matches nothing. A full queue is fault.Busy.
 func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, outdated bool, err error) {
 	if err := h.enter(ctx); err != nil {

@@ -166,7 +166,7 @@ func (r scanRows) Scan(dest ...any) error { return r.Rows.Scan(scanned(dest)...)
 // PlanAnew has, as a query's first argument, PostgreSQL plan it for its very
 // arguments. Without it a query that came a few times is planned once for all
 // arguments, which suits most, and not a list whose best plan depends on how much
-// is found. It is no argument for the query's placeholders.
+// is found. It takes no placeholder of the query.
 var PlanAnew any = planAnew{}
 
 type planAnew struct{}

@@ -99,7 +99,7 @@ func (r *Renderer) Render(d Data, messageID string) (Message, error) {
 	case !known:
 		return Message{}, errors.New("mail: unknown kind")
 	case !bareAddress(d.To):
-		return Message{}, fmt.Errorf("mail: %s: the recipient is no bare ASCII address", d.Kind)
+		return Message{}, fmt.Errorf("mail: %s: the recipient is not a bare ASCII address", d.Kind)
 	case !dotAtom.MatchString(messageID):
 		return Message{}, fmt.Errorf("mail: %s: the message id must be letters, digits, dots, dashes or underscores", d.Kind)
 	case s.token && !base64url.MatchString(d.Token):

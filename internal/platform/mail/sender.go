@@ -248,9 +248,9 @@ func pack(m Message, date time.Time) (envelope, error) {
 	left, right, _ := strings.Cut(m.MessageID, "@")
 	switch {
 	case err != nil || !headerSafe(m.From):
-		return envelope{}, malformed("the sender is no address")
+		return envelope{}, malformed("the sender is not an address")
 	case !bareAddress(m.To):
-		return envelope{}, malformed("the recipient is no bare ASCII address")
+		return envelope{}, malformed("the recipient is not a bare ASCII address")
 	case !dotAtom.MatchString(left) || right == "" || !headerSafe(right) || strings.ContainsAny(right, "<>@ "):
 		return envelope{}, malformed("the Message-ID is not of the form left@right")
 	case m.Subject == "" || oneLine(m.Subject) != m.Subject:

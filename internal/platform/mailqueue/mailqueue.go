@@ -36,7 +36,7 @@ func (q *Queue) Count(ctx context.Context, tx *database.Tx, to string) error {
 }
 
 // Add queues a mail about a subject; the commit sends it on its way. version
-// tells the subject's present link from earlier ones; Wanted gets it back.
+// tells the subject's current link from earlier ones; Wanted gets it back.
 func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject id.ID, version string) error {
 	payload, err := json.Marshal(d)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Job is one piece of work about a subject. Kind chooses the handler. Version
-// tells the subject's present state from earlier ones, for Handler.Wanted.
+// tells the subject's current state from earlier ones, for Handler.Wanted.
 type Job struct {
 	ID        id.ID
 	Kind      string

@@ -24,7 +24,7 @@ type Lane struct {
 	// Handlers by the kind of job; a kind belongs to one lane. Jobs of other kinds
 	// stay queued, for a process that knows them.
 	Handlers map[string]Handler
-	// Idle reports that nothing can be delivered at present, such as without a
+	// Idle reports that nothing can be delivered at the moment, such as without a
 	// mail server: jobs then stay queued and don't age. May be nil.
 	Idle func() bool
 	// Observe is told of each attempt's end: "done", "retry", "dead" or

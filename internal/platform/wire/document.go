@@ -185,7 +185,7 @@ func (d *document) success(op *operation, status int) *huma.Response {
 	return r
 }
 
-// refusal is the answer of a status that is no success.
+// refusal is the answer of a status other than success.
 func (d *document) refusal(o *huma.Operation, status int) *huma.Response {
 	key := strconv.Itoa(status)
 	r := o.Responses[key]

@@ -116,7 +116,7 @@ type Intent string
 // The intents.
 const (
 	Activate Intent = "activate"   // no portal user has the address: names and a new password
-	AddToApp Intent = "add_to_app" // one exists: the present password
+	AddToApp Intent = "add_to_app" // one exists: the current password
 )
 
 // Enum lists the intents, for schemas.

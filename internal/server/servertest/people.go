@@ -125,7 +125,7 @@ func (w Acme) Join(email string) *Client {
 	return c
 }
 
-// InviteStatus is the present status of an invite.
+// InviteStatus is the current status of an invite.
 func (w Acme) InviteStatus(inviteID string) string {
 	w.t.Helper()
 	return w.Alex.Must(200, "GET", Invites(w.Slug)+"/"+inviteID, nil).Text("data", "status")

@@ -295,7 +295,7 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 	}
 	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw)}
 	if err := a.decode(); err != nil {
-		t.Errorf("%s %s answers what is no JSON object: %v: %s", method, path, err, raw)
+		t.Errorf("%s %s answers something that is not a JSON object: %v: %s", method, path, err, raw)
 	}
 	document, err := ours()
 	if err == nil {
