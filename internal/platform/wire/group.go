@@ -197,6 +197,9 @@ func (op *operation) check() error {
 	if op.Needs != "" && len(op.access.schemes) == 0 {
 		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
 	}
+	if op.CookieAuth && op.Cookie.Name == "" {
+		return fmt.Errorf("its credential is a cookie that it does not name")
+	}
 	if op.IfMatch && !slices.ContainsFunc(op.Faults, func(f *fault.Error) bool { return f.Code == "version_conflict" }) {
 		return fmt.Errorf("it honours If-Match and never answers version_conflict")
 	}

@@ -1,0 +1,272 @@
+package wire_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/ratelimit"
+	"canopy.dev/canopy/internal/platform/wire"
+)
+
+var (
+	errInvalid  = fault.New(fault.Unauthenticated, "auth.invalid_token", "Invalid or expired token")
+	errAccount  = fault.New(fault.NotFound, "account.not_found", "Account not found")
+	errNoThing  = fault.New(fault.NotFound, "things.not_found", "Thing not found")
+	thingTag    = wire.Tag{Name: "Things", About: "What the tests make."}
+	thingID     = wire.PathID[id.ID]("id", "The thing's id.", errNoThing)
+	thingCookie = wire.Cookie{Name: "thing", Path: "/", About: "Something to keep."}
+)
+
+const aThing = "019daf52-4e20-7f58-a04d-ba41ecccc3fc"
+
+// newRouter knows three tokens: owner and admin of acme, and choosing, which has
+// yet to choose. change may be nil.
+func newRouter(change func(*wire.Config)) *wire.Router {
+	user := func(role permission.AccountRole) principal.User {
+		in := scope.Account{ID: id.New[scope.AccountID](time.Now()), Slug: "acme"}
+		who := principal.Actor{Kind: principal.KindUser, ID: id.New[id.ID](time.Now()), Label: string(role)}
+		return principal.User{Actor: who, UserID: principal.UserID(who.ID), Role: role, Account: in}
+	}
+	known := map[string]principal.Principal{
+		"owner": user(permission.Owner), "admin": user(permission.Admin),
+		"choosing": principal.PreAuth{Actor: principal.Actor{Kind: principal.KindPreAuth}},
+		"machine":  principal.Other{Actor: principal.Actor{Kind: principal.KindPlatform}},
+	}
+	c := wire.Config{
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, PublicOrigin: "https://canopy.test",
+		InvalidToken: errInvalid, AccountNotFound: errAccount,
+		Authenticate: func(_ context.Context, token string) (principal.Principal, error) {
+			if p, ok := known[token]; ok {
+				return p, nil
+			}
+			return nil, errInvalid
+		},
+		Limit: func(context.Context, ratelimit.Name, string) error { return nil },
+	}
+	if change != nil {
+		change(&c)
+	}
+	return wire.NewRouter(c)
+}
+
+type answer struct {
+	*httptest.ResponseRecorder
+	code string // of the error
+}
+
+// ask sends a request; header holds pairs.
+func ask(t *testing.T, h http.Handler, method, path, body string, header ...string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	a := answer{ResponseRecorder: httptest.NewRecorder()}
+	h.ServeHTTP(a, r)
+	var failed struct {
+		Error struct {
+			Code string `json:"code"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(a.Body.Bytes(), &failed); err == nil {
+		a.code = failed.Error.Code
+	}
+	return a
+}
+
+type thing struct {
+	Name string `json:"name" doc:"Its name."`
+}
+
+// TestChecksComeInTheContractsOrder: a request that is wrong in every way is told
+// of the first thing, and of the next when that is mended.
+func TestChecksComeInTheContractsOrder(t *testing.T) {
+	t.Parallel()
+	limited := true
+	rt := newRouter(func(c *wire.Config) {
+		c.Limit = func(context.Context, ratelimit.Name, string) error {
+			if limited {
+				return fault.RateLimited
+			}
+			return nil
+		}
+	})
+	wire.Handle(rt.InAccount("/things", thingTag), wire.Route{
+		Method: http.MethodPatch, Path: "/{id}", ID: "patchThing", Summary: "Patch", About: "Changes it.",
+		Needs: permission.UserManageOwners, Limits: []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}},
+		Cookie: thingCookie, Params: []wire.Parameter{thingID}, ETag: true, IfMatch: true, Status: http.StatusOK,
+		Faults: []*fault.Error{fault.VersionConflict},
+	}, func(_ context.Context, c *wire.Call, _ principal.User, in thing) (wire.Data[thing], error) {
+		return wire.OfVersion(c, in, c.Version()+1, nil)
+	})
+	header := map[string]string{"Origin": "https://evil.test", "Content-Type": "text/plain", "If-Match": "*"}
+	path, body := "/portal/v1/accounts/northwind/things/x", `{"nom":1}`
+	try := func() answer {
+		t.Helper()
+		var pairs []string
+		for name, value := range header {
+			pairs = append(pairs, name, value)
+		}
+		return ask(t, rt, http.MethodPatch, path, body, pairs...)
+	}
+	for _, step := range []struct {
+		status int
+		code   string
+		mend   func()
+	}{
+		{403, "auth.origin_refused", func() { header["Origin"] = "https://canopy.test" }},
+		{429, "rate_limit.exceeded", func() { limited = false }},
+		{401, "auth.invalid_token", func() { header["Authorization"] = "Bearer machine" }},
+		{403, "auth.wrong_principal", func() { header["Authorization"] = "Bearer choosing" }},
+		{401, "auth.invalid_token", func() { header["Authorization"] = "Bearer admin" }},
+		{404, "account.not_found", func() { path = "/portal/v1/accounts/acme/things/x" }},
+		{403, "auth.permission_denied", func() { header["Authorization"] = "Bearer owner" }},
+		{415, "", func() { header["Content-Type"] = "application/json" }},
+		{400, "validation", func() { body = `{"name":"Rope"}` }},
+		{404, "things.not_found", func() { path = "/portal/v1/accounts/acme/things/" + aThing }},
+		{400, "precondition.malformed", func() { header["If-Match"] = `"6"` }},
+	} {
+		if a := try(); a.Code != step.status || a.code != step.code {
+			t.Errorf("%d %s, want %d %s", a.Code, a.Body, step.status, step.code)
+		}
+		step.mend()
+	}
+	if a := try(); a.Code != 200 || a.Header().Get("ETag") != `"7"` || a.Body.String() != `{"data":{"name":"Rope"}}` {
+		t.Errorf("%d %q %s", a.Code, a.Header().Get("ETag"), a.Body)
+	}
+}
+
+// TestRoutesThatContradictThemselves don't come into being.
+func TestRoutesThatContradictThemselves(t *testing.T) {
+	t.Parallel()
+	good := wire.Route{Method: http.MethodPost, Path: "/things", ID: "x", Summary: "X", About: "X.", Status: http.StatusOK}
+	for name, change := range map[string]func(*wire.Route){
+		"no id":                     func(r *wire.Route) { r.ID = "" },
+		"no description":            func(r *wire.Route) { r.About = "" },
+		"no status":                 func(r *wire.Route) { r.Status = 0 },
+		"a segment nobody declares": func(r *wire.Route) { r.Path = "/things/{id}" },
+		"a parameter nowhere":       func(r *wire.Route) { r.Params = []wire.Parameter{thingID} },
+		"a right of nobody":         func(r *wire.Route) { r.Needs = permission.UserView },
+		"a version without clash":   func(r *wire.Route) { r.IfMatch = true },
+		"a limit by what isn't there": func(r *wire.Route) {
+			r.Limits = []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}}
+		},
+		"a body with GET":           func(r *wire.Route) { r.Method = http.MethodGet },
+		"a credential of no cookie": func(r *wire.Route) { r.CookieAuth = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			defer func() {
+				if recover() == nil {
+					t.Error("it was registered")
+				}
+			}()
+			route := good
+			change(&route)
+			wire.Handle(newRouter(nil).Public("", thingTag), route, takesThing)
+		})
+	}
+	wire.Handle(newRouter(nil).Public("", thingTag), good, takesThing)
+}
+
+func takesThing(context.Context, *wire.Call, principal.Actor, thing) (wire.Empty, error) {
+	return wire.Empty{}, nil
+}
+
+// TestUnlistedParameterCannotBeRead: a handler that reads what its route does not
+// list fails each call, so no test of it passes.
+func TestUnlistedParameterCannotBeRead(t *testing.T) {
+	t.Parallel()
+	rt := newRouter(nil)
+	wire.Handle(rt.Public("", thingTag), wire.Route{
+		Method: http.MethodGet, Path: "/things", ID: "x", Summary: "X", About: "X.", Status: http.StatusOK,
+	}, func(_ context.Context, c *wire.Call, _ principal.Actor, _ wire.None) (wire.Data[string], error) {
+		return wire.Of(thingID.Of(c).String(), nil)
+	})
+	if a := ask(t, rt, http.MethodGet, "/things", ""); a.Code != 500 || a.code != "server.internal" {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+}
+
+// TestStream: a stream is sent as it comes, and cut where it fails.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	rt := newRouter(nil)
+	for path, fails := range map[string]bool{"/good": false, "/bad": true} {
+		wire.Handle(rt.Public("", thingTag), wire.Route{
+			Method: http.MethodGet, Path: path, ID: "x", Summary: "X", About: "X.", Status: http.StatusOK,
+		}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Stream, error) {
+			return wire.Stream{ContentType: "application/json", Write: func(_ context.Context, w io.Writer) error {
+				if _, err := io.WriteString(w, strings.Repeat(" ", 1<<16)+`{"items":[]}`); err != nil || !fails {
+					return err
+				}
+				return io.ErrUnexpectedEOF
+			}}, nil
+		})
+	}
+	s := httptest.NewServer(rt)
+	defer s.Close()
+	for path, whole := range map[string]bool{"/good": true, "/bad": false} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if whole != (err == nil) || whole && !strings.HasSuffix(string(raw), `{"items":[]}`) {
+			t.Errorf("%s: %d bytes, %v", path, len(raw), err)
+		}
+	}
+}
+
+// TestClientIP: X-Forwarded-For counts from trusted proxies only, from the right.
+func TestClientIP(t *testing.T) {
+	t.Parallel()
+	var seen string
+	rt := newRouter(func(c *wire.Config) { c.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
+	wire.Handle(rt.Public("", thingTag), wire.Route{
+		Method: http.MethodGet, Path: "/ip", ID: "x", Summary: "X", About: "X.", Status: http.StatusNoContent,
+	}, func(_ context.Context, _ *wire.Call, by principal.Actor, _ wire.None) (wire.Empty, error) {
+		seen = by.Request.IP
+		return wire.Empty{}, nil
+	})
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"203.0.113.9:1", "", "203.0.113.9"},
+		{"203.0.113.9:1", "198.51.100.7", "203.0.113.9"},
+		{"192.0.2.1:1", "198.51.100.7", "198.51.100.7"},
+		{"192.0.2.1:1", "198.51.100.7, 192.0.2.44", "198.51.100.7"},
+		{"192.0.2.1:1", "10.0.0.1, 198.51.100.7", "198.51.100.7"},
+		{"192.0.2.1:1", "junk", "192.0.2.1"},
+		{"192.0.2.1:1", "::ffff:198.51.100.7", "198.51.100.7"},
+		{"[2001:db8::1]:1", "", "2001:db8::1"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/ip", nil)
+		r.RemoteAddr = c.peer
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		rt.ServeHTTP(httptest.NewRecorder(), r)
+		if seen != c.want {
+			t.Errorf("%s through %q is %s, want %s", c.peer, c.forwarded, seen, c.want)
+		}
+	}
+}
