@@ -10,7 +10,8 @@ import (
 )
 
 var paths = []string{
-	"/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/forgot-password", "/app/login", "/app/sign-up",
+	"/app/accept-invite", "/app/verify-email", "/app/reset-password",
+	"/app/forgot-password", "/app/login", "/app/sign-up",
 }
 
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +

@@ -16,7 +16,7 @@ func TestContract(t *testing.T) {
 	}
 	refusal := func(code string) string {
 		return `{"error":{"statusCode":401,"code":"` + code + `",` +
-			`"message":"m","timestamp":"t","path":"/","method":"GET"}}`
+			`"message":"m","timestamp":"2026-04-21T09:15:00.000Z","path":"/","method":"GET"}}`
 	}
 	const health, logout = `{"status":"ok"}`, "/v1/auth/logout"
 	for _, c := range []struct {
@@ -32,13 +32,14 @@ func TestContract(t *testing.T) {
 		{"POST", logout, 401, refusal("auth.invalid_token"), ""},
 		{"POST", logout, 401, refusal("no.such"), "no.such is not one of"},
 		{"GET", "/nowhere", 404, refusal(""), ""},
+		{"GET", "/nowhere", 404, strings.Replace(refusal(""), "T09", " 09", 1), "not valid date-time"},
 		{"GET", "/nowhere", 404, `{"error":{"statusCode":404}}`, "missing properties"},
 	} {
-		a := Answer{Status: c.status, Raw: c.body, Header: http.Header{"Content-Type": {"application/json"}}}
-		if err := a.decode(); err != nil {
+		a, err := newAnswer(c.status, http.Header{"Content-Type": {"application/json"}}, c.body)
+		if err != nil {
 			t.Fatal(err)
 		}
-		err := document.hold(httptest.NewRequest(c.method, c.path, nil), a)
+		err = document.hold(httptest.NewRequest(c.method, c.path, nil), a)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s %d %s: %v, want %q", c.method, c.path, c.status, c.body, err, c.want)
 		}

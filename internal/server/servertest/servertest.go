@@ -180,12 +180,13 @@ type Answer struct {
 	Raw    string
 }
 
-// decode reads the body where it is JSON.
-func (a *Answer) decode() error {
-	if a.Raw == "" || !strings.Contains(a.Header.Get("Content-Type"), "json") {
-		return nil
+// newAnswer reads the body where it is JSON.
+func newAnswer(status int, header http.Header, raw string) (Answer, error) {
+	a := Answer{Status: status, Header: header, Raw: raw}
+	if raw == "" || !strings.Contains(header.Get("Content-Type"), "json") {
+		return a, nil
 	}
-	return json.Unmarshal([]byte(a.Raw), &a.Body)
+	return a, json.Unmarshal([]byte(raw), &a.Body)
 }
 
 // Code is the error code of the answer, "" without one.
@@ -293,8 +294,8 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 	if err != nil {
 		t.Error(err)
 	}
-	a := Answer{Status: res.StatusCode, Header: res.Header, Raw: string(raw)}
-	if err := a.decode(); err != nil {
+	a, err := newAnswer(res.StatusCode, res.Header, string(raw))
+	if err != nil {
 		t.Errorf("%s %s answers something that is not a JSON object: %v: %s", method, path, err, raw)
 	}
 	document, err := ours()
