@@ -24,7 +24,13 @@ var areas = []struct {
 	{"tenant", []string{"application", "environment", "account"}},
 	{"access", []string{"decide", "decide/persist", "decide/decidebench"}},
 	{"events", []string{"event"}},
-	{"platform", []string{"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry", "reference"}},
+	{
+		"platform",
+		[]string{
+			"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry",
+			"reference",
+		},
+	},
 	{"foundation", []string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id"}},
 }
 
@@ -40,12 +46,20 @@ var sideways = []struct {
 	{"server", []string{"command"}, "serve runs one"},
 	{"config", []string{"command", "server"}, "settings come in here and go down as values: no room below knows them"},
 	{"portaluser", []string{"signup", "session", "recovery", "invite", "member"}, "the person behind all five"},
-	{"signup", []string{"session", "invite"}, "signing in tells who has not confirmed the address yet; whoever is invited in needs no sign-up"},
+	{
+		"signup",
+		[]string{"session", "invite"},
+		"signing in tells who has not confirmed the address yet; whoever is invited in needs no sign-up",
+	},
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
-	{"database", []string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey"}, "what they keep lies in the store; an unreachable one is 503"},
+	{
+		"database",
+		[]string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey"},
+		"what they keep lies in the store; an unreachable one is 503",
+	},
 	{"outbox", []string{"mailqueue"}, "mail leaves through the outbox"},
 	{"mail", []string{"mailqueue"}, "renders and sends what was queued"},
 	{"ratelimit", []string{"mailqueue", "wire"}, "mails to one address are limited; a route names its limits"},
@@ -68,6 +82,7 @@ func areaOf(room string) int {
 // TestPackagesLieInTheirArea: the folder says the area, and no two packages
 // share a name, so that no import needs an alias.
 func TestPackagesLieInTheirArea(t *testing.T) {
+	t.Parallel()
 	seen := map[string]string{}
 	for _, p := range packages(t) {
 		within, inside := strings.CutPrefix(p.ImportPath, module+"/internal/")
@@ -95,6 +110,7 @@ func TestPackagesLieInTheirArea(t *testing.T) {
 }
 
 func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
 	used := map[[2]string]bool{}
 	for _, p := range packages(t) {
 		from := p.room()
@@ -138,12 +154,14 @@ func TestImportsPointDown(t *testing.T) {
 	}
 	for arrow := range used {
 		if !listed[arrow] {
-			t.Errorf("%s imports %s beside it: move what they share down an area, or list the arrow with its reason", arrow[0], arrow[1])
+			t.Errorf("%s imports %s beside it: move what they share down an area, or list the arrow with its reason",
+				arrow[0], arrow[1])
 		}
 	}
 }
 
 func TestEveryRoomOfTheTableExists(t *testing.T) {
+	t.Parallel()
 	var have []string
 	for _, p := range packages(t) {
 		have = append(have, p.room())
@@ -165,6 +183,7 @@ func TestEveryRoomOfTheTableExists(t *testing.T) {
 // TestReadmeShowsTheAreas compares the README's table; packages inside a room
 // need not stand there.
 func TestReadmeShowsTheAreas(t *testing.T) {
+	t.Parallel()
 	raw, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -16,41 +16,84 @@ var doors = []struct {
 	packages []string
 	door     map[string]string
 }{
-	{"reading the environment", []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "os.Expand"}, []string{"github.com/alecthomas/kong"}, map[string]string{
-		"command":         "kong fills config's settings from flags and environment",
-		"config":          "finds settings that don't exist, and lets the environment win over the file",
-		"database/dbtest": "CANOPY_TEST_POSTGRES names the server of the tests",
-	}},
-	{"opening a database", []string{"database/sql.Open", "database/sql.OpenDB"}, []string{"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgxpool",
-		"github.com/jackc/pgx/v5/stdlib", "github.com/jackc/pgx/v5/pgconn", "modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/pressly/goose/v3/lock"}, map[string]string{
-		"database":        "is that door",
-		"database/dbtest": "makes and drops the tests' databases",
-	}},
+	{
+		"reading the environment",
+		[]string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "os.Expand"},
+		[]string{"github.com/alecthomas/kong"},
+		map[string]string{
+			"command":         "kong fills config's settings from flags and environment",
+			"config":          "finds settings that don't exist, and lets the environment win over the file",
+			"database/dbtest": "CANOPY_TEST_POSTGRES names the server of the tests",
+		},
+	},
+	{
+		"opening a database",
+		[]string{"database/sql.Open", "database/sql.OpenDB"},
+		[]string{
+			"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgxpool",
+			"github.com/jackc/pgx/v5/stdlib", "github.com/jackc/pgx/v5/pgconn", "modernc.org/sqlite",
+			"github.com/pressly/goose/v3", "github.com/pressly/goose/v3/lock",
+		},
+		map[string]string{
+			"database":        "is that door",
+			"database/dbtest": "makes and drops the tests' databases",
+		},
+	},
 	{"speaking to a database past package database", nil, []string{"database/sql"}, map[string]string{
 		"database":        "is that door",
 		"database/dbtest": "makes and drops the tests' databases",
 	}},
-	{"sending mail", nil, []string{"net/smtp", "github.com/wneessen/go-mail", "github.com/wneessen/go-mail/smtp", "github.com/emersion/go-smtp"}, map[string]string{
-		"mail":          "is that door",
-		"mail/mailtest": "plays the receiving server",
-	}},
-	{"calling out by HTTP", []string{"net/http.Client", "net/http.Transport", "net/http.DefaultClient", "net/http.DefaultTransport",
-		"net/http.Get", "net/http.Head", "net/http.Post", "net/http.PostForm"}, nil, map[string]string{
-		"command":           "healthcheck asks the server on this machine",
-		"server/servertest": "plays the caller",
-	}},
-	{"dialling", []string{"net.Dial", "net.DialTimeout", "net.Dialer", "crypto/tls.Dial", "crypto/tls.Dialer"}, nil, map[string]string{
-		"mail": "reaches the mail server",
-	}},
-	{"comparing, hashing, sealing", nil, []string{"crypto/subtle", "crypto/hmac", "crypto/aes", "crypto/cipher", "crypto/sha256", "crypto/sha512", "crypto/sha1",
-		"crypto/md5", "golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt"}, map[string]string{
-		"secret": "is that door",
-		"hosted": "names assets by their content, which nobody hides",
-	}},
-	{"signing", nil, []string{"crypto/rsa", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "github.com/go-jose/go-jose/v4"}, map[string]string{
-		"signingkey":    "is that door",
-		"mail/mailtest": "makes the test server's certificate",
-	}},
+	{
+		"sending mail", nil,
+		[]string{
+			"net/smtp", "github.com/wneessen/go-mail", "github.com/wneessen/go-mail/smtp",
+			"github.com/emersion/go-smtp",
+		},
+		map[string]string{
+			"mail":          "is that door",
+			"mail/mailtest": "plays the receiving server",
+		},
+	},
+	{
+		"calling out by HTTP",
+		[]string{
+			"net/http.Client", "net/http.Transport", "net/http.DefaultClient", "net/http.DefaultTransport",
+			"net/http.Get", "net/http.Head", "net/http.Post", "net/http.PostForm",
+		},
+		nil,
+		map[string]string{
+			"command":           "healthcheck asks the server on this machine",
+			"server/servertest": "plays the caller",
+		},
+	},
+	{
+		"dialling",
+		[]string{"net.Dial", "net.DialTimeout", "net.Dialer", "crypto/tls.Dial", "crypto/tls.Dialer"},
+		nil,
+		map[string]string{
+			"mail": "reaches the mail server",
+		},
+	},
+	{
+		"comparing, hashing, sealing", nil,
+		[]string{
+			"crypto/subtle", "crypto/hmac", "crypto/aes", "crypto/cipher", "crypto/sha256", "crypto/sha512",
+			"crypto/sha1",
+			"crypto/md5", "golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt",
+		},
+		map[string]string{
+			"secret": "is that door",
+			"hosted": "names assets by their content, which nobody hides",
+		},
+	},
+	{
+		"signing", nil,
+		[]string{"crypto/rsa", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "github.com/go-jose/go-jose/v4"},
+		map[string]string{
+			"signingkey":    "is that door",
+			"mail/mailtest": "makes the test server's certificate",
+		},
+	},
 	{"reading randomness", nil, []string{"crypto/rand"}, map[string]string{
 		"id":            "names things",
 		"secret":        "makes tokens, salts, nonces and keys",
@@ -69,17 +112,27 @@ var doors = []struct {
 		"server/servertest":  "is the tests' clock",
 		"mail/mailtest":      "dates the test server's certificate",
 	}},
-	{"ending the process", []string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln", "log.Panic", "log.Panicf"}, nil, map[string]string{
-		"cmd/canopy": "is that door",
-	}},
+	{
+		"ending the process",
+		[]string{"os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln", "log.Panic", "log.Panicf"},
+		nil,
+		map[string]string{
+			"cmd/canopy": "is that door",
+		},
+	},
 	{"starting other programs", nil, []string{"os/exec", "plugin"}, nil},
 	{"reaching around the type system", nil, []string{"unsafe"}, nil},
 	{"logging past slog", nil, []string{"log"}, map[string]string{
 		"mail/mailtest": "go-smtp wants one",
 	}},
-	{"writing to the process's own output", []string{"os.Stdout", "os.Stderr", "os.Stdin", "fmt.Print", "fmt.Printf", "fmt.Println"}, nil, map[string]string{
-		"cmd/canopy": "hands them to command",
-	}},
+	{
+		"writing to the process's own output",
+		[]string{"os.Stdout", "os.Stderr", "os.Stdin", "fmt.Print", "fmt.Printf", "fmt.Println"},
+		nil,
+		map[string]string{
+			"cmd/canopy": "hands them to command",
+		},
+	},
 	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
 		"wire":              "routes, bodies and answers of all doors",
 		"portalapi":         "a door",
@@ -90,20 +143,27 @@ var doors = []struct {
 		"command":           "healthcheck asks the server on this machine",
 		"server/servertest": "plays the caller",
 	}},
-	{"making schemas of its own", nil, []string{"github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/validation"}, map[string]string{
-		"wire": "is that door",
-	}},
+	{
+		"making schemas of its own", nil,
+		[]string{"github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/validation"},
+		map[string]string{
+			"wire": "is that door",
+		},
+	},
 }
 
 func TestEachDangerHasOneDoor(t *testing.T) {
+	t.Parallel()
 	for _, d := range doors {
 		t.Run(strings.ReplaceAll(d.danger, " ", "-"), func(t *testing.T) {
+			t.Parallel()
 			seen := map[string]bool{}
 			for _, p := range packages(t) {
 				for thing, where := range taken(p, d.uses, d.packages) {
 					seen[p.room()] = true
 					if d.door[p.room()] == "" {
-						t.Errorf("%s: %s uses %s; the door for %s is %v", where, p.room(), thing, d.danger, slices.Sorted(maps.Keys(d.door)))
+						t.Errorf("%s: %s uses %s; the door for %s is %v",
+							where, p.room(), thing, d.danger, slices.Sorted(maps.Keys(d.door)))
 					}
 				}
 			}
@@ -150,6 +210,7 @@ var pure = map[string][]string{
 
 // TestTheCoreIsPure: what decides reads no clock, net, file or context.
 func TestTheCoreIsPure(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for _, p := range packages(t) {
 		allowed, isPure := pure[p.room()]
@@ -172,6 +233,7 @@ func TestTheCoreIsPure(t *testing.T) {
 
 // TestOnlyRoomsHoldSQL: doors and wiring ask rooms, no SQL of their own.
 func TestOnlyRoomsHoldSQL(t *testing.T) {
+	t.Parallel()
 	for _, p := range packages(t) {
 		if a := areaOf(p.room()); a < 0 || areas[a].name != "top" && areas[a].name != "api" {
 			continue
@@ -198,6 +260,7 @@ func TestHandlersOpenNoTransaction(t *testing.T) {
 
 // TestSettingsAreRead: only config's structs are filled from the environment.
 func TestSettingsAreReadByConfig(t *testing.T) {
+	t.Parallel()
 	for _, p := range packages(t) {
 		if p.room() == "config" {
 			continue

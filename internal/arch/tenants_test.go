@@ -15,7 +15,10 @@ import (
 // acrossTenants are the statements that touch an Account's table without naming
 // the Account: a piece of the statement, and what narrows it instead.
 var acrossTenants = []exception{
-	{"account", "FROM account a JOIN account_slug s ON s.account_id = a.id WHERE a.id = $1", "the Account itself, by its id"},
+	{
+		"account", "FROM account a JOIN account_slug s ON s.account_id = a.id WHERE a.id = $1",
+		"the Account itself, by its id",
+	},
 	{"portaluser", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
 	{"signup", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
 	{"signup", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
@@ -113,6 +116,7 @@ var (
 )
 
 func TestStatementsNameTheAccount(t *testing.T) {
+	t.Parallel()
 	tables := tenantTables(t)
 	needed := map[int]bool{}
 	checked := 0
@@ -131,10 +135,12 @@ func TestStatementsNameTheAccount(t *testing.T) {
 				continue
 			}
 			checked++
-			if m := inserts.FindStringSubmatch(q); m != nil && (strings.Contains(m[1], "account_id") || strings.HasPrefix(q, "INSERT INTO account (")) {
+			if m := inserts.FindStringSubmatch(q); m != nil &&
+				(strings.Contains(m[1], "account_id") || strings.HasPrefix(q, "INSERT INTO account (")) {
 				continue
 			}
-			if namesAccount.MatchString(assignments.ReplaceAllString(q, "WHERE")) || slices.Equal(touched, []string{"account"}) && accountByID.MatchString(q) {
+			if namesAccount.MatchString(assignments.ReplaceAllString(q, "WHERE")) ||
+				slices.Equal(touched, []string{"account"}) && accountByID.MatchString(q) {
 				continue
 			}
 			i := slices.IndexFunc(acrossTenants, func(x exception) bool {

@@ -155,8 +155,10 @@ func TestInviteStateMachine(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			s.Clock.Stop(now)
 			worlds++
-			x := &inviteMachine{Server: s, email: fmt.Sprintf("owner%d@acme.com", worlds), wrong: map[string]int{},
-				model: &inviteModel{now: now, people: map[string]modelPerson{}}}
+			x := &inviteMachine{
+				Server: s, email: fmt.Sprintf("owner%d@acme.com", worlds), wrong: map[string]int{},
+				model: &inviteModel{now: now, people: map[string]modelPerson{}},
+			}
 			for _, who := range []string{"dana", "kim"} {
 				x.model.people[fmt.Sprintf("%s%d@acme.com", who, worlds)] = modelPerson{}
 			}

@@ -22,7 +22,7 @@ const (
 	Evaluate           Key = "permissions.evaluate"
 	WebhookView        Key = "webhook.view"
 	WebhookManage      Key = "webhook.manage"
-	APIKeyView         Key = "api_key.view"
+	APIKeyView         Key = "api_key.view" //nolint:gosec // it names a right
 	APIKeyManage       Key = "api_key.manage"
 	AuditView          Key = "audit.view"
 	AuditExport        Key = "audit.export"

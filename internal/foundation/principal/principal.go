@@ -17,8 +17,11 @@ type (
 
 // The ids of portal users and of what they sign in with, one type each.
 type (
-	UserID    = id.Of[user]
+	// UserID names a portal user.
+	UserID = id.Of[user]
+	// SessionID names what a portal user is signed in with.
 	SessionID = id.Of[session]
+	// PreAuthID names a password that was right, before an Account is chosen.
 	PreAuthID = id.Of[preAuth]
 )
 

@@ -16,8 +16,11 @@ type (
 
 // The ids of places, one type each.
 type (
-	AccountID     = id.Of[account]
+	// AccountID names an Account.
+	AccountID = id.Of[account]
+	// ApplicationID names an Application of an Account.
 	ApplicationID = id.Of[application]
+	// EnvironmentID names an Environment of an Application.
 	EnvironmentID = id.Of[environment]
 )
 

@@ -14,12 +14,18 @@ type Rule struct {
 
 // The rules that every area shares.
 var (
-	EmailRule           = Rule{Normalize: Email, Format: "email", MinLength: 3, MaxLength: 254, Example: "dana@acme.example"}
-	NameRule            = Rule{Normalize: Name, MinLength: 1, MaxLength: 100, Example: "Acme Realty"}
-	FirstNameRule       = Rule{Normalize: Name, MinLength: 1, MaxLength: 100, Example: "Dana"}
-	LastNameRule        = Rule{Normalize: Name, MinLength: 1, MaxLength: 100, Example: "Cole"}
-	PortalPasswordRule  = Rule{Normalize: PortalPassword, Format: "password", MinLength: 8, MaxLength: 128, Example: "Correct-Horse-7"}
-	CurrentPasswordRule = Rule{Normalize: CurrentPassword, Format: "password", MinLength: 1, MaxLength: 128, Example: "Correct-Horse-7"}
+	EmailRule = Rule{
+		Normalize: Email, Format: "email", MinLength: 3, MaxLength: 254, Example: "dana@acme.example",
+	}
+	NameRule           = Rule{Normalize: Name, MinLength: 1, MaxLength: 100, Example: "Acme Realty"}
+	FirstNameRule      = Rule{Normalize: Name, MinLength: 1, MaxLength: 100, Example: "Dana"}
+	LastNameRule       = Rule{Normalize: Name, MinLength: 1, MaxLength: 100, Example: "Cole"}
+	PortalPasswordRule = Rule{
+		Normalize: PortalPassword, Format: "password", MinLength: 8, MaxLength: 128, Example: "Correct-Horse-7",
+	}
+	CurrentPasswordRule = Rule{
+		Normalize: CurrentPassword, Format: "password", MinLength: 1, MaxLength: 128, Example: "Correct-Horse-7",
+	}
 	// TokenRule is for tokens from mails, whose every other spelling is simply
 	// unknown: nothing is refused here.
 	TokenRule = Rule{

@@ -46,7 +46,7 @@ func NewTemplate(prepare func(context.Context, *database.DB) error) *Template {
 			if err != nil {
 				return nil, err
 			}
-			defer os.RemoveAll(dir)
+			defer func() { _ = os.RemoveAll(dir) }()
 			made, whole := filepath.Join(dir, "made.db"), filepath.Join(dir, "whole.db")
 			if err := fill("sqlite:" + made); err != nil {
 				return nil, err
@@ -186,7 +186,7 @@ func admin(statement string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := db.Exec(statement); err != nil {
+	if _, err := db.ExecContext(context.Background(), statement); err != nil {
 		name, _, _ := strings.Cut(statement, " WITH")
 		return fmt.Errorf("%s: %w", name, err)
 	}
