@@ -24,6 +24,10 @@ type document struct {
 		Version     string `json:"version"`
 		Description string `json:"description"`
 	} `json:"info"`
+	Tags []struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+	} `json:"tags"`
 	Paths      map[string]map[string]operation `json:"paths"`
 	Components struct {
 		Schemas map[string]schema `json:"schemas"`
@@ -31,12 +35,14 @@ type document struct {
 }
 
 type operation struct {
-	ID         string                `json:"operationId"`
-	Summary    string                `json:"summary"`
-	Parameters []parameter           `json:"parameters"`
-	Body       *content              `json:"requestBody"`
-	Responses  map[string]content    `json:"responses"`
-	Security   []map[string][]string `json:"security"`
+	ID          string                `json:"operationId"`
+	Summary     string                `json:"summary"`
+	Description string                `json:"description"`
+	Tags        []string              `json:"tags"`
+	Parameters  []parameter           `json:"parameters"`
+	Body        *content              `json:"requestBody"`
+	Responses   map[string]content    `json:"responses"`
+	Security    []map[string][]string `json:"security"`
 }
 
 type parameter struct {
@@ -64,15 +70,15 @@ type schema struct {
 	Enum        []any             `json:"enum"`
 }
 
-// group is what shares the first words of a path.
+// group is what serves one task: the operations of a tag.
 type group struct {
-	Name       string
-	Operations []view
+	Name, About string
+	Operations  []view
 }
 
 type view struct {
-	ID, Method, Path, Summary string
-	Token                     bool
+	ID, Method, Path, Summary, About string
+	Token                            bool
 	Parameters                []parameter
 	Body                      []field
 	Answers                   []answer
@@ -121,8 +127,8 @@ func (d document) groups() []group {
 	for path, methods := range d.Paths {
 		for method, op := range methods {
 			v := view{
-				ID: op.ID, Method: strings.ToUpper(method), Path: path, Summary: op.Summary, Token: len(op.Security) > 0,
-				Parameters: op.Parameters,
+				ID: op.ID, Method: strings.ToUpper(method), Path: path, Summary: op.Summary, About: op.Description,
+				Token: len(op.Security) > 0, Parameters: op.Parameters,
 			}
 			if op.Body != nil {
 				v.Body = d.fields(*op.Body)
@@ -135,18 +141,19 @@ func (d document) groups() []group {
 				v.Answers = append(v.Answers, a)
 			}
 			slices.SortFunc(v.Answers, func(a, b answer) int { return cmp.Compare(a.Status, b.Status) })
-			name := groupOf(path)
-			by[name] = append(by[name], v)
+			for _, tag := range op.Tags {
+				by[tag] = append(by[tag], v)
+			}
 		}
 	}
-	list := make([]group, 0, len(by))
-	for name, operations := range by {
+	list := make([]group, 0, len(d.Tags))
+	for _, tag := range d.Tags {
+		operations := by[tag.Name]
 		slices.SortFunc(operations, func(a, b view) int {
 			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(order(a.Method), order(b.Method)))
 		})
-		list = append(list, group{name, operations})
+		list = append(list, group{tag.Name, tag.Description, operations})
 	}
-	slices.SortFunc(list, func(a, b group) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -154,21 +161,6 @@ func (d document) groups() []group {
 func order(method string) int {
 	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 	return slices.Index(methods, method)
-}
-
-// groupOf is the resource a path is about, in a word or three: "auth",
-// "portal / accounts / members".
-func groupOf(path string) string {
-	var words []string
-	for s := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-		if !strings.HasPrefix(s, "{") && s != "v1" {
-			words = append(words, s)
-		}
-	}
-	if words[0] != "portal" {
-		return words[0]
-	}
-	return strings.Join(words[:min(len(words), 3)], " / ")
 }
 
 // fields lists a JSON body's members, the inner ones after their parent.

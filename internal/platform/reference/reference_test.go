@@ -8,7 +8,9 @@ import (
 )
 
 const small = `{"openapi":"3.1.0","info":{"title":"Farm","version":"1"},
-"paths":{"/v1/cows/{id}":{"get":{"operationId":"getCow","summary":"Read a cow","security":[{"bearer":[]}],
+"tags":[{"name":"Cattle","description":"All that moos."}],
+"paths":{"/v1/cows/{id}":{"get":{"operationId":"getCow","summary":"Read a cow","description":"Gives a cow.",
+  "tags":["Cattle"],"security":[{"bearer":[]}],
   "parameters":[{"name":"id","in":"path","required":true}],
   "responses":{"200":{"description":"OK",
     "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Cow"}}}},
@@ -28,7 +30,7 @@ func TestPage(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs", nil))
 	body := w.Body.String()
 	for _, want := range []string{
-		"Read a cow", "/v1/cows/{id}", `id="getCow"`, "Authorization: Bearer", "list of object", "calves",
+		"Cattle", "All that moos.", "Read a cow", "Gives a cow.", "/v1/cows/{id}", `id="getCow"`, "Authorization: Bearer", "list of object", "calves",
 		"&lt;b&gt;No&lt;/b&gt; such cow",
 	} {
 		if !strings.Contains(body, want) {

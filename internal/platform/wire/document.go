@@ -66,10 +66,10 @@ func (rt *Router) Document(about About) ([]byte, error) {
 
 const introduction = "Hierarchical identity and access management for B2B SaaS.\n\nCanopy keeps the people of your customers, the tree of units they work in and the roles they hold there, " +
 	"and answers one question: may this identity do this, at this place?\n\n" +
-	"Sign in with `login`, send the access token as `Authorization: Bearer …`, and renew it with `refresh`, " +
-	"which reads a cookie. Every error has a stable `code`; the full list is `x-errors`. " +
-	"Lists are paged by `page` and `take`. Creating calls take an `Idempotency-Key`, " +
-	"and versioned objects an `If-Match` with their version."
+	"Sign in with login, send the access token as Authorization: Bearer, and renew it with refresh, " +
+	"which reads a cookie. Every error has a stable code; all of them stand in x-errors. " +
+	"Lists are paged by page and take. Creating calls take an Idempotency-Key, " +
+	"and versioned objects an If-Match with their version."
 
 // schema is the complete schema of a type, or a reference to it.
 func (d *document) schema(t reflect.Type, hint string) *huma.Schema {
