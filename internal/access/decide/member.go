@@ -8,7 +8,7 @@ import "canopy.dev/canopy/internal/foundation/id"
 //
 //	up to 6     in list, and the record itself has a summary of them
 //	up to 64    in list
-//	more        in Snapshot.spilled
+//	more        in Snapshot.spilled, until only 16 are left
 //
 // The summary answers most questions without reading the list, which is far away
 // in memory. The limit of the list keeps edits cheap: they copy it whole.

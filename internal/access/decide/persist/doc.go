@@ -37,12 +37,11 @@
 // One Owner may edit any number of containers. It must not be used by two
 // goroutines at once, nor after its Release.
 //
-// Methods that take no Owner only read. Once the Owner has been released, any
-// number of goroutines may call them without a lock, also while other goroutines
-// edit copies.
+// Methods that take no Owner only read, apart from those of Bitset and FreeList
+// that say otherwise. Once the Owner has been released, any number of goroutines
+// may read without a lock, also while other goroutines edit copies.
 //
-// Complexities below are in the number n of items. "Constant" for a Vector means
-// a fixed number of steps up to a list of pointers that an edit copies whole.
-// That list has one pointer for every 128 chunks: 489 pointers for 4 million
-// items in chunks of 64.
+// Complexities are in the number n of items. For a Vector, "the path" to a chunk is
+// two arrays of pointers: one of 128, and one that has a pointer for every 128
+// chunks, which is 489 pointers for 4 million items in chunks of 64.
 package persist
