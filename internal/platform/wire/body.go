@@ -107,8 +107,7 @@ func mistypedRemoved(parsed any, errs []error) []byte {
 		return []byte("{}")
 	}
 	for _, e := range errs {
-		var d *huma.ErrorDetail
-		if errors.As(e, &d) {
+		if d, ok := errors.AsType[*huma.ErrorDetail](e); ok {
 			name, _, _ := strings.Cut(d.Location, ".")
 			name, _, _ = strings.Cut(name, "[")
 			delete(object, name)
@@ -125,8 +124,7 @@ func syntax(err error) string {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		name := ""
-		var s *jsontext.SyntacticError
-		if errors.As(err, &s) {
+		if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 			name = s.JSONPointer.LastToken()
 		}
 		return "property " + name + " must not be given twice"
@@ -138,8 +136,8 @@ func syntax(err error) string {
 
 // sentence words a problem the schema found, field first.
 func sentence(err error) string {
-	var d *huma.ErrorDetail
-	if !errors.As(err, &d) {
+	d, ok := errors.AsType[*huma.ErrorDetail](err)
+	if !ok {
 		return "body is not valid"
 	}
 	field := d.Location
@@ -181,8 +179,7 @@ func between(s, format string) (string, bool) {
 // read takes the whole body, bounded, and judges its media type.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, errTooLarge
 	}
 	if err != nil {

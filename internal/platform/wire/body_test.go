@@ -84,13 +84,15 @@ func TestEveryProblemIsTold(t *testing.T) {
 // TestBulkRowsFailAlone, and are told again without their secrets.
 func TestBulkRowsFailAlone(t *testing.T) {
 	t.Parallel()
-	body := `{"people":[{"email":"a@b.test","password":"Correct-Horse-7"},{"email":"taken@b.test","password":"Correct-Horse-7","x":1},` +
+	body := `{"people":[{"email":"a@b.test","password":"Correct-Horse-7"},` +
+		`{"email":"taken@b.test","password":"Correct-Horse-7","x":1},` +
 		`{"email":"taken@b.test","password":"Correct-Horse-7"},7]}`
 	const want = `{"summary":{"total":4,"succeeded":1,"failed":3},"results":[` +
 		`{"index":0,"status":"success","code":201,"data":"a@b.test"},` +
 		`{"index":1,"status":"error","code":400,"input":{"email":"taken@b.test"},"error":{"code":"validation",` +
 		`"message":"The request breaks one or more rules","details":["property x is not allowed"]}},` +
-		`{"index":2,"status":"error","code":409,"input":{"email":"taken@b.test"},"error":{"code":"people.taken","message":"Taken"}},` +
+		`{"index":2,"status":"error","code":409,"input":{"email":"taken@b.test"},` +
+		`"error":{"code":"people.taken","message":"Taken"}},` +
 		`{"index":3,"status":"error","code":400,"input":7,"error":{"code":"validation",` +
 		`"message":"The request breaks one or more rules","details":["body must be an object"]}}]}`
 	if a := ask(t, peopleRouter(), http.MethodPost, "/people/bulk", body); a.Code != 207 || a.Body.String() != want {
@@ -120,7 +122,8 @@ func TestDocumentTellsTheRules(t *testing.T) {
 	}
 	for _, piece := range []string{
 		`"format":"email"`, `"maxLength":254`, `"format":"password"`, `"minLength":8`, `"maxLength":128`,
-		`"items":{"$ref":"#/components/schemas/Wire_testPerson"}`, `"example":{"people":[{"age":1,"email":"dana@acme.example"`,
+		`"items":{"$ref":"#/components/schemas/Wire_testPerson"}`,
+		`"example":{"people":[{"age":1,"email":"dana@acme.example"`,
 	} {
 		if !strings.Contains(string(raw), piece) {
 			t.Errorf("the document has no %s", piece)

@@ -115,7 +115,7 @@ func withoutSecrets[Row any](b bodies, raw jsontext.Value) jsontext.Value {
 
 // rowType is the type of the rows that a field holds; false for other fields.
 func rowType(field reflect.Type) (reflect.Type, bool) {
-	rows, ok := reflect.Zero(field).Interface().(interface{ rowType() reflect.Type })
+	rows, ok := reflect.TypeAssert[interface{ rowType() reflect.Type }](reflect.Zero(field))
 	if !ok {
 		return nil, false
 	}

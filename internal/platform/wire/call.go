@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,19 +30,26 @@ type Call struct {
 
 func (rt *Router) call(op *operation, w http.ResponseWriter, r *http.Request) *Call {
 	s := seenOf(r)
-	c := &Call{rt: rt, op: op, r: r, w: w, seen: s, Actor: principal.Actor{Kind: principal.KindAnonymous, Request: s.request}}
+	anonymous := principal.Actor{Kind: principal.KindAnonymous, Request: s.request}
+	c := &Call{rt: rt, op: op, r: r, w: w, seen: s, Actor: anonymous}
 	if len(op.params) > 0 {
 		c.values = make(map[string]any, len(op.params))
 	}
 	return c
 }
 
-func (c *Call) value(name string) any {
-	v, ok := c.values[name]
-	if !ok {
+// value is that of a parameter. To ask for one that the route does not list, or
+// lists with another type, panics, which is in every test of the route.
+func value[T any](c *Call, name string) T {
+	v, listed := c.values[name]
+	if !listed {
 		panic("wire: the route " + c.op.ID + " does not list the parameter " + name)
 	}
-	return v
+	typed, ok := v.(T)
+	if !ok {
+		panic(fmt.Sprintf("wire: the route %s lists the parameter %s as %T", c.op.ID, name, v))
+	}
+	return typed
 }
 
 // Version is the version that If-Match names, 0 without the header.
@@ -72,7 +80,7 @@ func (c *Call) SetCookie(value string, life time.Duration) {
 func (c *Call) ClearCookie() { c.setCookie("", -1) }
 
 func (c *Call) setCookie(value string, maxAge int) {
-	http.SetCookie(c.w, &http.Cookie{
+	http.SetCookie(c.w, &http.Cookie{ //nolint:gosec // Secure where the public address is https
 		Name: c.op.Cookie.Name, Value: value, Path: c.op.Cookie.Path, MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.rt.secure(),
 	})
@@ -132,12 +140,12 @@ func (c *Call) allowed() error {
 }
 
 // take counts the call against the route's limits of one kind.
-func (c *Call) take(by Subject, subject string) error {
+func (c *Call) take(ctx context.Context, by Subject, subject string) error {
 	for _, l := range c.op.Limits {
 		if l.By != by {
 			continue
 		}
-		if err := c.rt.Limit(c.r.Context(), l.Name, subject); err != nil {
+		if err := c.rt.Limit(ctx, l.Name, subject); err != nil {
 			return err
 		}
 	}
@@ -147,8 +155,10 @@ func (c *Call) take(by Subject, subject string) error {
 // The faults of credentials, rights and headers.
 var (
 	ErrWrongPrincipal = fault.New(fault.Forbidden, "auth.wrong_principal",
-		"This token is not authorized for this endpoint (wrong principal type — e.g., admin token on identity-only endpoint, or vice versa)")
-	ErrTwoCredentials = fault.New(fault.Invalid, "auth.two_credentials", "Send either a bearer token or an API key, not both")
-	ErrOriginRefused  = fault.New(fault.Forbidden, "auth.origin_refused", "This origin may not call this endpoint")
-	ErrPrecondition   = fault.New(fault.Invalid, "precondition.malformed", "If-Match must be a version number")
+		"This token is not authorized for this endpoint "+
+			"(wrong principal type — e.g., admin token on identity-only endpoint, or vice versa)")
+	ErrTwoCredentials = fault.New(fault.Invalid, "auth.two_credentials",
+		"Send either a bearer token or an API key, not both")
+	ErrOriginRefused = fault.New(fault.Forbidden, "auth.origin_refused", "This origin may not call this endpoint")
+	ErrPrecondition  = fault.New(fault.Invalid, "precondition.malformed", "If-Match must be a version number")
 )

@@ -47,7 +47,8 @@ func advice(k fault.Kind) string {
 // before its handler.
 func (op *operation) faults() []*fault.Error {
 	list := slices.Concat(op.Faults, op.access.faults, []*fault.Error{fault.Unknown, fault.Down})
-	if op.in != reflect.TypeFor[None]() || slices.ContainsFunc(op.params, func(p declaration) bool { return p.in == "query" }) {
+	hasQuery := slices.ContainsFunc(op.params, func(p declaration) bool { return p.in == "query" })
+	if op.in != reflect.TypeFor[None]() || hasQuery {
 		list = append(list, fault.Validation)
 	}
 	for _, p := range op.params {

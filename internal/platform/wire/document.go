@@ -64,7 +64,8 @@ func (rt *Router) Document(about About) ([]byte, error) {
 	return d.MarshalJSON()
 }
 
-const introduction = "Hierarchical identity and access management for B2B SaaS.\n\nCanopy keeps the people of your customers, the tree of units they work in and the roles they hold there, " +
+const introduction = "Hierarchical identity and access management for B2B SaaS.\n\n" +
+	"Canopy keeps the people of your customers, the tree of units they work in and the roles they hold there, " +
 	"and answers one question: may this identity do this, at this place?\n\n" +
 	"Sign in with login, send the access token as Authorization: Bearer, and renew it with refresh, " +
 	"which reads a cookie. Every error has a stable code; all of them stand in x-errors. " +
@@ -151,7 +152,8 @@ func (d *document) parameters(op *operation) []*huma.Param {
 	}
 	for _, p := range op.params {
 		list = append(list, &huma.Param{
-			Name: p.name, In: p.in, Description: p.about, Required: p.required, Schema: &p.schema, Example: exampleOf(d.schemas, &p.schema),
+			Name: p.name, In: p.in, Description: p.about, Required: p.required,
+			Schema: &p.schema, Example: exampleOf(d.schemas, &p.schema),
 		})
 	}
 	if op.Idempotent {

@@ -21,7 +21,7 @@ func Status(f *fault.Error) int { return statuses[f.Kind] }
 
 // errorBody is an error as the contract spells it.
 type errorBody struct {
-	StatusCode int      `json:"statusCode" doc:"The HTTP status." example:"404"`
+	StatusCode int      `json:"statusCode" doc:"The HTTP status." example:"404"` //nolint:tagliatelle // the contract's
 	Code       *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
 	Message    string   `json:"message" doc:"One English sentence." example:"Invite not found" maxLength:"1000"`
 	Details    []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field." maxItems:"50"`
@@ -116,7 +116,7 @@ func writeFailure(w http.ResponseWriter, r *http.Request, now time.Time, f failu
 	}
 	h.Set("Content-Type", media)
 	w.WriteHeader(f.status)
-	_, _ = w.Write(raw)
+	_, _ = w.Write(raw) //nolint:gosec // JSON, sent as such with nosniff
 }
 
 func (f failure) code() *string {

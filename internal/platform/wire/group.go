@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -166,15 +167,15 @@ func Handle[By, In, Out any](
 	rt.operations = append(rt.operations, op)
 	rt.bodies.register(op.in)
 	rt.mux.HandleFunc(op.Method+" "+op.pattern, func(w http.ResponseWriter, r *http.Request) {
-		c := rt.call(op, w, r)
-		rt.reply(c, func() (answer, error) { return serve(rt, c, g.prove, fn) })
+		ctx, c := r.Context(), rt.call(op, w, r)
+		rt.reply(ctx, c, func() (answer, error) { return serve(ctx, c, g.prove, fn) })
 	})
 }
 
 // check finds what a route says that can't be meant.
 func (op *operation) check() error {
 	if op.ID == "" || op.Summary == "" || op.About == "" || op.Status == 0 {
-		return fmt.Errorf("it has no id, summary, description or status")
+		return errors.New("it has no id, summary, description or status")
 	}
 	inPath := []string{}
 	for _, m := range segment.FindAllStringSubmatch(op.pattern, -1) {
@@ -198,14 +199,14 @@ func (op *operation) check() error {
 		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
 	}
 	if op.CookieAuth && op.Cookie.Name == "" {
-		return fmt.Errorf("its credential is a cookie that it does not name")
+		return errors.New("its credential is a cookie that it does not name")
 	}
 	if op.IfMatch && !slices.ContainsFunc(op.Faults, func(f *fault.Error) bool { return f.Code == "version_conflict" }) {
-		return fmt.Errorf("it honours If-Match and never answers version_conflict")
+		return errors.New("it honours If-Match and never answers version_conflict")
 	}
 	byBody := slices.ContainsFunc(op.Limits, func(l Limit) bool { return l.By == ByIPAndBody })
 	if byBody && !reflect.PointerTo(op.in).Implements(reflect.TypeFor[Limited]()) {
-		return fmt.Errorf("a limit counts by the body, which is not Limited")
+		return errors.New("a limit counts by the body, which is not Limited")
 	}
 	return nil
 }

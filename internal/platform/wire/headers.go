@@ -11,31 +11,33 @@ var (
 	accountSlug = &huma.Param{
 		Name: "accountSlug", In: "path", Required: true, Description: "The slug of the Account that the token is bound to.",
 		Schema: &huma.Schema{
-			Type: huma.TypeString, Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: ptr(1), MaxLength: ptr(63),
+			Type: huma.TypeString, Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: new(1), MaxLength: new(63),
 		},
 		Example: "acme-realty",
 	}
 	idempotencyKey = &huma.Param{
 		Name: "Idempotency-Key", In: "header",
-		Description: "Visible ASCII characters, a UUID is a good choice. A repeat with the same key and body within 24 hours " +
-			"gets the first answer, and nothing is done twice.",
-		Schema:  &huma.Schema{Type: huma.TypeString, Pattern: `^[!-~]+$`, MinLength: ptr(1), MaxLength: ptr(255)},
+		Description: "Visible ASCII characters, a UUID is a good choice. " +
+			"A repeat with the same key and body within 24 hours gets the first answer, and nothing is done twice.",
+		Schema:  &huma.Schema{Type: huma.TypeString, Pattern: `^[!-~]+$`, MinLength: new(1), MaxLength: new(255)},
 		Example: "4f0c1f7e-6d1f-4a0e-9a53-5b0c7f3b6f5e",
 	}
 	ifMatch = &huma.Param{
 		Name: "If-Match", In: "header",
-		Description: "The version that the change is meant for, bare or quoted; another one answers 409 version_conflict.",
-		Schema:      &huma.Schema{Type: huma.TypeString, Pattern: `^("[1-9][0-9]*"|[1-9][0-9]*)$`, MaxLength: ptr(20)},
-		Example:     `"3"`,
+		Description: "The version that the change is meant for, bare or quoted; " +
+			"another one answers 409 version_conflict.",
+		Schema:  &huma.Schema{Type: huma.TypeString, Pattern: `^("[1-9][0-9]*"|[1-9][0-9]*)$`, MaxLength: new(20)},
+		Example: `"3"`,
 	}
 )
-
-func ptr[T any](v T) *T { return &v }
 
 // headers are those of answers, by name.
 func headers() map[string]*huma.Header {
 	text := func(about, example string) *huma.Header {
-		return &huma.Header{Description: about, Schema: &huma.Schema{Type: huma.TypeString, MaxLength: ptr(1000)}, Example: example}
+		return &huma.Header{
+			Description: about, Example: example,
+			Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(1000)},
+		}
 	}
 	count := func(about string) *huma.Header {
 		least, most := 0.0, float64(1<<31-1)

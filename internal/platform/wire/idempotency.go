@@ -38,20 +38,22 @@ type KeptFault struct {
 
 // The faults of repeated calls.
 var (
-	ErrKeyReused  = fault.New(fault.Unprocessable, "idempotency.key_reused", "This Idempotency-Key was used with another body")
-	ErrInProgress = fault.New(fault.Conflict, "idempotency.in_progress", "The first call with this Idempotency-Key is still running").
-			WithRetryAfter(time.Second)
+	ErrKeyReused = fault.New(fault.Unprocessable, "idempotency.key_reused",
+		"This Idempotency-Key was used with another body")
+	ErrInProgress = fault.New(fault.Conflict, "idempotency.in_progress",
+		"The first call with this Idempotency-Key is still running").WithRetryAfter(time.Second)
 )
 
 // once runs the call unless an equal one has been answered. Answers 401, 429 and
 // 5xx are not kept; the call may be repeated. An answer that can't be kept fails
 // the call, since a repeat would act twice.
-func (rt *Router) once(c *Call, raw []byte, run func() (answer, error)) (answer, error) {
+func (rt *Router) once(
+	ctx context.Context, c *Call, raw []byte, run func() (answer, error),
+) (answer, error) {
 	key := c.r.Header.Get("Idempotency-Key")
 	if !visible(key) {
 		return answer{}, fault.Validation.WithDetails("Idempotency-Key must be 1 to 255 visible ASCII characters")
 	}
-	ctx := c.r.Context()
 	scope := secret.Hash(c.Actor.ID.String() + " " + c.r.URL.Path + " " + key)
 	kept, found, err := rt.Idempotency.Begin(ctx, scope, secret.Hash(string(raw)), key)
 	if err != nil {

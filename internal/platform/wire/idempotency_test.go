@@ -46,7 +46,7 @@ func newCounted(t *testing.T, db *database.DB) *counted {
 	wire.Handle(c.rt.Users("/things", thingTag), wire.Route{
 		Method: http.MethodPost, ID: "createThing", Summary: "Create", About: "Makes one.", Idempotent: true,
 		Status: http.StatusCreated, Faults: []*fault.Error{errTaken},
-	}, func(_ context.Context, _ *wire.Call, _ principal.User, in thing) (wire.Data[int], error) {
+	}, func(_ context.Context, _ *wire.Call, _ principal.User, _ thing) (wire.Data[int], error) {
 		c.calls++
 		return wire.Of(c.calls, c.fails)
 	})

@@ -39,7 +39,7 @@ type Value[T any] struct{ declaration }
 func (v Value[T]) declared() []declaration { return []declaration{v.declaration} }
 
 // Of is the parameter's value in a call. The route must list the parameter.
-func (v Value[T]) Of(c *Call) T { return c.value(v.name).(T) }
+func (v Value[T]) Of(c *Call) T { return value[T](c, v.name) }
 
 // PathID is a path segment that names a thing by its id. What is not an id names
 // nothing, so missing is answered.
@@ -105,10 +105,9 @@ func Paged(sorts page.Sorts) Paging { return Paging{sorts} }
 
 // Of is the page that a call asks for.
 func (p Paging) Of(c *Call) page.Request {
-	sort := c.value("sort_by").(page.Sort)
-	order := c.value("order").(string)
+	sort, order := value[page.Sort](c, "sort_by"), value[string](c, "order")
 	return page.Request{
-		Page: c.value("page").(int), Take: c.value("take").(int), Q: c.value("q").(string),
+		Page: value[int](c, "page"), Take: value[int](c, "take"), Q: value[string](c, "q"),
 		Sort: sort, Desc: order == "desc" || order == "" && sort.Desc,
 	}
 }

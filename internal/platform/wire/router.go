@@ -90,12 +90,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, pattern := rt.mux.Handler(r)
 	defer func() {
 		p := recover()
-		if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
-			rt.Log.ErrorContext(r.Context(), "panic", "panic", p, "request_id", rid, "stack", string(debug.Stack()))
-			if rec.status == 0 {
-				writeFailure(rec, r, rt.Now(), failure{http.StatusInternalServerError, fault.Unknown})
-			}
-		}
+		rt.recovered(rec, r, p)
 		rt.logged(r, s, pattern, rec.status, rt.Now().Sub(start))
 		if p != nil && rec.status != 0 && errors.Is(asError(p), http.ErrAbortHandler) {
 			panic(http.ErrAbortHandler)
@@ -109,6 +104,19 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rt.mux.ServeHTTP(rec, r)
+}
+
+// recovered logs a panic, if there was one, and answers where nothing was
+// answered yet.
+func (rt *Router) recovered(rec *recorder, r *http.Request, p any) {
+	if p == nil || p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
+		return
+	}
+	rt.Log.ErrorContext(r.Context(), "panic", "panic", p,
+		"request_id", seenOf(r).request.ID, "stack", string(debug.Stack()))
+	if rec.status == 0 {
+		writeFailure(rec, r, rt.Now(), failure{http.StatusInternalServerError, fault.Unknown})
+	}
 }
 
 func asError(p any) error {

@@ -60,7 +60,7 @@ func describeTypes(r huma.Registry, t reflect.Type, done map[reflect.Type]bool) 
 	done[t] = true
 	schema := r.Schema(t, false, "")
 	var rules map[string]text.Rule
-	if ruled, ok := reflect.New(t).Interface().(text.Ruled); ok {
+	if ruled, ok := reflect.TypeAssert[text.Ruled](reflect.New(t)); ok {
 		rules = text.Describe(ruled)
 	}
 	for _, f := range reflect.VisibleFields(t) { // those of embedded structs too
@@ -87,10 +87,10 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 		t = t.Elem()
 	}
 	if p.Type == huma.TypeArray && t.Kind() == reflect.Slice && p.Items.Type == huma.TypeString {
-		p.Items.MaxLength = ptr(maxSentence)
+		p.Items.MaxLength = new(maxSentence)
 		p, t = p.Items, t.Elem()
 	}
-	if e, ok := reflect.Zero(t).Interface().(interface{ Enum() []string }); ok {
+	if e, ok := reflect.TypeAssert[interface{ Enum() []string }](reflect.Zero(t)); ok {
 		p.Enum = enumSchema(e.Enum()).Enum
 	}
 	if t.Kind() == reflect.Array && t.Len() == 16 {

@@ -26,12 +26,12 @@ type Stream struct {
 
 // serve runs the checks in the contract's order and then the handler.
 func serve[By, In, Out any](
-	rt *Router, c *Call, prove func(*Call) (By, error), fn func(context.Context, *Call, By, In) (Out, error),
+	ctx context.Context, c *Call, prove func(*Call) (By, error), fn func(context.Context, *Call, By, In) (Out, error),
 ) (answer, error) {
-	if c.op.Cookie.Name != "" && !rt.originAllowed(c.r.Header.Get("Origin")) {
+	if c.op.Cookie.Name != "" && !c.rt.originAllowed(c.r.Header.Get("Origin")) {
 		return answer{}, ErrOriginRefused
 	}
-	if err := c.take(ByIP, c.Actor.Request.IP); err != nil {
+	if err := c.take(ctx, ByIP, c.Actor.Request.IP); err != nil {
 		return answer{}, err
 	}
 	by, err := prove(c)
@@ -46,11 +46,11 @@ func serve[By, In, Out any](
 		return answer{}, err
 	}
 	run := func() (answer, error) {
-		in, err := input[In](c, raw)
+		in, err := input[In](ctx, c, raw)
 		if err != nil {
 			return answer{}, err
 		}
-		out, err := fn(c.r.Context(), c, by, in)
+		out, err := fn(ctx, c, by, in)
 		if err != nil {
 			return answer{}, err
 		}
@@ -59,11 +59,11 @@ func serve[By, In, Out any](
 	if !c.op.Idempotent || c.r.Header.Get("Idempotency-Key") == "" {
 		return run()
 	}
-	return rt.once(c, raw, run)
+	return c.rt.once(ctx, c, raw, run)
 }
 
 // input reads headers, parameters and body.
-func input[In any](c *Call, raw []byte) (in In, err error) {
+func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) {
 	if err := c.query(); err != nil {
 		return in, err
 	}
@@ -82,7 +82,7 @@ func input[In any](c *Call, raw []byte) (in In, err error) {
 		return in, err
 	}
 	if l, ok := any(&in).(Limited); ok {
-		return in, c.take(ByIPAndBody, c.Actor.Request.IP+" "+l.LimitedBy())
+		return in, c.take(ctx, ByIPAndBody, c.Actor.Request.IP+" "+l.LimitedBy())
 	}
 	return in, nil
 }
@@ -102,7 +102,7 @@ func (c *Call) answer(out any) (answer, error) {
 }
 
 // reply writes what run gives.
-func (rt *Router) reply(c *Call, run func() (answer, error)) {
+func (rt *Router) reply(ctx context.Context, c *Call, run func() (answer, error)) {
 	a, err := run()
 	if err != nil {
 		rt.fail(c.w, c.r, err)
@@ -120,7 +120,7 @@ func (rt *Router) reply(c *Call, run func() (answer, error)) {
 		return
 	}
 	if a.stream != nil {
-		rt.stream(c, a)
+		rt.stream(ctx, c, a)
 		return
 	}
 	h.Set("Content-Type", "application/json")
@@ -128,11 +128,11 @@ func (rt *Router) reply(c *Call, run func() (answer, error)) {
 	_, _ = c.w.Write(a.body)
 }
 
-func (rt *Router) stream(c *Call, a answer) {
+func (rt *Router) stream(ctx context.Context, c *Call, a answer) {
 	c.w.Header().Set("Content-Type", a.stream.ContentType)
 	c.w.WriteHeader(a.status)
-	if err := a.stream.Write(c.r.Context(), c.w); err != nil {
-		rt.Log.WarnContext(c.r.Context(), "a stream was cut", "error", err, "request_id", c.Actor.Request.ID)
+	if err := a.stream.Write(ctx, c.w); err != nil {
+		rt.Log.WarnContext(ctx, "a stream was cut", "error", err, "request_id", c.Actor.Request.ID)
 		panic(http.ErrAbortHandler)
 	}
 }

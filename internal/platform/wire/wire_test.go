@@ -154,7 +154,9 @@ func TestChecksComeInTheContractsOrder(t *testing.T) {
 // TestRoutesThatContradictThemselves don't come into being.
 func TestRoutesThatContradictThemselves(t *testing.T) {
 	t.Parallel()
-	good := wire.Route{Method: http.MethodPost, Path: "/things", ID: "x", Summary: "X", About: "X.", Status: http.StatusOK}
+	good := wire.Route{
+		Method: http.MethodPost, Path: "/things", ID: "x", Summary: "X", About: "X.", Status: http.StatusOK,
+	}
 	for name, change := range map[string]func(*wire.Route){
 		"no id":                     func(r *wire.Route) { r.ID = "" },
 		"no description":            func(r *wire.Route) { r.About = "" },
