@@ -79,9 +79,9 @@ type group struct {
 type view struct {
 	ID, Method, Path, Summary, About string
 	Token                            bool
-	Parameters                []parameter
-	Body                      []field
-	Answers                   []answer
+	Parameters                       []parameter
+	Body                             []field
+	Answers                          []answer
 }
 
 type answer struct {

@@ -3,7 +3,6 @@ package wire
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -90,10 +89,13 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, pattern := rt.mux.Handler(r)
 	defer func() {
 		p := recover()
-		rt.recovered(rec, r, p)
+		aborted := p == http.ErrAbortHandler //nolint:errorlint // net/http compares so, too
+		if p != nil && !aborted {
+			rt.panicked(rec, r, p)
+		}
 		rt.logged(r, s, pattern, rec.status, rt.Now().Sub(start))
-		if p != nil && rec.status != 0 && errors.Is(asError(p), http.ErrAbortHandler) {
-			panic(http.ErrAbortHandler)
+		if aborted {
+			panic(p)
 		}
 	}()
 	if rt.preflight(rec, r) {
@@ -106,22 +108,13 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt.mux.ServeHTTP(rec, r)
 }
 
-// recovered logs a panic, if there was one, and answers where nothing was
-// answered yet.
-func (rt *Router) recovered(rec *recorder, r *http.Request, p any) {
-	if p == nil || p == http.ErrAbortHandler { //nolint:errorlint // net/http compares so, too
-		return
-	}
-	rt.Log.ErrorContext(r.Context(), "panic", "panic", p,
-		"request_id", seenOf(r).request.ID, "stack", string(debug.Stack()))
+// panicked logs what a handler has panicked with, and answers if it has not.
+func (rt *Router) panicked(rec *recorder, r *http.Request, p any) {
+	rt.Log.ErrorContext(r.Context(), "panic",
+		"panic", p, "request_id", seenOf(r).request.ID, "stack", string(debug.Stack()))
 	if rec.status == 0 {
 		writeFailure(rec, r, rt.Now(), failure{http.StatusInternalServerError, fault.Unknown})
 	}
-}
-
-func asError(p any) error {
-	err, _ := p.(error)
-	return err
 }
 
 // logged writes the one line of a request.
