@@ -15,6 +15,7 @@ import (
 // provoked here. Each door provokes what its routes declare themselves, as
 // TestEveryDoorProvokesItsCodes of internal/arch sees to.
 func TestEveryCodeIsProduced(t *testing.T) {
+	t.Parallel()
 	declared := servertest.Declared(server.Operations())
 	var rest []string
 	for _, e := range server.Errors() {

@@ -42,7 +42,8 @@ var devMailPage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="5"><title>Mail · Canopy dev</title></head>
 <body><h1>Caught mail</h1>
-{{range .}}<article><h2>{{.Subject}}</h2><p>To {{.To}}</p><pre>{{.Text}}</pre>{{range .Links}}<p><a href="{{.}}">Open the link</a></p>{{end}}</article><hr>
+{{range .}}<article><h2>{{.Subject}}</h2><p>To {{.To}}</p><pre>{{.Text}}</pre>
+{{- range .Links}}<p><a href="{{.}}">Open the link</a></p>{{end}}</article><hr>
 {{else}}<p>No mail yet.</p>{{end}}</body></html>
 `))
 

@@ -14,8 +14,9 @@ import (
 )
 
 // fuzzed posts a body to a server without a network between.
-func fuzzed(s *servertest.Server, path, bearer, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+func fuzzed(t *testing.T, s *servertest.Server, path, bearer, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+bearer)
@@ -45,7 +46,7 @@ func FuzzInviteBody(f *testing.F) {
 	s := servertest.New(f, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	f.Fuzz(func(t *testing.T, body string) {
-		w := fuzzed(s, servertest.Invites(slug), alex.Token, body)
+		w := fuzzed(t, s, servertest.Invites(slug), alex.Token, body)
 		var answer m
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
@@ -92,7 +93,7 @@ func FuzzMailedToken(f *testing.F) {
 		case len(body) > int(wire.BodyAnonymous):
 			want = http.StatusRequestEntityTooLarge
 		}
-		w := fuzzed(s, "/v1/auth/invite-info", "", string(body))
+		w := fuzzed(t, s, "/v1/auth/invite-info", "", string(body))
 		if w.Code != want && (w.Code != http.StatusBadRequest || token == live) {
 			t.Errorf("%q: %d %s", token, w.Code, w.Body)
 		}
@@ -114,7 +115,7 @@ func FuzzBearer(f *testing.F) {
 		if token == alex.Token || strings.ContainsAny(token, "\r\n") {
 			return
 		}
-		if w := fuzzed(s, servertest.Invites(slug), token, `{}`); w.Code != http.StatusUnauthorized {
+		if w := fuzzed(t, s, servertest.Invites(slug), token, `{}`); w.Code != http.StatusUnauthorized {
 			t.Errorf("%q: %d %s", token, w.Code, w.Body)
 		}
 	})

@@ -21,6 +21,7 @@ type (
 // TestForeignTenantWalk asks every registered route below an Account with
 // another Account's slug. New routes join by being registered.
 func TestForeignTenantWalk(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
 		mine, _ := s.SignUp("alex@acme.com", "Acme")
 		_, theirs := s.SignUp("noa@northwind.com", "Northwind")

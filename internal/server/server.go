@@ -88,7 +88,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	wg.Go(func() { s.sweep(background) })
 
 	if s.metrics != nil {
-		listener, err := net.Listen("tcp", s.metrics.Addr)
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.metrics.Addr)
 		if err != nil {
 			return errors.Join(fmt.Errorf("CANOPY_METRICS_ADDR: %w", err), ln.Close())
 		}

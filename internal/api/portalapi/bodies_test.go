@@ -41,6 +41,7 @@ var badBodies = map[string][]string{
 
 // TestBadBodies: every problem of a body is told, each by its field.
 func TestBadBodies(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
 		for body, want := range badBodies {
@@ -70,6 +71,7 @@ func TestBadBodies(t *testing.T) {
 }
 
 func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
 		first := alex.Must(201, "POST", servertest.Invites(slug), dana, "Idempotency-Key", "k1")
@@ -88,6 +90,7 @@ func TestIdempotencyKey(t *testing.T) {
 }
 
 func TestIfMatch(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
 		path := "/portal/v1/accounts/" + slug

@@ -1,6 +1,7 @@
 package portalapi_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func (w world) walkGET(t *testing.T, inviteID string, callers ...*client) string
 		"/app/login", "/app/accept-invite", "/app/verify-email", "/app/reset-password", "/app/",
 	}
 	for _, r := range w.Router.Operations() {
-		if r.Method == "GET" {
+		if r.Method == http.MethodGet {
 			paths = append(paths, strings.NewReplacer("{accountSlug}", w.Slug, "{id}", inviteID).Replace(r.Path))
 		}
 	}
@@ -188,8 +189,8 @@ func closedMeansClosed(t *testing.T, open world) {
 }
 
 func noRoleInBody(t *testing.T, w world) {
-	fields := strings.Fields("role account_role is_owner account_id status token expires_at invited_by")
-	for _, field := range fields {
+	const fields = "role account_role is_owner account_id status token expires_at invited_by"
+	for field := range strings.FieldsSeq(fields) {
 		body := m{"email": "dana@acme.com", "first_name": "Dana", "last_name": "Cole", field: "owner"}
 		is(t, "invite with "+field, w.Alex.Do("POST", w.invites(), body), 400, "validation")
 	}

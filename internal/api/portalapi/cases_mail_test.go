@@ -130,7 +130,7 @@ func (w world) absoluteLine(t *testing.T, target, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), "POST", target, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func (w world) absoluteLine(t *testing.T, target, body string) {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
-	if res.StatusCode != 201 {
+	if res.StatusCode != http.StatusCreated {
 		t.Errorf("an absolute request line: %d", res.StatusCode)
 	}
 }

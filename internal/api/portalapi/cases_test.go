@@ -50,6 +50,7 @@ func TestInviteSecurityCases(t *testing.T) {
 	t.Parallel()
 	for _, c := range inviteCases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			servertest.Each(t, nil, func(t *testing.T, s *server) { c.run(t, world{s.Acme()}) })
 		})
 	}

@@ -11,6 +11,7 @@ import (
 )
 
 func TestEveryCodeIsProduced(t *testing.T) {
+	t.Parallel()
 	servertest.EveryCode(t, servertest.DoorCodes("portalapi"), provocations)
 }
 

@@ -13,6 +13,7 @@ import (
 )
 
 func TestFromSignUpToAcceptedInvite(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme Realty")
 		if slug != "acme-realty" {
@@ -58,6 +59,7 @@ func TestFromSignUpToAcceptedInvite(t *testing.T) {
 }
 
 func TestInviteLifeCycle(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		w := world{s.Acme()}
 		alex, invites := w.Alex, w.invites()
@@ -109,6 +111,7 @@ func TestInviteLifeCycle(t *testing.T) {
 }
 
 func TestOfManyOneWins(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		const n = 50
 		check := func(what, loser string, call func() answer) {
@@ -140,6 +143,7 @@ func TestOfManyOneWins(t *testing.T) {
 }
 
 func TestRefreshRotatesAndDetectsReuse(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")
 		c := anyone(s)
@@ -168,6 +172,7 @@ func TestRefreshRotatesAndDetectsReuse(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		w := world{s.Acme()}
 		alex, colleague := w.Alex, w.Join("dana@acme.com")
@@ -204,6 +209,7 @@ func TestMembers(t *testing.T) {
 // confirmed by a newer one, under another slug where its own was taken meanwhile,
 // until 72 hours have gone.
 func TestOldSignUpGetsANewLink(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		guest := anyone(s)
 		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("late@acme.com"))

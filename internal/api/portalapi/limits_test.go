@@ -12,6 +12,7 @@ import (
 // caller can't try tokens for nothing by sending them in bad bodies, and one who
 // is over the limit learns nothing of the body.
 func TestLimitPerIPComesBeforeTheBody(t *testing.T) {
+	t.Parallel()
 	limits := func(c *config.Settings) { c.RateLimits = "sign_up=2/1h,link=2/1h" }
 	servertest.Each(t, limits, func(t *testing.T, s *server) {
 		c := s.Client()
@@ -34,6 +35,7 @@ func TestLimitPerIPComesBeforeTheBody(t *testing.T) {
 }
 
 func TestSignInIsThrottledAndLocked(t *testing.T) {
+	t.Parallel()
 	limits := func(c *config.Settings) { c.RateLimits = "sign_up=off,link=off,mail_recipient=off" }
 	servertest.Each(t, limits, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")

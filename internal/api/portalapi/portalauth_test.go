@@ -37,6 +37,7 @@ func hashes(t *testing.T, s *server, fn func()) int {
 
 // 1. Whether an address is taken shows neither in the answer nor in the work.
 func TestSignUpTellsNothing(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")
 		for _, email := range []string{"alex@acme.com", "free@acme.com"} {
@@ -59,6 +60,7 @@ func TestSignUpTellsNothing(t *testing.T) {
 
 // 2. Who signs up first with somebody's address gains nothing.
 func TestStrangerSignsUpFirst(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		guest := anyone(s)
 		body := servertest.Registration("dana@acme.com")
@@ -91,6 +93,7 @@ func choices(s *server) (token string, bodies map[string]m) {
 // 3. Of fifty at once one wins; verifications, resets and accepts are the case
 // single-winner.
 func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		w := world{s.Acme()}
 		alex, choice := w.Alex, s.Client()
@@ -120,6 +123,7 @@ func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
 // 5. An end in one Account is none in another; 4 is
 // TestRefreshRotatesAndDetectsReuse.
 func TestSessionsOfOneAccountEnd(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		w := world{s.Acme()}
 		_ = w.preAuth(t)
@@ -151,6 +155,7 @@ func TestSessionsOfOneAccountEnd(t *testing.T) {
 // 6. No part of a token opens anything; whole tokens are the case
 // purpose-matrix.
 func TestPrefixesOfTokens(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		w := world{s.Acme()}
 		_, invited := w.Invite("dana@acme.com")
@@ -186,6 +191,7 @@ func TestPrefixesOfTokens(t *testing.T) {
 // 7. A wrong password is answered alike, with the same work, whoever is asked
 // for.
 func TestWrongPasswordTellsNothing(t *testing.T) {
+	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *server) {
 		_, _ = s.SignUp("known@acme.com", "Acme")
 		_, _ = s.SignUp("decoy@acme.com", "Acme")

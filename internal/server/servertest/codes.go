@@ -81,7 +81,6 @@ func Declared(operations []wire.Operation) []string {
 // the status of the catalogue: a code that no request can provoke is no code.
 func EveryCode(t *testing.T, codes []string, provocations map[string]Provocation) {
 	t.Helper()
-	t.Parallel()
 	known := map[string]int{}
 	for _, e := range server.Errors() {
 		known[e.Code] = e.Status

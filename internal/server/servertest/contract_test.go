@@ -39,7 +39,7 @@ func TestContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = document.hold(httptest.NewRequest(c.method, c.path, nil), a)
+		err = document.hold(httptest.NewRequestWithContext(t.Context(), c.method, c.path, nil), a)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s %d %s: %v, want %q", c.method, c.path, c.status, c.body, err, c.want)
 		}

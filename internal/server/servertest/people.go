@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -50,9 +51,8 @@ var token = regexp.MustCompile(`#token=([A-Za-z0-9_-]{43})`)
 func (s *Server) MailedToken(to string) string {
 	s.t.Helper()
 	s.Deliver()
-	list := s.Mail.Messages()
-	for i := len(list) - 1; i >= 0; i-- {
-		if m := token.FindStringSubmatch(list[i].Text); list[i].To == to && m != nil {
+	for _, mail := range slices.Backward(s.Mail.Messages()) {
+		if m := token.FindStringSubmatch(mail.Text); mail.To == to && m != nil {
 			return m[1]
 		}
 	}

@@ -94,12 +94,11 @@ func (l *Log) String() string {
 	return l.buf.String()
 }
 
-// Each runs fn against a server on SQLite and one on PostgreSQL, both beside other
-// tests: it calls t.Parallel. Limits are off and mail is caught unless change sets
-// limits or an SMTP server; change may be nil.
+// Each runs fn against a server on SQLite and one on PostgreSQL, side by side.
+// Limits are off and mail is caught unless change sets limits or an SMTP server;
+// change may be nil.
 func Each(t *testing.T, change func(*config.Settings), fn func(t *testing.T, s *Server)) {
 	t.Helper()
-	t.Parallel()
 	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
