@@ -29,7 +29,7 @@ func TestMain(tests *testing.M) {
 // shared is a real Chromium that starts with the first tab.
 type shared struct {
 	start sync.Once
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // chromedp's name for a browser
 	end   []func()
 	err   error
 }
@@ -65,7 +65,7 @@ func (c *shared) stop() {
 // tab is one tab that looks at the pages of a server.
 type tab struct {
 	t   *testing.T
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // chromedp's name for a tab
 	s   *servertest.Server
 }
 

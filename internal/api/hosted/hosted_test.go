@@ -17,9 +17,10 @@ var paths = []string{
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-func get(method, path string) *httptest.ResponseRecorder {
+func get(t *testing.T, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	hosted.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	hosted.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	return w
 }
 
@@ -27,7 +28,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	for _, path := range append(paths, "/app/", "/app/nothing-here") {
 		for _, method := range []string{"GET", "HEAD", "POST"} {
-			h := get(method, path).Header()
+			h := get(t, method, path).Header()
 			for name, want := range map[string]string{
 				"Content-Security-Policy": policy,
 				"Referrer-Policy":         "no-referrer",
@@ -40,7 +41,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 			}
 		}
 	}
-	if w := get("POST", "/app/accept-invite"); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+	if w := get(t, "POST", "/app/accept-invite"); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("a post to a page: %d", w.Code)
 	}
 }
@@ -56,7 +57,7 @@ var (
 func TestEveryPageIsOfItsOwnAndLabelled(t *testing.T) {
 	t.Parallel()
 	for _, path := range paths {
-		w := get("GET", path)
+		w := get(t, "GET", path)
 		html := w.Body.String()
 		has := func(text string) bool { return strings.Contains(html, text) }
 		if w.Code != 200 || !has(`<html lang="en"`) || !has("<noscript>") || !headings.MatchString(html) {
@@ -75,7 +76,7 @@ func TestEveryPageIsOfItsOwnAndLabelled(t *testing.T) {
 			t.Errorf("%s names %d assets", path, len(assets))
 		}
 		for _, a := range assets {
-			w := get("GET", "/app/"+a[1])
+			w := get(t, "GET", "/app/"+a[1])
 			if w.Code != 200 || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
 				t.Errorf("%s: %d %s", a[1], w.Code, w.Header().Get("Cache-Control"))
 			}

@@ -23,24 +23,28 @@ type Passwords struct {
 func (h *Passwords) Routes(rt *wire.Router) {
 	g := rt.Public("/v1/auth", tagPassword)
 	wire.Handle(g, wire.Route{
-		Method: http.MethodPost, Path: "/forgot-password", ID: "forgotPassword", Summary: "Ask for a reset link",
-		About:  "Mails a link that works for one hour. The answer is the same for every address.",
-		Limits: []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
-		Status: http.StatusOK, Writes: []wire.EventType{recovery.Requested},
+		Method: http.MethodPost, Path: "/forgot-password", ID: "forgotPassword",
+		Summary: "Ask for a reset link",
+		About:   "Mails a link that works for one hour. The answer is the same for every address.",
+		Limits:  []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
+		Status:  http.StatusOK, Writes: []wire.EventType{recovery.Requested},
 	}, h.forgot)
 	wire.Handle(g, wire.Route{
-		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword", Summary: "Set a new password with a reset link",
-		About:  "Ends all sessions of the person and opens none.",
-		Limits: []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}, Status: http.StatusOK,
+		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword",
+		Summary: "Set a new password with a reset link",
+		About:   "Ends all sessions of the person and opens none.",
+		Limits:  []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}, Status: http.StatusOK,
 		Faults: []*fault.Error{portaluser.ErrLinkNotFound, portaluser.ErrLinkExpired, portaluser.ErrLinkUsed, fault.Busy},
 		Writes: []wire.EventType{recovery.Reset, session.AllRevoked},
 	}, h.reset)
 	wire.Handle(rt.Users("/v1/auth", tagPassword), wire.Route{
-		Method: http.MethodPost, Path: "/change-password", ID: "changePassword", Summary: "Change one's password",
-		About:  "Ends all other sessions of the caller; this one goes on.",
-		Status: http.StatusOK,
+		Method: http.MethodPost, Path: "/change-password", ID: "changePassword",
+		Summary: "Change one's password",
+		About:   "Ends all other sessions of the caller; this one goes on.",
+		Status:  http.StatusOK,
 		Faults: []*fault.Error{
-			portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, portaluser.ErrNotFound, fault.Busy,
+			portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts,
+			portaluser.ErrNotFound, fault.Busy,
 		},
 		Writes: []wire.EventType{recovery.Changed, session.AllRevoked, portaluser.SignInFailed, portaluser.SignInLocked},
 	}, h.change)

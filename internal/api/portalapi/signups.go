@@ -47,20 +47,26 @@ func (h *Signups) Routes(rt *wire.Router) {
 		Writes: []wire.EventType{signup.Requested},
 	}, h.register)
 	wire.Handle(g, wire.Route{
-		Method: http.MethodGet, Path: "/verify-email", ID: "verifyEmailByLink", Summary: "Confirm an e-mail address by a link",
-		About:  "The same as verifyEmail, for clients that can only follow links. Mails lead to a page that uses verifyEmail.",
-		Params: []wire.Parameter{linkToken}, Limits: perLink, Status: http.StatusOK, Faults: linkFaults, Writes: establishes,
+		Method: http.MethodGet, Path: "/verify-email", ID: "verifyEmailByLink",
+		Summary: "Confirm an e-mail address by a link",
+		About: "The same as verifyEmail, for clients that can only follow links. " +
+			"Mails lead to a page that uses verifyEmail.",
+		Params: []wire.Parameter{linkToken}, Limits: perLink,
+		Status: http.StatusOK, Faults: linkFaults, Writes: establishes,
 	}, h.verifyLink)
 	wire.Handle(g, wire.Route{
-		Method: http.MethodPost, Path: "/verify-email", ID: "verifyEmail", Summary: "Confirm an e-mail address",
-		About:  "Uses the link of a sign-up: user, Account, Application and Environments come into being. It signs nobody in.",
+		Method: http.MethodPost, Path: "/verify-email", ID: "verifyEmail",
+		Summary: "Confirm an e-mail address",
+		About: "Uses the link of a sign-up: user, Account, Application and Environments come into being. " +
+			"It signs nobody in.",
 		Limits: perLink, Status: http.StatusOK, Faults: linkFaults, Writes: establishes,
 	}, h.verify)
 	wire.Handle(g, wire.Route{
-		Method: http.MethodPost, Path: "/resend-verification", ID: "resendVerification", Summary: "Send the confirmation mail again",
-		About:  "Gives the newest sign-up of the address a new link. The answer is the same for every address.",
-		Limits: []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
-		Status: http.StatusOK, Writes: []wire.EventType{signup.LinkResent},
+		Method: http.MethodPost, Path: "/resend-verification", ID: "resendVerification",
+		Summary: "Send the confirmation mail again",
+		About:   "Gives the newest sign-up of the address a new link. The answer is the same for every address.",
+		Limits:  []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
+		Status:  http.StatusOK, Writes: []wire.EventType{signup.LinkResent},
 	}, h.resend)
 }
 
