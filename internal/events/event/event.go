@@ -27,9 +27,9 @@ type Entry struct {
 
 type row struct{}
 
-const insert = `INSERT INTO audit_event (id, account_id, application_id, environment_id, actor_id, actor_type, actor_label,
-	action, category, resource_type, resource_id, resource_label, metadata, outcome, severity, customer_visible,
-	identity_visible, correlation_id, created_at)
+const insert = `INSERT INTO audit_event (id, account_id, application_id, environment_id,
+	actor_id, actor_type, actor_label, action, category, resource_type, resource_id, resource_label, metadata,
+	outcome, severity, customer_visible, identity_visible, correlation_id, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17, $18)`
 
 // Record adds an event to the transaction. Events of one request share its id as

@@ -102,10 +102,10 @@ func (d *Draft) Rules(f *text.Fields) {
 	f.Field("last_name", &d.LastName, text.LastNameRule)
 }
 
-func (d Draft) folded() string { return text.Fold(d.FirstName + " " + d.LastName) }
+func (d *Draft) folded() string { return text.Fold(d.FirstName + " " + d.LastName) }
 
 // searched is what a list's q is looked for in.
-func (d Draft) searched() string { return d.Email + "\n" + d.folded() }
+func (d *Draft) searched() string { return d.Email + "\n" + d.folded() }
 
 // Counts are the numbers of invites by status.
 type Counts struct{ Total, Pending, Accepted, Expired, Revoked int }

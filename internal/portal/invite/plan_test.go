@@ -25,7 +25,7 @@ func TestListStaysInsideTheAccount(t *testing.T) {
 		check := func(name, query string, args []any) {
 			t.Helper()
 			plan := explain(t, db, query, args)
-			for _, line := range strings.Split(plan, "\n") {
+			for line := range strings.SplitSeq(plan, "\n") {
 				if why := leaves(db.Engine, line); why != "" {
 					t.Errorf("%s: %s: %s\n%s", name, why, line, plan)
 				}

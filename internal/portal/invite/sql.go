@@ -108,7 +108,7 @@ func afterPage(where string, args []any, r page.Request, last Invite) (string, [
 	case "email":
 		key = last.Email
 	case "name":
-		key = Draft{FirstName: last.FirstName, LastName: last.LastName}.folded()
+		key = text.Fold(last.Name())
 	}
 	than := " > "
 	if r.Desc {

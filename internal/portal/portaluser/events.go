@@ -55,7 +55,9 @@ type SignInLockedPayload struct {
 
 // Record writes an event about a person: once for every Account in which they
 // are active; where there is none, once without an Account and hidden.
-func Record[P any](ctx context.Context, tx *database.Tx, by principal.Actor, u User, t event.Type[P], payload P) error {
+func Record[P any](
+	ctx context.Context, tx *database.Tx, by principal.Actor, u User, t event.Type[P], payload P,
+) error {
 	memberships, err := ActiveMemberships(ctx, tx, u.ID)
 	if err != nil {
 		return err

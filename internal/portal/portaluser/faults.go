@@ -6,8 +6,9 @@ import "canopy.dev/canopy/internal/foundation/fault"
 var (
 	ErrNotFound           = fault.New(fault.NotFound, "users.not_found", "User not found")
 	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "auth.invalid_credentials", "Invalid email or password")
-	ErrTooManyAttempts    = fault.New(fault.TooMany, "auth.too_many_attempts", "Too many failed attempts, try again later")
-	ErrLocked             = fault.New(fault.Forbidden, "auth.account_locked",
+	ErrTooManyAttempts    = fault.New(fault.TooMany, "auth.too_many_attempts",
+		"Too many failed attempts, try again later")
+	ErrLocked = fault.New(fault.Forbidden, "auth.account_locked",
 		"This account is locked for a while after too many failed attempts")
 )
 

@@ -19,7 +19,8 @@ const (
 	selectNewest = `SELECT id, is_decoy, created_at FROM registration
 		WHERE email = $1 AND status = 'pending' AND created_at > $2 ORDER BY created_at DESC, id DESC LIMIT 1`
 
-	updateLink = `UPDATE registration SET token_hash = $1, expires_at = $2 WHERE id = $3 AND status = 'pending'` + returning
+	updateLink = `UPDATE registration SET token_hash = $1, expires_at = $2
+		WHERE id = $3 AND status = 'pending'` + returning
 
 	selectWanted = `SELECT count(*) FROM registration
 		WHERE account_id = $1 AND token_hash = $2 AND status = 'pending' AND expires_at > $3`
