@@ -73,7 +73,9 @@ func (e *engine) who(node id.ID, permission string, now decide.Instant) (decide.
 	}
 }
 
-func (e *engine) impact(edit decide.Edit, now decide.Instant) (gains, losses map[oracle.Access]bool, until decide.Instant) {
+func (e *engine) impact(
+	edit decide.Edit, now decide.Instant,
+) (gains, losses map[oracle.Access]bool, until decide.Instant) {
 	gains, losses, until = map[oracle.Access]bool{}, map[oracle.Access]bool{}, decide.Forever
 	after := e.rows.Clone()
 	after.Apply(edit)
@@ -139,7 +141,9 @@ func (p plain) who(node id.ID, permission string, now decide.Instant) (decide.Re
 	return decide.None, p.WhoCan(node, permission, now)
 }
 
-func (p plain) impact(edit decide.Edit, now decide.Instant) (gains, losses map[oracle.Access]bool, until decide.Instant) {
+func (p plain) impact(
+	edit decide.Edit, now decide.Instant,
+) (gains, losses map[oracle.Access]bool, until decide.Instant) {
 	after := p.Clone()
 	after.Apply(edit)
 	gains, losses = p.Difference(after, now)

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -34,7 +35,10 @@ func newModel() *model {
 }
 
 func (m *model) clone() *model {
-	return &model{maps.Clone(m.kinds), maps.Clone(m.nodes), maps.Clone(m.roles), maps.Clone(m.identities), maps.Clone(m.assignments)}
+	return &model{
+		maps.Clone(m.kinds), maps.Clone(m.nodes), maps.Clone(m.roles), maps.Clone(m.identities),
+		maps.Clone(m.assignments),
+	}
 }
 
 // statements turns lines into changes, each seeing what those before it did.
@@ -128,7 +132,7 @@ func (m *model) statement(line string) ([]Change, error) {
 			return v.do(m, a[1:])
 		}
 	}
-	return nil, fmt.Errorf("is not a statement")
+	return nil, errors.New("is not a statement")
 }
 
 // known checks that a name stands for such a thing, or did.
@@ -152,7 +156,7 @@ func (m *model) called(kind, name string) error {
 }
 
 func (m *model) permissions(a []string) (changes []Change, err error) {
-	for _, key := range strings.Fields(a[0]) {
+	for key := range strings.FieldsSeq(a[0]) {
 		if err := m.called("permission", key); err != nil {
 			return nil, err
 		}
@@ -361,7 +365,7 @@ func (m *model) assign(a []string) ([]Change, error) {
 			}
 			key := triple{identity, r.Ref, node}
 			if _, ok := m.assignments[key]; ok {
-				return nil, fmt.Errorf("that is assigned already")
+				return nil, errors.New("that is assigned already")
 			}
 			x := Assignment{fmt.Sprintf("%s of %s at %s", r.Ref, identity, node), identity, node, r.Ref, from, until}
 			m.assignments[key] = x
@@ -374,7 +378,7 @@ func (m *model) assign(a []string) ([]Change, error) {
 func (m *model) theAssignment(role, identity, node string) (Assignment, error) {
 	x, ok := m.assignments[triple{identity, m.roles[role].Ref, node}]
 	if !ok {
-		return x, fmt.Errorf("that is not assigned")
+		return x, errors.New("that is not assigned")
 	}
 	return x, nil
 }

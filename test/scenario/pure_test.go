@@ -102,11 +102,15 @@ func (e *environment) change(c scenario.Change) []decide.Change {
 	case scenario.PutRole:
 		u := e.id("role", c.Ref)
 		e.names[u] = c.Name
-		return []decide.Change{decide.PutRole{Role: decide.Role{ID: u, Name: c.Name, Active: c.Active, Permissions: c.Permissions}}}
+		return []decide.Change{decide.PutRole{Role: decide.Role{
+			ID: u, Name: c.Name, Active: c.Active, Permissions: c.Permissions,
+		}}}
 	case scenario.DropRole:
 		return []decide.Change{decide.DropRole{ID: e.id("role", c.Ref)}}
 	case scenario.PutNode:
-		return []decide.Change{decide.PutNode{Node: decide.Node{ID: e.id("node", c.Name), Parent: e.id("node", c.Parent), Active: c.Active}}}
+		return []decide.Change{decide.PutNode{Node: decide.Node{
+			ID: e.id("node", c.Name), Parent: e.id("node", c.Parent), Active: c.Active,
+		}}}
 	case scenario.DropNode:
 		return []decide.Change{decide.DropNode{ID: e.id("node", c.Name)}}
 	case scenario.PutIdentity:
@@ -118,7 +122,8 @@ func (e *environment) change(c scenario.Change) []decide.Change {
 		return []decide.Change{decide.DropMember{Identity: e.id("identity", c.Name)}}
 	case scenario.PutAssignment:
 		return []decide.Change{decide.PutAssignment{Assignment: decide.Assignment{
-			ID: e.id("assignment", c.Ref), Identity: e.id("identity", c.Identity), Node: e.id("node", c.Node), Role: e.id("role", c.Role),
+			ID: e.id("assignment", c.Ref), Identity: e.id("identity", c.Identity),
+			Node: e.id("node", c.Node), Role: e.id("role", c.Role),
 			From: instant(c.From, decide.Beginning), To: instant(c.Until, decide.Forever),
 		}}}
 	case scenario.DropAssignment:
@@ -130,7 +135,9 @@ func (e *environment) change(c scenario.Change) []decide.Change {
 }
 
 func (e *environment) member(name string, active, member bool) decide.Change {
-	return decide.PutMember{Member: decide.Member{Identity: e.id("identity", name), IdentityActive: active, MembershipActive: member}}
+	return decide.PutMember{Member: decide.Member{
+		Identity: e.id("identity", name), IdentityActive: active, MembershipActive: member,
+	}}
 }
 
 func (e *environment) Evaluate(q scenario.Question) scenario.Verdict {
@@ -149,7 +156,10 @@ func verdict(d decide.Decision) scenario.Verdict {
 
 func (e *environment) Explain(q scenario.Question) scenario.Trace {
 	t := e.explain(e.id("identity", q.Identity), q.Permission, e.id("node", q.Node), instant(q.Now, 0))
-	trace := scenario.Trace{Verdict: verdict(t.Decision), GrantingRoles: e.all(t.GrantingRoleIDs), GrantingNodes: e.all(t.GrantingNodeIDs)}
+	trace := scenario.Trace{
+		Verdict:       verdict(t.Decision),
+		GrantingRoles: e.all(t.GrantingRoleIDs), GrantingNodes: e.all(t.GrantingNodeIDs),
+	}
 	for depth, n := range t.Lineage {
 		if n.Depth != depth {
 			panic(fmt.Sprintf("depth %d at place %d", n.Depth, depth))

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,10 +24,10 @@ func Run(file []byte, e Engine) (*Result, error) {
 	r := &runner{engine: e}
 	ar := txtar.Parse(file)
 	if len(bytes.TrimSpace(ar.Comment)) == 0 {
-		return nil, fmt.Errorf("no comment says what this shows")
+		return nil, errors.New("no comment says what this shows")
 	}
 	if len(ar.Files) == 0 || ar.Files[0].Name != "world" {
-		return nil, fmt.Errorf("the first section is not the world")
+		return nil, errors.New("the first section is not the world")
 	}
 	for i := range ar.Files {
 		f := &ar.Files[i]
@@ -46,7 +47,7 @@ func Run(file []byte, e Engine) (*Result, error) {
 				f.Data = []byte(strings.Join(lines, "\n") + "\n")
 			}
 		default:
-			err = fmt.Errorf("is not a kind of section")
+			err = errors.New("is not a kind of section")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("section %q: %w", f.Name, err)
@@ -93,11 +94,12 @@ func note(line string) (text, note string) {
 	if strings.HasPrefix(strings.TrimSpace(line), "#") {
 		return "", line
 	}
-	if i := strings.Index(line, " #"); i >= 0 {
-		text = strings.TrimRight(line[:i], " ")
-		return text, line[len(text):]
+	before, _, noted := strings.Cut(line, " #")
+	text = strings.TrimRight(before, " ")
+	if noted {
+		note = line[len(text):]
 	}
-	return strings.TrimRight(line, " "), ""
+	return text, note
 }
 
 // ask asks what the lines of a section ask, and returns them with the answers
@@ -223,7 +225,7 @@ func (r *runner) answer(text string) ([]string, error) {
 	} else if a := match(askNode); a != nil {
 		q, err = r.question(a[1], a[2], a[3], false)
 	} else {
-		err = fmt.Errorf("is not a question")
+		err = errors.New("is not a question")
 	}
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ func run(t *testing.T, file string, e scenario.Engine) *scenario.Result {
 }
 
 func TestRightExpectationsPass(t *testing.T) {
+	t.Parallel()
 	r := run(t, sample, pure(newEngine))
 	if len(r.Wrong) > 0 || string(r.Text) != sample || r.Asked != 7 || r.DoorOnly != 1 {
 		t.Errorf("%d asked, %d for doors, wrong: %v, text:\n%s", r.Asked, r.DoorOnly, r.Wrong, r.Text)
@@ -56,6 +57,7 @@ func TestRightExpectationsPass(t *testing.T) {
 }
 
 func TestWrongExpectationsFailAndAreCorrected(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct{ right, wrong string }{
 		{"=> allowed by Reader   # a note", "=> denied: no_assignment   # a note"},
 		{"=> allowed by Reader   # a note", "=>   # a note"},
@@ -83,6 +85,7 @@ func TestWrongExpectationsFailAndAreCorrected(t *testing.T) {
 }
 
 func TestMistakesInFilesAreErrors(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct{ right, wrong string }{
 		{"A world for the runner.\n", ""},
 		{"-- world --", "-- ask --"},
@@ -124,6 +127,7 @@ type doors struct{ pure }
 func (d doors) New() scenario.Environment { return door{d.pure.New()} }
 
 func TestDoorsAreAskedWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
 	r := run(t, sample, doors{newEngine})
 	if len(r.Wrong) > 0 || r.DoorOnly != 0 || r.Asked != 8 {
 		t.Errorf("%d asked, %d left, wrong: %v", r.Asked, r.DoorOnly, r.Wrong)
@@ -146,6 +150,7 @@ type liars struct{ pure }
 func (l liars) New() scenario.Environment { return liar{l.pure.New()} }
 
 func TestAnEngineThatAllowsEverythingFails(t *testing.T) {
+	t.Parallel()
 	if r := run(t, sample, liars{newEngine}); len(r.Wrong) != 1 || !bytes.Contains(r.Text, []byte("Everybody")) {
 		t.Errorf("wrong: %v", r.Wrong)
 	}

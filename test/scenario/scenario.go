@@ -161,22 +161,32 @@ type Access struct{ Identity, Permission string }
 // Change is one of the types below. They hold whole rows.
 type Change any
 
-// The changes.
 type (
-	PutPermission  struct{ Key string }
+	// PutPermission puts a key into the catalog.
+	PutPermission struct{ Key string }
+	// DropPermission takes it out, and out of every role.
 	DropPermission struct{ Key string }
 
-	PutRole  struct{ Role }
+	// PutRole makes a role or replaces its row.
+	PutRole struct{ Role }
+	// DropRole deletes a role with its assignments.
 	DropRole struct{ Ref string }
 
-	PutNode  struct{ Node }
-	DropNode struct{ Name string } // and all below
+	// PutNode makes a node or replaces its row.
+	PutNode struct{ Node }
+	// DropNode deletes a node and all below.
+	DropNode struct{ Name string }
 
-	PutIdentity   struct{ Identity }
-	RemoveMember  struct{ Identity } // deactivates the membership, drops the assignments
+	// PutIdentity makes an identity or replaces its row.
+	PutIdentity struct{ Identity }
+	// RemoveMember deactivates the membership and drops the assignments.
+	RemoveMember struct{ Identity }
+	// EraseIdentity deletes an identity with all that it has.
 	EraseIdentity struct{ Name string }
 
-	PutAssignment  struct{ Assignment }
+	// PutAssignment makes an assignment or replaces its row.
+	PutAssignment struct{ Assignment }
+	// DropAssignment deletes an assignment.
 	DropAssignment struct{ Assignment }
 )
 

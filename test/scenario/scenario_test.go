@@ -26,6 +26,7 @@ func files(t *testing.T) []string {
 }
 
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	for _, name := range files(t) {
 		t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -69,6 +70,7 @@ func TestScenarios(t *testing.T) {
 }
 
 func TestThereAreFortyWorlds(t *testing.T) {
+	t.Parallel()
 	if n := len(files(t)); n < 40 {
 		t.Errorf("%d worlds, at least 40 are wanted", n)
 	}
@@ -76,6 +78,7 @@ func TestThereAreFortyWorlds(t *testing.T) {
 
 // TestEveryWorkedCaseIsThere: a case of the specification is marked "case N".
 func TestEveryWorkedCaseIsThere(t *testing.T) {
+	t.Parallel()
 	file, err := os.ReadFile("worked-examples.txtar")
 	if err != nil {
 		t.Fatal(err)
