@@ -35,7 +35,9 @@ var areas = []struct {
 }
 
 // helpers serve tests and are imported by nothing else.
-var helpers = []string{"arch", "server/servertest", "database/dbtest", "mail/mailtest", "decide/oracle"}
+var helpers = []string{
+	"arch", "server/servertest", "portaltest", "eventtest", "database/dbtest", "mail/mailtest", "decide/oracle",
+}
 
 // sideways are the imports within one area, by what is imported.
 var sideways = []struct {

@@ -322,18 +322,4 @@ func (c *Client) Must(status int, method, path string, body any, header ...strin
 type Map = map[string]any
 
 // AtOnce calls fn n times at the same time and counts what it gives.
-func AtOnce(n int, fn func() string) map[string]int {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	counts := map[string]int{}
-	for range n {
-		wg.Go(func() {
-			got := fn()
-			mu.Lock()
-			defer mu.Unlock()
-			counts[got]++
-		})
-	}
-	wg.Wait()
-	return counts
-}
+func AtOnce(n int, fn func() string) map[string]int { return dbtest.AtOnce(n, fn) }

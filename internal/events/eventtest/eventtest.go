@@ -1,0 +1,75 @@
+// Package eventtest reads the audit log for the tests of the rooms that write it.
+package eventtest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
+)
+
+// Row is one event as it lies in the store. Zero stands for NULL.
+type Row struct {
+	Action        string
+	Category      string
+	Outcome       string
+	Severity      string
+	Account       id.ID
+	Application   id.ID
+	Environment   id.ID
+	ActorID       id.ID
+	ActorType     string
+	ActorLabel    string
+	ResourceType  string
+	ResourceID    id.ID
+	ResourceLabel string
+	Metadata      string
+	Visible       bool // to customers
+	Correlation   string
+	At            time.Time
+}
+
+// Take gives the events since the last Take, by time, action and Account, and
+// forgets them.
+func Take(t testing.TB, db *database.DB) []Row {
+	t.Helper()
+	rows := dbtest.Write(t, db, func(tx *database.Tx) ([]Row, error) {
+		return database.All(t.Context(), tx, scan, `DELETE FROM audit_event RETURNING action, category, outcome, severity,
+			account_id, application_id, environment_id, actor_id, actor_type, COALESCE(actor_label, ''),
+			COALESCE(resource_type, ''), resource_id, COALESCE(resource_label, ''), metadata, customer_visible,
+			COALESCE(correlation_id, ''), created_at`)
+	})
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Action, b.Action),
+			cmp.Compare(a.Account.String(), b.Account.String()))
+	})
+	return rows
+}
+
+func scan(row database.Scanner) (r Row, err error) {
+	err = row.Scan(&r.Action, &r.Category, &r.Outcome, &r.Severity, &r.Account, &r.Application, &r.Environment,
+		&r.ActorID, &r.ActorType, &r.ActorLabel, &r.ResourceType, &r.ResourceID, &r.ResourceLabel, &r.Metadata,
+		&r.Visible, &r.Correlation, &r.At)
+	return r, err
+}
+
+// Actions is Take in short: the actions alone, with a space between.
+func Actions(t testing.TB, db *database.DB) string {
+	t.Helper()
+	var list []string
+	for _, r := range Take(t, db) {
+		list = append(list, r.Action)
+	}
+	return strings.Join(list, " ")
+}
+
+// Break has every later event fail, as a full disk would.
+func Break(t testing.TB, db *database.DB) {
+	t.Helper()
+	dbtest.Exec(t, db, `ALTER TABLE audit_event RENAME TO audit_event_gone`)
+}
