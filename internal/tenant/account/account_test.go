@@ -195,6 +195,24 @@ func TestWritersOfOneVersion(t *testing.T) {
 	})
 }
 
+// Who takes any version is not refused for another writer, and takes nothing of
+// what that one wrote back.
+func TestWriterOfAnyVersionIsNotRefused(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
+		t.Parallel()
+		s, in := acme(t, db)
+		err := dbtest.Overtake(t, db, renamed(t, in), func() error {
+			_, err := s.Update(t.Context(), alex, in, account.Change{Settings: map[string]any{"a": 1}}, 0, shown)
+			return err
+		})
+		now, found := s.Get(t.Context(), in)
+		if err != nil || found != nil || now.Name != "First" || string(now.Settings) != `{"a":1}` || now.Version != 3 {
+			t.Errorf("%v, %+v, %v", err, now, found)
+		}
+	})
+}
+
 func TestManyWritersOfOneVersion(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {

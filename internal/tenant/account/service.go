@@ -28,31 +28,29 @@ func (s *Service) Update(
 	ctx context.Context, by principal.Actor, in scope.Account, c Change, ifVersion int, view func(Account) any,
 ) (Account, error) {
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (Account, error) {
-		before, err := Find(ctx, tx, in.ID)
-		if err != nil {
-			return before, err
-		}
-		if ifVersion != 0 && ifVersion != before.Version {
-			return before, fault.VersionConflict.WithData(view(before))
-		}
-		after, fields, err := before.applied(c)
-		if err != nil || len(fields) == 0 {
-			return before, err
-		}
-		n, err := tx.Exec(ctx, updateAccount, after.Name, string(after.Settings), tx.Now, in.ID, before.Version)
-		if err != nil {
-			return before, err
-		}
-		if n == 0 { // PostgreSQL: another writer committed between our read and our update
-			now, err := Find(ctx, tx, in.ID)
+		for {
+			before, err := Find(ctx, tx, in.ID)
 			if err != nil {
-				return now, err
+				return before, err
 			}
-			return now, fault.VersionConflict.WithData(view(now))
+			if ifVersion != 0 && ifVersion != before.Version {
+				return before, fault.VersionConflict.WithData(view(before))
+			}
+			after, fields, err := before.applied(c)
+			if err != nil || len(fields) == 0 {
+				return before, err
+			}
+			n, err := tx.Exec(ctx, updateAccount, after.Name, string(after.Settings), tx.Now, in.ID, before.Version)
+			if err != nil {
+				return before, err
+			}
+			if n == 0 { // PostgreSQL: another writer committed between our read and our update
+				continue
+			}
+			after.Version, after.UpdatedAt = before.Version+1, tx.Now
+			entry := event.Entry{Actor: by, Account: in.ID, Resource: in.ID.Any(), Label: after.Name}
+			return after, event.Record(ctx, tx, Updated, entry, UpdatedPayload{fields})
 		}
-		after.Version, after.UpdatedAt = before.Version+1, tx.Now
-		entry := event.Entry{Actor: by, Account: in.ID, Resource: in.ID.Any(), Label: after.Name}
-		return after, event.Record(ctx, tx, Updated, entry, UpdatedPayload{fields})
 	})
 }
 
