@@ -64,9 +64,13 @@ func Find(ctx context.Context, tx *database.Tx, accountID ID) (Account, error) {
 }
 
 // Create makes the Account whose slug was reserved for it; the reservation
-// becomes final. Event: account.created.
+// becomes final. One that had run out and was taken over is made again, from the
+// name: an Account always has a slug. Event: account.created.
 func Create(ctx context.Context, tx *database.Tx, by principal.Actor, accountID ID, name string) error {
 	if _, err := tx.Exec(ctx, insertAccount, accountID, name, tx.Now); err != nil {
+		return err
+	}
+	if err := ProlongSlug(ctx, tx, accountID, name, tx.Now); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, keepSlug, accountID); err != nil {

@@ -155,3 +155,19 @@ func TestReleaseLeavesAnAccountsOwnSlug(t *testing.T) {
 		}
 	})
 }
+
+// An Account without a slug would be nobody's: every sign-in looks for it.
+func TestAccountHasASlugThoughItsReservationWasLost(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, clock *dbtest.Clock) {
+		t.Parallel()
+		late, _ := reserve(t, db, "Acme")
+		clock.Advance(hour)
+		_, _ = reserve(t, db, "Acme") // takes acme over
+		create(t, db, late, "Acme")
+		clock.Advance(hour)
+		if next, slug := reserve(t, db, "Acme"); slug != "acme" || slugOf(t, db, late) != "acme-2" {
+			t.Errorf("the Account has %q, the next reservation %q", slugOf(t, db, late), slugOf(t, db, next))
+		}
+	})
+}
