@@ -106,6 +106,7 @@ var doors = []struct {
 	}},
 	{"reading the clock", []string{"time.Now", "time.Since", "time.Until"}, nil, map[string]string{
 		"command":            "hands the clock to the store, whose Now everything else reads",
+		"wire":               "deadlines of real connections",
 		"mail":               "deadlines of real connections",
 		"decide/decidebench": "measures",
 		"database/dbtest":    "hands the clock to the store",

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -275,15 +277,29 @@ type healthcheckCmd struct {
 	URL string `help:"The server to ask; its listen address on this machine when not given."`
 }
 
+// onThisMachine is where a server answers that listens on addr.
+func onThisMachine(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", errors.New("CANOPY_ADDR must be host:port or :port")
+	}
+	switch a, err := netip.ParseAddr(host); {
+	case host == "", err == nil && a.IsUnspecified() && a.Is4():
+		host = "127.0.0.1"
+	case err == nil && a.IsUnspecified():
+		host = "::1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
 // Run asks /readyz.
 func (v *healthcheckCmd) Run(ctx context.Context, e *environment) error {
 	target := v.URL
 	if target == "" {
-		_, port, ok := strings.Cut(e.settings.Addr, ":")
-		if !ok {
-			return errors.New("CANOPY_ADDR must be host:port or :port")
+		var err error
+		if target, err = onThisMachine(e.settings.Addr); err != nil {
+			return err
 		}
-		target = "http://127.0.0.1:" + port
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(target, "/")+"/readyz", nil)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,10 +42,11 @@ type Settings struct {
 	RefreshTTL      time.Duration `name:"refresh-token-ttl" help:"How long each use renews a session." env:"CANOPY_REFRESH_TOKEN_TTL" default:"720h"`
 	RefreshMax      time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
 	Signup          string        `help:"open, or closed: only bootstrap and invites make users." env:"CANOPY_SIGNUP" enum:"open,closed" default:"open"`
-	TrustedProxies  []string      `help:"CIDRs whose X-Forwarded-For is believed, for limits and audit only." env:"CANOPY_TRUSTED_PROXIES"`
+	TrustedProxies  []string      `help:"Addresses and CIDRs whose X-Forwarded-For is believed, for limits and audit only." env:"CANOPY_TRUSTED_PROXIES"`
 	AllowedOrigins  []string      `help:"Further origins that may call the cookie endpoints." env:"CANOPY_ALLOWED_ORIGINS"`
+	AllowedHosts    []string      `help:"Further host names that are answered; a Host other than the public URL's, localhost, these and addresses gets 421." env:"CANOPY_ALLOWED_HOSTS"`
 	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
-	MetricsAddr     string        `help:"Separate listen address for /metrics; else on the main one, for this machine only." env:"CANOPY_METRICS_ADDR"`
+	MetricsAddr     string        `help:"Listen address of its own for /metrics, such as 127.0.0.1:9090; without it there is no /metrics." env:"CANOPY_METRICS_ADDR"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
 	LogFormat       string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
 }
@@ -73,14 +75,29 @@ func (s Settings) Check() (*Checked, error) {
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	var err error
-	c.Public, err = url.Parse(strings.TrimSuffix(c.PublicURL, "/"))
-	if err != nil || c.Public.Scheme != "http" && c.Public.Scheme != "https" || c.Public.Host == "" ||
-		c.Public.Path != "" || c.Public.RawQuery != "" {
-		wrong("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com")
+	if c.Public, err = origin(c.PublicURL); err != nil {
+		wrong("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com: %w", err)
 		c.Public = &url.URL{Scheme: "http", Host: "localhost"}
 	}
 	c.PublicURL = c.Public.String()
-	c.Origin = c.Public.Scheme + "://" + c.Public.Host
+	c.Origin = c.PublicURL
+	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	for i, o := range c.AllowedOrigins {
+		u, err := origin(o)
+		if err != nil {
+			wrong("CANOPY_ALLOWED_ORIGINS: %q is not an origin such as https://app.example.com: %w", o, err)
+			continue
+		}
+		c.AllowedOrigins[i] = u.String()
+	}
+	c.AllowedHosts = slices.Clone(c.AllowedHosts)
+	for i, h := range c.AllowedHosts {
+		name, err := hostName(h)
+		if err != nil {
+			wrong("CANOPY_ALLOWED_HOSTS: %q is not a host name such as canopy.internal: %w", h, err)
+		}
+		c.AllowedHosts[i] = name
+	}
 	for _, b := range []struct {
 		name        string
 		v, min, max time.Duration
@@ -95,9 +112,9 @@ func (s Settings) Check() (*Checked, error) {
 		}
 	}
 	for _, p := range c.TrustedProxies {
-		prefix, err := netip.ParsePrefix(p)
+		prefix, err := proxy(p)
 		if err != nil {
-			wrong("CANOPY_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", p)
+			wrong("CANOPY_TRUSTED_PROXIES: %q is not an address or a network such as 10.0.0.0/8", p)
 		}
 		c.Proxies = append(c.Proxies, prefix)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,14 +69,21 @@ func Variables() []string {
 }
 
 // CheckEnvironment finds a CANOPY_ variable that is not a setting, most often a
-// slip of the pen. Those of the tests, CANOPY_TEST_…, are left alone.
+// slip of the pen. Those of the tests, CANOPY_TEST_…, are left alone, and so are the
+// names that Kubernetes makes for a Service called canopy or canopy-….
 func CheckEnvironment() error {
 	known := Variables()
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, "CANOPY_") && !strings.HasPrefix(name, "CANOPY_TEST_") && !slices.Contains(known, name) {
-			return fmt.Errorf("%s is not a setting; see canopy config", name)
+		if !strings.HasPrefix(name, "CANOPY_") || strings.HasPrefix(name, "CANOPY_TEST_") ||
+			slices.Contains(known, name) || ofOrchestrator.MatchString(name) {
+			continue
 		}
+		return fmt.Errorf("%s is not a setting; see canopy config", name)
 	}
 	return nil
 }
+
+// ofOrchestrator are the names that Kubernetes gives every container for a Service
+// (CANOPY_SERVICE_HOST, CANOPY_PORT_8080_TCP_ADDR and the like).
+var ofOrchestrator = regexp.MustCompile(`^CANOPY_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_[A-Z0-9_]+)$`)

@@ -25,7 +25,7 @@ func (s Settings) Lines() []string {
 			}
 		case "url":
 			if u, err := url.Parse(text); err == nil {
-				text = u.Redacted()
+				text = redacted(u)
 			} else if text != "" {
 				text = "••••"
 			}
@@ -33,4 +33,20 @@ func (s Settings) Lines() []string {
 		lines = append(lines, f.Tag.Get("env")+"="+text)
 	}
 	return lines
+}
+
+// redacted is a URL with every secret masked: the password, and whatever in the
+// query is named like one.
+func redacted(u *url.URL) string {
+	query := u.Query()
+	for name := range query {
+		if strings.Contains(name, "password") || strings.Contains(name, "secret") || strings.Contains(name, "key") {
+			query.Set(name, "xxxxx")
+		}
+	}
+	masked := *u
+	if len(query) > 0 {
+		masked.RawQuery = query.Encode()
+	}
+	return masked.Redacted()
 }

@@ -15,11 +15,12 @@ func (s *Server) pages(o Options) {
 	if o.DevMail != nil {
 		s.Router.Mount("GET /dev/mail", o.DevMail)
 	}
-	if o.Config.MetricsAddr == "" {
-		s.Router.Mount("GET /metrics", s.platform.metrics.Local())
-		return
-	}
-	s.metrics = &http.Server{
-		Addr: o.Config.MetricsAddr, Handler: s.platform.metrics.Handler(), ReadHeaderTimeout: 10 * time.Second,
+	switch {
+	case o.Config.MetricsAddr != "":
+		s.metrics = &http.Server{
+			Addr: o.Config.MetricsAddr, Handler: s.Metrics, ReadHeaderTimeout: 10 * time.Second,
+		}
+	case o.DevMail != nil: // canopy dev, which listens on this machine alone
+		s.Router.Mount("GET /metrics", s.Metrics)
 	}
 }

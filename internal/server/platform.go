@@ -87,7 +87,8 @@ func (p *platform) sweeps() []func(context.Context) error {
 func newRouter(o Options, p *platform, portal *portal) *wire.Router {
 	return wire.NewRouter(wire.Config{
 		Log: o.Log, Now: o.DB.Now,
-		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins, Proxies: o.Config.Proxies,
+		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins,
+		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
 		Authenticate: portal.sessions.Authenticate,
 		InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound,
 		Idempotency: p.answers, Limit: p.limits.Take, Observe: p.metrics.Request,

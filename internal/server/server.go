@@ -39,12 +39,13 @@ type Server struct {
 	Signups *signup.Service
 	Keys    *signingkey.Service
 	Worker  *outbox.Worker
+	Metrics http.Handler // for a listener of its own
 
 	log      *slog.Logger
 	platform *platform
 	api      *api
 	sweeps   []func(context.Context) error
-	metrics  *http.Server // nil: they are on the public listener, for this machine
+	metrics  *http.Server // nil: nobody is to read them
 }
 
 // New wires a server over a migrated store and makes its first signing key.
@@ -59,7 +60,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	t := newTenant(p)
 	portal := newPortal(o.Config, p)
 	s := &Server{
-		Signups: portal.signups, Keys: p.keys, Worker: p.worker, log: o.Log, platform: p,
+		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(), log: o.Log, platform: p,
 		api:    newAPI(o.Log, p, t, portal),
 		sweeps: append(p.sweeps(), portal.sweeps()...),
 	}

@@ -30,8 +30,9 @@ func tokenTamper(t *testing.T, w world) {
 
 func wholeToken(t *testing.T, w world) {
 	_, token := w.Invite("dana@acme.com")
+	is(t, "with U+0000", w.Client().Do("POST", "/v1/auth/invite-info", m{"token": token + "\u0000"}), 400, "validation")
 	tries := []string{
-		token + "A", token + "=", token + "\u0000", token + " ", " " + token, token + token, strings.ToUpper(token),
+		token + "A", token + "=", token + " ", " " + token, token + token, strings.ToUpper(token),
 	}
 	for i := range len(token) {
 		tries = append(tries, token[:i], token[i+1:])

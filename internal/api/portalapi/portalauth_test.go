@@ -1,6 +1,8 @@
 package portalapi_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -23,9 +25,11 @@ var hashesDone = regexp.MustCompile(`(?m)^canopy_password_hashes_total (\d+)$`)
 func hashes(t *testing.T, s *server, fn func()) int {
 	t.Helper()
 	read := func() int {
-		found := hashesDone.FindStringSubmatch(s.Client().Must(200, "GET", "/metrics", nil).Raw)
+		w := httptest.NewRecorder()
+		s.Metrics.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		found := hashesDone.FindStringSubmatch(w.Body.String())
 		if found == nil {
-			t.Fatal("/metrics does not tell the hashes")
+			t.Fatal("the metrics do not tell the hashes")
 		}
 		n, _ := strconv.Atoi(found[1])
 		return n
@@ -108,15 +112,11 @@ func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
 
 		old := alex.CookieValue("/v1/auth/refresh", "canopy_refresh")
 		counts = servertest.AtOnce(50, func() string {
-			return servertest.Outcome(alex.Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old))
+			return servertest.Outcome(s.Client().Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old))
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.refresh_conflict": 49}, counts); diff != "" {
 			t.Errorf("refreshes:\n%s", diff)
 		}
-		if renewed := alex.CookieValue("/v1/auth/refresh", "canopy_refresh"); renewed == old || renewed == "" {
-			t.Errorf("the cookie is %q after %q", renewed, old)
-		}
-		alex.Must(200, "POST", "/v1/auth/refresh", nil)
 	})
 }
 

@@ -45,6 +45,7 @@ const (
 type Request struct {
 	ID        string // X-Request-Id, the correlation id of audit rows
 	IP        string // of the client
+	Network   string // what limits see of it: an IPv4 address, or the /64 of an IPv6 address
 	UserAgent string
 }
 

@@ -6,7 +6,6 @@ package telemetry
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -95,32 +94,6 @@ func (m *Metrics) SignIn(result string) { m.signIns.WithLabelValues(result).Inc(
 // Handler serves the metrics to anybody, for a listener of their own.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
-}
-
-// Local is Handler for the public listener: it answers 404 unless the request
-// comes from this machine and through no proxy.
-func (m *Metrics) Local() http.Handler {
-	h := m.Handler()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		ip := net.ParseIP(host)
-		if err != nil || ip == nil || !ip.IsLoopback() || forwarded(r.Header) {
-			http.NotFound(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-func forwarded(h http.Header) bool {
-	for _, name := range []string{
-		"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
-	} {
-		if _, ok := h[name]; ok {
-			return true
-		}
-	}
-	return false
 }
 
 // outbox asks the database once for both of its gauges.

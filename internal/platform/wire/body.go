@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -64,29 +65,39 @@ func onlyTypes(s *huma.Schema) {
 	}
 }
 
-// Decode reads one JSON value into a T and lists every problem: unknown, missing
-// and mistyped fields, and what T's own Rules refuse. The error is
-// fault.Validation.
+// maxProblems is how many broken rules one answer tells.
+const maxProblems = 50
+
+// Decode reads one JSON value into a T and lists the problems, up to maxProblems:
+// unknown, missing and mistyped fields, and what T's own Rules refuse. The error
+// is fault.Validation.
 func Decode[T any](b bodies, raw []byte) (T, error) {
 	var v T
 	var parsed any
 	if err := json.Unmarshal(raw, &parsed); err != nil {
 		return v, fault.Validation.WithDetails(syntax(err))
 	}
-	var problems fault.Problems
-	result := &huma.ValidateResult{}
-	path := huma.NewPathBuffer(nil, 0)
+	if bytes.Contains(raw, []byte(`\u0000`)) {
+		if problems := withNUL(parsed); len(problems) > 0 {
+			return v, told(problems)
+		}
+	}
 	schema := b.registry.Schema(reflect.TypeFor[T](), true, "")
-	huma.Validate(b.registry, schema, path, huma.ModeWriteToServer, parsed, result)
+	if problems := b.strangers(schema, parsed); len(problems) > maxProblems {
+		return v, told(problems) // before anything is made of each of them
+	}
+	result := &huma.ValidateResult{}
+	huma.Validate(b.registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, parsed, result)
+	var problems fault.Problems
 	for _, e := range result.Errors {
 		problems = append(problems, sentence(e))
 	}
 	if _, object := parsed.(map[string]any); !object {
-		return v, problems.Err()
+		return v, told(problems)
 	}
 	// Fields of the right type are read even where others are wrong, so that
 	// their values are judged in the same answer.
-	_ = json.Unmarshal(mistypedRemoved(parsed, result.Errors), &v)
+	_ = json.Unmarshal(mistypedRemoved(raw, result.Errors), &v)
 	if ruled, ok := any(&v).(text.Ruled); ok {
 		for _, m := range text.Normalize(ruled) {
 			field, _, _ := strings.Cut(m, " ")
@@ -95,15 +106,90 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 			}
 		}
 	}
-	slices.Sort(problems)
-	return v, problems.Err()
+	return v, told(problems)
 }
 
-// mistypedRemoved is the object without the top-level members the schema
-// refused.
-func mistypedRemoved(parsed any, errs []error) []byte {
+// told is nil without problems, else validation with the first of them, sorted.
+func told(problems fault.Problems) error {
+	slices.Sort(problems)
+	problems = problems[:min(len(problems), maxProblems)]
+	return problems.Err()
+}
+
+// strangers are the members of an object that its schema does not know.
+func (b bodies) strangers(schema *huma.Schema, parsed any) fault.Problems {
 	object, ok := parsed.(map[string]any)
 	if !ok {
+		return nil
+	}
+	if schema.Ref != "" {
+		schema = b.registry.SchemaFromRef(schema.Ref)
+	}
+	var problems fault.Problems
+	for name := range object {
+		if schema.Properties[name] == nil {
+			problems = append(problems, notAllowed(name))
+		}
+	}
+	return problems
+}
+
+func notAllowed(name string) string { return "property " + excerpt(name) + " is not allowed" }
+
+// excerpt is the beginning of a name that a caller made up.
+func excerpt(name string) string {
+	const most = 200
+	if runes := []rune(name); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return name
+}
+
+// withNUL tells the members of a body that hold U+0000.
+func withNUL(parsed any) fault.Problems {
+	var problems fault.Problems
+	object, ok := parsed.(map[string]any)
+	if !ok && holdsNUL(parsed) {
+		problems.Add("body", noNUL)
+	}
+	for name, v := range object {
+		if holdsNUL(name) {
+			problems.Add("body", noNUL)
+		} else if holdsNUL(v) {
+			problems.Add(excerpt(name), noNUL)
+		}
+	}
+	return problems
+}
+
+const noNUL = "must not hold the character U+0000"
+
+// holdsNUL reports whether a text or a name in v holds U+0000, which PostgreSQL
+// can't keep.
+func holdsNUL(v any) bool {
+	switch t := v.(type) {
+	case string:
+		return strings.ContainsRune(t, 0)
+	case []any:
+		return slices.ContainsFunc(t, holdsNUL)
+	case map[string]any:
+		for name, inner := range t {
+			if holdsNUL(name) || holdsNUL(inner) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mistypedRemoved is the object without the top-level members that the schema
+// refused. What is left is as it came: numbers keep their digits.
+func mistypedRemoved(raw []byte, errs []error) []byte {
+	if len(errs) == 0 {
+		return raw
+	}
+	var object map[string]jsontext.Value
+	if err := json.Unmarshal(raw, &object); err != nil {
 		return []byte("{}")
 	}
 	for _, e := range errs {
@@ -113,11 +199,11 @@ func mistypedRemoved(parsed any, errs []error) []byte {
 			delete(object, name)
 		}
 	}
-	raw, err := json.Marshal(object)
+	left, err := json.Marshal(object)
 	if err != nil {
 		return []byte("{}")
 	}
-	return raw
+	return left
 }
 
 func syntax(err error) string {
@@ -127,7 +213,7 @@ func syntax(err error) string {
 		if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 			name = s.JSONPointer.LastToken()
 		}
-		return "property " + name + " must not be given twice"
+		return "property " + excerpt(name) + " must not be given twice"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "body must be complete JSON"
 	}
@@ -152,7 +238,7 @@ func sentence(err error) string {
 	}
 	switch d.Message {
 	case validation.MsgUnexpectedProperty:
-		return "property " + field + " is not allowed"
+		return notAllowed(field)
 	case validation.MsgExpectedString:
 		return field + " must be a string"
 	case validation.MsgExpectedBoolean:

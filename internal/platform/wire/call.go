@@ -63,10 +63,11 @@ func (c *Call) SetVersion(version int) {
 	c.w.Header().Set("ETag", `"`+strconv.Itoa(version)+`"`)
 }
 
-// Cookie is the value of the route's cookie, "" when absent.
+// Cookie is the value of the route's cookie, "" when absent. Two cookies of the
+// name count as none: a sibling subdomain can plant one, and nothing tells which.
 func (c *Call) Cookie() string {
-	if k, err := c.r.Cookie(c.op.Cookie.Name); err == nil {
-		return k.Value
+	if given := c.r.CookiesNamed(c.op.Cookie.Name); len(given) == 1 {
+		return given[0].Value
 	}
 	return ""
 }
@@ -76,8 +77,13 @@ func (c *Call) SetCookie(value string, life time.Duration) {
 	c.setCookie(value, int((life+time.Second/2)/time.Second))
 }
 
-// ClearCookie takes the route's cookie back, whatever else is answered.
-func (c *Call) ClearCookie() { c.setCookie("", -1) }
+// ClearCookie takes the route's cookie back, whatever else is answered. Where two
+// came, neither is cleared: one of them is not ours.
+func (c *Call) ClearCookie() {
+	if len(c.r.CookiesNamed(c.op.Cookie.Name)) < 2 {
+		c.setCookie("", -1)
+	}
+}
 
 func (c *Call) setCookie(value string, maxAge int) {
 	http.SetCookie(c.w, &http.Cookie{ //nolint:gosec // Secure where the public address is https

@@ -121,6 +121,9 @@ func (d *document) operation(op *operation) *huma.Operation {
 	for _, status := range append([]int{op.Status}, op.Also...) {
 		o.Responses[strconv.Itoa(status)] = d.success(op, status)
 	}
+	if !anyHost(op.pattern) {
+		d.refusal(o, http.StatusMisdirectedRequest)
+	}
 	codes := d.refusals(o, op)
 	o.Extensions = map[string]any{"x-error-codes": codes, "x-body-limit": int64(op.Body)}
 	if op.Needs != "" {

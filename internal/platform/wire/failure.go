@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -84,6 +85,9 @@ func (rt *Router) failure(r *http.Request, err error) failure {
 	switch {
 	case f == nil && r.Context().Err() != nil:
 		f = fault.Down // the caller has gone; nobody reads this
+	case f == nil && errors.Is(err, context.DeadlineExceeded):
+		f = fault.Down
+		rt.Log.ErrorContext(r.Context(), "a request took too long", "error", err, "request_id", requestID)
 	case f == nil && database.Unreachable(err):
 		f = fault.Down
 		rt.Log.ErrorContext(r.Context(), "the store can't be reached", "error", err, "request_id", requestID)
@@ -96,6 +100,9 @@ func (rt *Router) failure(r *http.Request, err error) failure {
 
 func writeFailure(w http.ResponseWriter, r *http.Request, now time.Time, f failure) {
 	h := w.Header()
+	if f.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", seconds(f.RetryAfter))
 	}

@@ -114,7 +114,7 @@ func (rt *Router) preAuth(c *Call) (u principal.PreAuth, err error) {
 
 // authenticate finds out who calls, from the credential of the request.
 func (rt *Router) authenticate(c *Call) (principal.Principal, error) {
-	bearer, has := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
+	bearer, has := bearerOf(c.r)
 	key := c.r.Header.Get("X-Api-Key")
 	switch {
 	case has && key != "":
@@ -132,6 +132,13 @@ func (rt *Router) authenticate(c *Call) (principal.Principal, error) {
 	c.holds = p.Holds
 	c.seen.note(p)
 	return p, nil
+}
+
+// bearerOf is the token of the Authorization header, whose scheme may be written in
+// any case (RFC 9110, section 11.1).
+func bearerOf(r *http.Request) (token string, has bool) {
+	scheme, token, has := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimLeft(token, " "), has && strings.EqualFold(scheme, "Bearer")
 }
 
 // operation is a registered route with what its group and types add.

@@ -52,6 +52,7 @@ func headers() map[string]*huma.Header {
 		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
 		"Set-Cookie":           text("The cookie of the operation, set or cleared.", "canopy_refresh=…; HttpOnly"),
 		"Cache-Control":        text("How long the answer may be kept.", "public, max-age=300"),
+		"WWW-Authenticate":     text("The scheme of the credential that is wanted.", "Bearer"),
 		"Retry-After":          count("Seconds after which a repeat may work."),
 		"RateLimit-Limit":      count("How many calls the limit allows in its window."),
 		"RateLimit-Remaining":  count("How many are left."),
@@ -86,6 +87,8 @@ func (d *document) answerHeaders(op *operation) map[string]*huma.Header {
 
 func refusalHeaders(status int) map[string]*huma.Header {
 	switch status {
+	case http.StatusUnauthorized:
+		return refs("X-Request-Id", "WWW-Authenticate")
 	case http.StatusTooManyRequests:
 		return refs("X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 	case http.StatusServiceUnavailable:

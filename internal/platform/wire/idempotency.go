@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/secret"
 )
@@ -33,7 +35,8 @@ type KeptFault struct {
 	Code    string     `json:"code"`
 	Message string     `json:"message"`
 	Details []string   `json:"details"`
-	Data    any        `json:"data"`
+	// Data is kept as it was answered, so that numbers keep their digits.
+	Data jsontext.Value `json:"data"`
 }
 
 // The faults of repeated calls.
@@ -81,7 +84,13 @@ func (rt *Router) once(
 			f.Kind == fault.TooMany || f.Kind == fault.Unavailable {
 			return a, err
 		}
-		kept.Fault = &KeptFault{f.Kind, f.Code, f.Message, f.Details, f.Data}
+		kept.Fault = &KeptFault{f.Kind, f.Code, f.Message, f.Details, nil}
+		if f.Data != nil {
+			var failed error
+			if kept.Fault.Data, failed = Encode(f.Data); failed != nil {
+				return answer{}, failed
+			}
+		}
 	}
 	settled = true // from here on a repeat must not act again
 	if lost := rt.Idempotency.Finish(settle, scope, key, kept); lost != nil {
@@ -93,7 +102,11 @@ func (rt *Router) once(
 func (c *Call) replay(k Kept) (answer, error) {
 	if f := k.Fault; f != nil {
 		c.w.Header().Set("Idempotency-Replayed", "true")
-		return answer{}, &fault.Error{Kind: f.Kind, Code: f.Code, Message: f.Message, Details: f.Details, Data: f.Data}
+		again := &fault.Error{Kind: f.Kind, Code: f.Code, Message: f.Message, Details: f.Details}
+		if f.Data != nil {
+			again.Data = f.Data
+		}
+		return answer{}, again
 	}
 	c.replayed = true
 	return answer{status: k.Status, body: k.Body}, nil

@@ -180,6 +180,9 @@ func (c *Call) query() error {
 			continue
 		}
 		value, broken := p.read(given)
+		if raw := given.Get(p.name); !utf8.ValidString(raw) || strings.ContainsRune(raw, 0) {
+			broken = "must be UTF-8 without the character U+0000"
+		}
 		problems.Add(p.name, broken)
 		c.values[p.name] = value
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +22,7 @@ type Config struct {
 	Now          func() time.Time
 	PublicOrigin string   // scheme://host of CANOPY_PUBLIC_URL
 	Origins      []string // further origins that may call cookie routes
+	Hosts        []string // further names that requests may come for (CANOPY_ALLOWED_HOSTS)
 	Proxies      []netip.Prefix
 	// Authenticate makes the principal of a bearer token; any failure is a fault.
 	Authenticate func(ctx context.Context, token string) (principal.Principal, error)
@@ -79,7 +79,10 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := id.Parse[id.ID](rid); err != nil {
 		rid = id.New[id.ID](start).String()
 	}
-	s := &seen{request: principal.Request{ID: rid, IP: rt.clientIP(r), UserAgent: r.UserAgent()}}
+	ip := rt.clientIP(r)
+	s := &seen{request: principal.Request{
+		ID: rid, IP: ip, Network: networkOf(ip), UserAgent: strings.ToValidUTF8(r.UserAgent(), "\uFFFD"),
+	}}
 	r = r.WithContext(s.in(r.Context()))
 	h := w.Header()
 	h.Set("X-Request-Id", rid)
@@ -91,13 +94,18 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p := recover()
 		aborted := p == http.ErrAbortHandler //nolint:errorlint // net/http compares so, too
 		if p != nil && !aborted {
+			aborted = rec.status != 0 // part of an answer is out: cut it, so that none takes it for the whole
 			rt.panicked(rec, r, p)
 		}
-		rt.logged(r, s, pattern, rec.status, rt.Now().Sub(start))
+		rt.logged(r, s, pattern, rec, rt.Now().Sub(start))
 		if aborted {
-			panic(p)
+			panic(http.ErrAbortHandler)
 		}
 	}()
+	if !rt.hostAllowed(r) {
+		writeFailure(rec, r, rt.Now(), failure{http.StatusMisdirectedRequest, &fault.Error{Message: misdirected}})
+		return
+	}
 	if rt.preflight(rec, r) {
 		return
 	}
@@ -117,8 +125,15 @@ func (rt *Router) panicked(rec *recorder, r *http.Request, p any) {
 	}
 }
 
+// statusHungUp stands in logs and metrics for a caller who did not wait.
+const statusHungUp = 499
+
 // logged writes the one line of a request.
-func (rt *Router) logged(r *http.Request, s *seen, pattern string, status int, took time.Duration) {
+func (rt *Router) logged(r *http.Request, s *seen, pattern string, rec *recorder, took time.Duration) {
+	status := rec.status
+	if r.Context().Err() != nil && status == http.StatusServiceUnavailable {
+		status = statusHungUp // nobody reads the answer, and nothing is wrong here
+	}
 	line := []any{
 		"request_id", s.request.ID, "route", pattern, "method", r.Method, "status", status,
 		"duration_ms", float64(took.Microseconds()) / 1000,
@@ -131,26 +146,6 @@ func (rt *Router) logged(r *http.Request, s *seen, pattern string, status int, t
 	if rt.Observe != nil {
 		rt.Observe(pattern, status, took)
 	}
-}
-
-// preflight lets the allowed origins in (CORS), and answers their question
-// whether they may call.
-func (rt *Router) preflight(w http.ResponseWriter, r *http.Request) (answered bool) {
-	origin := r.Header.Get("Origin")
-	if origin == "" || !slices.Contains(rt.Origins, origin) {
-		return false
-	}
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Vary", "Origin")
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
-		return false
-	}
-	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id")
-	w.WriteHeader(http.StatusNoContent)
-	return true
 }
 
 // unknown answers a path that leads nowhere, or not with this method.
@@ -171,39 +166,19 @@ func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
 	writeFailure(w, r, rt.Now(), failure{http.StatusNotFound, &fault.Error{Message: "Not found"}})
 }
 
-// clientIP is the TCP peer, or what a trusted proxy says: the last address in
-// X-Forwarded-For that is not itself a trusted proxy. A malformed one counts as
-// absent.
-func (rt *Router) clientIP(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	trusted := func(a netip.Addr) bool {
-		return slices.ContainsFunc(rt.Proxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
-	}
-	ip := peer.Addr().Unmap()
-	if !trusted(ip) {
-		return ip.String()
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		a, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			return peer.Addr().Unmap().String()
-		}
-		if ip = a.Unmap(); !trusted(ip) {
-			break
-		}
-	}
-	return ip.String()
-}
-
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer, and ends a connection whose client
+// does not read on.
 type recorder struct {
 	http.ResponseWriter
 	status int
 }
+
+const (
+	// writeFor is how long an answer may take without progress.
+	writeFor = 60 * time.Second
+	// piece is how much of an answer must be taken in that time.
+	piece = 64 << 10
+)
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
@@ -212,11 +187,22 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
+func (r *recorder) Write(b []byte) (written int, err error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	return r.ResponseWriter.Write(b)
+	control := http.NewResponseController(r.ResponseWriter)
+	for err == nil && (written < len(b) || written == 0) {
+		// A writer without deadlines is a test's, which reads at once.
+		_ = control.SetWriteDeadline(time.Now().Add(writeFor))
+		var n int
+		n, err = r.ResponseWriter.Write(b[written:min(len(b), written+piece)])
+		written += n
+		if len(b) == 0 {
+			break
+		}
+	}
+	return written, err
 }
 
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

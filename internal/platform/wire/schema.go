@@ -93,6 +93,9 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	if e, ok := reflect.TypeAssert[interface{ Enum() []string }](reflect.Zero(t)); ok {
 		p.Enum = enumSchema(e.Enum()).Enum
 	}
+	if kind := f.Tag.Get("type"); kind != "" { // of free JSON
+		p.Type = kind
+	}
 	if t.Kind() == reflect.Array && t.Len() == 16 {
 		p.Type, p.Format, p.Items, p.ContentEncoding = huma.TypeString, "uuid", nil, ""
 		if len(p.Examples) == 0 {

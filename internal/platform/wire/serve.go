@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -24,6 +25,9 @@ type Stream struct {
 	Write       func(ctx context.Context, w io.Writer) error
 }
 
+// workFor is how long the work on a request may take, streams excepted.
+const workFor = 30 * time.Second
+
 // serve runs the checks in the contract's order and then the handler.
 func serve[By, In, Out any](
 	ctx context.Context, c *Call, prove func(*Call) (By, error), fn func(context.Context, *Call, By, In) (Out, error),
@@ -31,7 +35,7 @@ func serve[By, In, Out any](
 	if c.op.Cookie.Name != "" && !c.rt.originAllowed(c.r.Header.Get("Origin")) {
 		return answer{}, ErrOriginRefused
 	}
-	if err := c.take(ctx, ByIP, c.Actor.Request.IP); err != nil {
+	if err := c.take(ctx, ByIP, c.Actor.Request.Network); err != nil {
 		return answer{}, err
 	}
 	by, err := prove(c)
@@ -44,6 +48,11 @@ func serve[By, In, Out any](
 	raw, err := read(c.w, c.r, int64(c.op.Body))
 	if err != nil {
 		return answer{}, err
+	}
+	if c.op.out != reflect.TypeFor[Stream]() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, workFor)
+		defer cancel()
 	}
 	run := func() (answer, error) {
 		in, err := input[In](ctx, c, raw)
@@ -82,7 +91,7 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 		return in, err
 	}
 	if l, ok := any(&in).(Limited); ok {
-		return in, c.take(ctx, ByIPAndBody, c.Actor.Request.IP+" "+l.LimitedBy())
+		return in, c.take(ctx, ByIPAndBody, c.Actor.Request.Network+" "+l.LimitedBy())
 	}
 	return in, nil
 }

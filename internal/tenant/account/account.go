@@ -1,9 +1,9 @@
 package account
 
 import (
+	"bytes"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/foundation/fault"
@@ -32,13 +32,15 @@ var ErrNotFound = fault.New(fault.NotFound, "account.not_found", "Account not fo
 // Change is what a caller wants changed; nil leaves a field as it is.
 type Change struct {
 	Name     *string        `json:"name,omitempty"     nullable:"false" doc:"The Account's name."`
-	Settings map[string]any `json:"settings,omitempty" nullable:"false" doc:"Free JSON object, replaced as a whole; at most 64 KiB and 8 levels."`
+	Settings jsontext.Value `json:"settings,omitempty" type:"object" doc:"Free JSON object, replaced as a whole; at most 64 KiB and 8 levels. Numbers keep their digits."`
 }
 
 // Rules implements text.Ruled.
 func (c *Change) Rules(f *text.Fields) {
 	f.Optional("name", c.Name, text.NameRule)
-	f.Check("settings", c.Settings == nil || small(c.Settings), "must be at most 64 KiB and 8 levels deep")
+	f.Check("settings", c.Settings == nil || c.Settings.Kind() == '{', "must be an object")
+	f.Check("settings", c.Settings == nil || c.Settings.Kind() != '{' || small(c.Settings),
+		"must be at most 64 KiB and 8 levels deep")
 }
 
 const (
@@ -46,26 +48,28 @@ const (
 	maxDepth    = 8
 )
 
-func small(settings map[string]any) bool {
-	raw, err := json.Marshal(settings)
-	return err == nil && len(raw) <= maxSettings && depth(settings) <= maxDepth
+func small(settings jsontext.Value) bool {
+	kept, err := compact(settings)
+	return err == nil && len(kept) <= maxSettings && depth(settings) <= maxDepth
 }
 
-func depth(v any) int {
-	deepest := 0
-	switch t := v.(type) {
-	case map[string]any:
-		for _, inner := range t {
-			deepest = max(deepest, depth(inner))
+// compact is the form in which settings are kept and compared: without white
+// space, members by name, numbers digit by digit as they came.
+func compact(settings jsontext.Value) (jsontext.Value, error) {
+	kept := settings.Clone()
+	err := kept.Format(jsontext.ReorderRawObjects(true),
+		jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false))
+	return kept, err
+}
+
+func depth(settings jsontext.Value) int {
+	deepest, decoder := 0, jsontext.NewDecoder(bytes.NewReader(settings))
+	for {
+		if _, err := decoder.ReadToken(); err != nil {
+			return deepest
 		}
-	case []any:
-		for _, inner := range t {
-			deepest = max(deepest, depth(inner))
-		}
-	default:
-		return 0
+		deepest = max(deepest, decoder.StackDepth())
 	}
-	return deepest + 1
 }
 
 // applied is the Account with a change made, and the fields that differ.
@@ -75,7 +79,7 @@ func (a Account) applied(c Change) (changed Account, fields []string, err error)
 		changed.Name, fields = *c.Name, append(fields, "name")
 	}
 	if c.Settings != nil {
-		if changed.Settings, err = json.Marshal(c.Settings, json.Deterministic(true)); err != nil {
+		if changed.Settings, err = compact(c.Settings); err != nil {
 			return changed, nil, err
 		}
 		if string(changed.Settings) != string(a.Settings) {

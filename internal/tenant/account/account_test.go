@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/events/eventtest"
@@ -74,13 +75,13 @@ func TestUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := named("Acme Realty")
-		c.Settings = map[string]any{"z": 1.5, "a": []any{"x"}}
+		c.Settings = []byte(`{ "z": 9007199254740993, "a": ["x", 1.50] }`)
 		after, err := s.Update(t.Context(), alex, in, c, 1, shown)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := before
-		want.Name, want.Settings, want.Version = "Acme Realty", []byte(`{"a":["x"],"z":1.5}`), 2
+		want.Name, want.Settings, want.Version = "Acme Realty", []byte(`{"a":["x",1.50],"z":9007199254740993}`), 2
 		want.UpdatedAt = after.UpdatedAt
 		if diff := cmp.Diff(want, after); diff != "" || !after.UpdatedAt.After(before.UpdatedAt) {
 			t.Errorf("%s\n%s", after.UpdatedAt, diff)
@@ -106,7 +107,7 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		same := named("Acme")
-		same.Settings = map[string]any{}
+		same.Settings = []byte(`{}`)
 		for _, c := range []account.Change{{}, named("Acme"), same} {
 			for _, ifVersion := range []int{0, 1} {
 				after, err := s.Update(t.Context(), alex, in, c, ifVersion, shown)
@@ -123,7 +124,7 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 		}
 		// One of two fields: the event names that one.
 		c := named("Acme Realty")
-		c.Settings = map[string]any{}
+		c.Settings = []byte(`{}`)
 		if _, err := s.Update(t.Context(), alex, in, c, 0, shown); err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestWriterOfAnyVersionIsNotRefused(t *testing.T) {
 		t.Parallel()
 		s, in := acme(t, db)
 		err := dbtest.Overtake(t, db, renamed(t, in), func() error {
-			_, err := s.Update(t.Context(), alex, in, account.Change{Settings: map[string]any{"a": 1}}, 0, shown)
+			_, err := s.Update(t.Context(), alex, in, account.Change{Settings: []byte(`{"a":1}`)}, 0, shown)
 			return err
 		})
 		now, found := s.Get(t.Context(), in)
@@ -266,29 +267,33 @@ func TestLock(t *testing.T) {
 
 func TestRulesOfAChange(t *testing.T) {
 	t.Parallel()
-	nested := func(levels int) map[string]any {
-		v := any("x")
+	nested := func(levels int) jsontext.Value {
+		v := `"x"`
 		for n := range levels - 1 {
 			if n%2 == 0 {
-				v = []any{v}
+				v = `[` + v + `]`
 			} else {
-				v = map[string]any{"a": v}
+				v = `{"a":` + v + `}`
 			}
 		}
-		return map[string]any{"a": v}
+		return jsontext.Value(`{"a":` + v + `}`)
 	}
-	sized := func(n int) map[string]any { return map[string]any{"a": strings.Repeat("x", n-len(`{"a":""}`))} }
+	sized := func(n int) jsontext.Value {
+		return jsontext.Value(`{"a":"` + strings.Repeat("x", n-len(`{"a":""}`)) + `"}`)
+	}
 	const broken = "settings must be at most 64 KiB and 8 levels deep"
 	for name, c := range map[string]struct {
 		change account.Change
 		want   fault.Problems
 	}{
 		"nothing":         {account.Change{}, nil},
-		"an empty object": {account.Change{Settings: map[string]any{}}, nil},
+		"an empty object": {account.Change{Settings: []byte(`{}`)}, nil},
 		"8 levels":        {account.Change{Settings: nested(8)}, nil},
 		"9 levels":        {account.Change{Settings: nested(9)}, fault.Problems{broken}},
 		"64 KiB":          {account.Change{Settings: sized(64 << 10)}, nil},
 		"a byte more":     {account.Change{Settings: sized(64<<10 + 1)}, fault.Problems{broken}},
+		"a list":          {account.Change{Settings: []byte(`[]`)}, fault.Problems{"settings must be an object"}},
+		"null":            {account.Change{Settings: []byte(`null`)}, fault.Problems{"settings must be an object"}},
 		"no name":         {named(" "), fault.Problems{"name must be 1 to 100 characters"}},
 	} {
 		if diff := cmp.Diff(c.want, text.Normalize(&c.change)); diff != "" {
