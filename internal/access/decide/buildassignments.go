@@ -39,7 +39,7 @@ func (b *Builder) buildAssignments(
 			who.setList(list)
 			continue
 		}
-		who.setSpilled(uint32(len(list)))
+		who.setSpilled(len(list))
 		for j := range list {
 			spilled = append(spilled, memberAssignment{member: m, assignment: list[j]})
 		}

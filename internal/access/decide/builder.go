@@ -226,7 +226,7 @@ func (b *Builder) number(x *persist.HashIndex, ids *[]id.ID, u id.ID) (n uint32,
 	if b.owner == nil {
 		b.owner = persist.NewExclusive()
 	}
-	n = uint32(len(known))
+	n = uint32(len(known)) //nolint:gosec // memory ends long before
 	*ids = append(*ids, u)
 	x.Insert(b.owner, h, n, func(n uint32) uint64 { return hashID((*ids)[n]) })
 	return n, true

@@ -67,7 +67,7 @@ func (ed *editor) spill(m uint32, who *member) {
 	for _, a := range who.list {
 		ed.spilled.Put(ed.owner, memberAssignment{m, a}, spilledPosition(m, a.node, a.id))
 	}
-	who.setSpilled(uint32(len(who.list)))
+	who.setSpilled(len(who.list))
 }
 
 // unspill moves them back. It waits until a quarter of what a list holds is left,
@@ -136,10 +136,12 @@ func (ed *editor) removeAssignments(m uint32, gone []assignment) {
 	}
 	ed.assignments -= len(gone)
 	var roles persist.Bitset
-	for i, a := range gone {
+	at := uint32(noNode)
+	for _, a := range gone {
 		roles = roles.With(a.role)
-		if i == 0 || a.node != gone[i-1].node {
+		if a.node != at {
 			ed.unpairNode(m, a.node)
+			at = a.node
 		}
 	}
 	for r := range roles.All() {

@@ -51,12 +51,14 @@ func idWords(u *id.ID) (uint64, uint64) {
 const bucketSlots = 4
 
 // bucketsFor returns how many buckets have that many slots, rounded up.
-func bucketsFor(slots int) uint32 { return uint32((slots + bucketSlots - 1) / bucketSlots) }
+func bucketsFor(slots int) uint32 {
+	return uint32((slots + bucketSlots - 1) / bucketSlots) //nolint:gosec // memory ends long before
+}
 
 // bucketOf returns which of the buckets the hash h selects.
 func bucketOf(h uint64, buckets uint32) uint32 {
 	hi, _ := bits.Mul64(h, uint64(buckets))
-	return uint32(hi)
+	return uint32(hi) //nolint:gosec // it is below buckets
 }
 
 // slotOf returns which of the ids of a bucket is u, or bucketSlots if none is.

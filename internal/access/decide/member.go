@@ -61,7 +61,7 @@ func (m *member) setList(list []assignment) {
 	if len(list) > summaryLen {
 		return
 	}
-	m.layout = uint8(len(list))
+	m.layout = uint8(len(list)) //nolint:gosec // at most summaryLen
 	for i := range list {
 		m.nodes[i] = list[i].node
 		m.roles[i] = roleNotSummarized
@@ -72,17 +72,18 @@ func (m *member) setList(list []assignment) {
 }
 
 // setSpilled records that the member has n assignments in Snapshot.spilled.
-func (m *member) setSpilled(n uint32) {
-	m.list, m.nodes, m.roles, m.layout = nil, [summaryLen]uint32{n}, [summaryLen]uint8{}, layoutSpilled
+func (m *member) setSpilled(n int) {
+	m.list, m.nodes, m.roles, m.layout = nil, [summaryLen]uint32{}, [summaryLen]uint8{}, layoutSpilled
+	m.nodes[0] = uint32(n) //nolint:gosec // memory ends long before
 }
 
 // spilledLen returns how many assignments the member has in Snapshot.spilled.
-func (m *member) spilledLen() uint32 {
+func (m *member) spilledLen() int {
 	if m.layout == layoutSpilled {
-		return m.nodes[0]
+		return int(m.nodes[0])
 	}
 	return 0
 }
 
 // assignmentCount returns how many assignments the member has.
-func (m *member) assignmentCount() int { return len(m.list) + int(m.spilledLen()) }
+func (m *member) assignmentCount() int { return len(m.list) + m.spilledLen() }

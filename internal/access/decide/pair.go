@@ -2,6 +2,7 @@ package decide
 
 import (
 	"cmp"
+	"math"
 
 	"canopy.dev/canopy/internal/access/decide/persist"
 	"canopy.dev/canopy/internal/foundation/id"
@@ -16,7 +17,7 @@ type pair uint64
 func pairOf(group, item uint32) pair { return pair(group)<<32 | pair(item) }
 
 func (p pair) group() uint32 { return uint32(p >> 32) }
-func (p pair) item() uint32  { return uint32(p) }
+func (p pair) item() uint32  { return uint32(p & math.MaxUint32) }
 
 // childPosition is the position of (group, u) in the tree children.
 func (s *Snapshot) childPosition(group uint32, u id.ID) persist.Position[pair] {

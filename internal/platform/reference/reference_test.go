@@ -30,7 +30,8 @@ func TestPage(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs", nil))
 	body := w.Body.String()
 	for _, want := range []string{
-		"Cattle", "All that moos.", "Read a cow", "Gives a cow.", "/v1/cows/{id}", `id="getCow"`, "Authorization: Bearer", "list of object", "calves",
+		"Cattle", "All that moos.", "Read a cow", "Gives a cow.", "/v1/cows/{id}", `id="getCow"`,
+		"Authorization: Bearer", "list of object", "calves",
 		"&lt;b&gt;No&lt;/b&gt; such cow",
 	} {
 		if !strings.Contains(body, want) {

@@ -83,7 +83,8 @@ func (b Bitset) All() iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for i, w := range b {
 			for ; w != 0; w &= w - 1 {
-				if !yield(uint32(i*64 + bits.TrailingZeros64(w))) {
+				number := uint32(i*64 + bits.TrailingZeros64(w)) //nolint:gosec // it came as one
+				if !yield(number) {
 					return
 				}
 			}

@@ -53,13 +53,14 @@ func (x *HashIndex) Bucket(h uint64) *Bucket {
 }
 
 func (x *HashIndex) bucketOf(h uint64) uint32 {
-	n := uint64(x.buckets.size)
-	mask := uint64(1)<<bits.Len64(n-1) - 1
-	b := h & mask
+	n := x.buckets.size
+	mask := uint32(1)<<bits.Len32(n-1) - 1
+	low := uint32(h & lowHalf)
+	b := low & mask
 	if b >= n {
-		b = h & (mask >> 1)
+		b = low & (mask >> 1)
 	}
-	return uint32(b)
+	return b
 }
 
 // tagOf takes bits that bucketOf does not use.
@@ -67,7 +68,7 @@ func tagOf(h uint64) uint64 { return h >> 56 }
 
 // Prefetch reads a word of each cache line of the bucket. The result has no
 // meaning. Add it to something, so that the compiler does not drop the reads.
-func (b *Bucket) Prefetch() uint32 { return b.used + uint32(b.tags[0]) }
+func (b *Bucket) Prefetch() uint32 { return b.used + uint32(b.tags[0]&lowHalf) }
 
 // Candidate returns the first number in the bucket itself whose tag matches h.
 // It is probably, but not certainly, the number of a key with that hash.
@@ -79,6 +80,7 @@ func (b *Bucket) Candidate(h uint64) (number uint32, ok bool) {
 const (
 	lowBits  = 0x0101010101010101
 	highBits = 0x8080808080808080
+	lowHalf  = 1<<32 - 1
 )
 
 // matches is a set of slots of a bucket.
@@ -89,7 +91,7 @@ type matches uint32
 func (b *Bucket) match(h uint64) matches {
 	want := tagOf(h) * lowBits
 	slots := zeroBytes(b.tags[0]^want) | zeroBytes(b.tags[1]^want)<<8 | zeroBytes(b.tags[2]^want)<<16
-	return matches(slots) & (1<<b.used - 1)
+	return matches(slots&lowHalf) & (1<<b.used - 1)
 }
 
 // zeroBytes returns a bit for every byte of w that is zero. A byte above a zero

@@ -24,7 +24,7 @@ type OverlayVector[T any, C Chunk[T]] struct {
 func NewOverlayVector[T any, C Chunk[T]](n uint32) OverlayVector[T, C] {
 	chunks := (n + chunkLen[T, C]() - 1) / chunkLen[T, C]()
 	v := OverlayVector[T, C]{base: make([]C, chunks), size: n, overlaid: make(Bitset, (chunks+63)/64)}
-	v.overlay.size = int(chunks)
+	v.overlay.size = chunks
 	v.overlay.root = make([]*radixNode[C], (chunks+fanout-1)/fanout)
 	for i := range v.overlay.root {
 		v.overlay.root[i] = new(radixNode[C])
@@ -38,7 +38,7 @@ func (v *OverlayVector[T, C]) Len() uint32 { return v.size }
 // At returns the item at i, which must be below Len. Do not write to it.
 func (v *OverlayVector[T, C]) At(i uint32) *T {
 	c := i / chunkLen[T, C]()
-	if c < uint32(len(v.base)) && !v.overlaid.Has(c) {
+	if int(c) < len(v.base) && !v.overlaid.Has(c) {
 		return &v.base[c][i%chunkLen[T, C]()]
 	}
 	return &(*v.overlay.at(c))[i%chunkLen[T, C]()]
@@ -49,7 +49,7 @@ func (v *OverlayVector[T, C]) At(i uint32) *T {
 // the base array in place.
 func (v *OverlayVector[T, C]) Edit(o *Owner, i uint32) *T {
 	c := i / chunkLen[T, C]()
-	if c >= uint32(len(v.base)) || v.overlaid.Has(c) {
+	if int(c) >= len(v.base) || v.overlaid.Has(c) {
 		return &(*v.overlay.edit(o, c))[i%chunkLen[T, C]()]
 	}
 	if o.exclusive {
@@ -65,7 +65,7 @@ func (v *OverlayVector[T, C]) Edit(o *Owner, i uint32) *T {
 // Append adds item at the end and returns its index.
 func (v *OverlayVector[T, C]) Append(o *Owner, item T) uint32 {
 	i := v.size
-	if i/chunkLen[T, C]() == uint32(v.overlay.size) {
+	if i/chunkLen[T, C]() == v.overlay.size {
 		v.overlay.grow(o)
 	}
 	v.size++
@@ -77,7 +77,7 @@ func (v *OverlayVector[T, C]) Append(o *Owner, item T) uint32 {
 // to.
 func (v *OverlayVector[T, C]) Bytes() int {
 	size := len(v.base)*sizeOf[C]() + v.overlaid.Bytes() + v.overlay.nodeBytes()
-	for i := range uint32(v.overlay.size) {
+	for i := range v.overlay.size {
 		if v.overlay.at(i) != nil {
 			size += sizeOf[C]()
 		}

@@ -11,7 +11,7 @@ const (
 // edit copies the root, one node and the chunk.
 type radix[C any] struct {
 	root  []*radixNode[C]
-	size  int    // chunks
+	size  uint32 // chunks
 	owner *Owner // made the slice root
 }
 
@@ -41,14 +41,14 @@ func (r *radix[C]) set(o *Owner, i uint32, chunk C) *C {
 // grow adds a chunk of zero items.
 func (r *radix[C]) grow(o *Owner) {
 	r.ownRoot(o)
-	if r.size>>fanoutBits == len(r.root) {
+	if int(r.size>>fanoutBits) == len(r.root) {
 		n := new(radixNode[C])
 		o.own(n)
 		r.root = append(r.root, n)
 	}
 	c := new(C)
 	o.own(c)
-	r.node(o, uint32(r.size>>fanoutBits))[r.size&(fanout-1)] = c
+	r.node(o, r.size>>fanoutBits)[r.size&(fanout-1)] = c
 	r.size++
 }
 

@@ -36,7 +36,7 @@ func (v *Vector[T, C]) Edit(o *Owner, i uint32) *T {
 // Append adds item at the end and returns its index.
 func (v *Vector[T, C]) Append(o *Owner, item T) uint32 {
 	i := v.size
-	if i/chunkLen[T, C]() == uint32(v.chunks.size) {
+	if i/chunkLen[T, C]() == v.chunks.size {
 		v.chunks.grow(o)
 	}
 	v.size++
@@ -57,12 +57,12 @@ func (v *Vector[T, C]) Allocate(o *Owner, free *FreeList, item T) uint32 {
 
 // Bytes returns how much memory the vector takes, without what its items point
 // to.
-func (v *Vector[T, C]) Bytes() int { return v.chunks.nodeBytes() + v.chunks.size*sizeOf[C]() }
+func (v *Vector[T, C]) Bytes() int { return v.chunks.nodeBytes() + int(v.chunks.size)*sizeOf[C]() }
 
 // chunkLen is a constant that generic code has no other way to write.
 func chunkLen[T any, C Chunk[T]]() uint32 {
 	var c C
-	return uint32(len(c))
+	return uint32(len(c)) //nolint:gosec // at most 2048
 }
 
 func sizeOf[T any]() int { return int(reflect.TypeFor[T]().Size()) }
