@@ -64,8 +64,12 @@ func TestReservationTakesTheFirstFreeSpelling(t *testing.T) {
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
 		for _, c := range []struct{ name, want string }{
-			{"Acme", "acme"}, {"ACME", "acme-2"}, {"acme!", "acme-3"}, {"Acme 2", "acme-2-2"},
-			{"株式会社", "account"}, {"…", "account-2"},
+			{"Acme", "acme"},
+			{"ACME", "acme-2"},
+			{"acme!", "acme-3"},
+			{"Acme 2", "acme-2-2"},
+			{"株式会社", "account"},
+			{"…", "account-2"},
 		} {
 			if _, slug := reserve(t, db, c.name); slug != c.want {
 				t.Errorf("%q gets %s, want %s", c.name, slug, c.want)
