@@ -3,6 +3,7 @@ package eventtest
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,8 +35,13 @@ type Row struct {
 	At            time.Time
 }
 
-// Take gives the events since the last Take, by time, action and Account, and
-// forgets them.
+// String is the row in short.
+func (r Row) String() string {
+	return fmt.Sprintf("%s by %s in %s about %s %s", r.Action, r.ActorType, r.Account, r.ResourceLabel, r.Metadata)
+}
+
+// Take gives the events since the last Take, by time, action, Account, label and
+// metadata, and forgets them.
 func Take(t testing.TB, db *database.DB) []Row {
 	t.Helper()
 	rows := dbtest.Write(t, db, func(tx *database.Tx) ([]Row, error) {
@@ -46,7 +52,8 @@ func Take(t testing.TB, db *database.DB) []Row {
 	})
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Action, b.Action),
-			cmp.Compare(a.Account.String(), b.Account.String()))
+			cmp.Compare(a.Account.String(), b.Account.String()), cmp.Compare(a.ResourceLabel, b.ResourceLabel),
+			cmp.Compare(a.Metadata, b.Metadata))
 	})
 	return rows
 }
