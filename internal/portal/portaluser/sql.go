@@ -26,6 +26,9 @@ const (
 	updatePassword = `UPDATE portal_user SET password_hash = $1, password_changed_at = $2, wrong_passwords = 0,
 		locked_until = NULL WHERE id = $3 AND password_changed_at = $4`
 
+	holdUser = `UPDATE portal_user SET password_changed_at = password_changed_at
+		WHERE id = $1 AND password_changed_at = $2`
+
 	updateHash = `UPDATE portal_user SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
 
 	endLock = `UPDATE portal_user SET wrong_passwords = 0, locked_until = NULL WHERE id = $1 AND locked_until <= $2`

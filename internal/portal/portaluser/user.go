@@ -96,6 +96,14 @@ func SetPassword(ctx context.Context, tx *database.Tx, u User, hash string) (boo
 	return n == 1, err
 }
 
+// Hold holds the user's row until the transaction ends, if the password is still
+// the one of u; false when it has been replaced. What a new password is to end is
+// made under it.
+func Hold(ctx context.Context, tx *database.Tx, u User) (bool, error) {
+	n, err := tx.Exec(ctx, holdUser, u.ID, u.PasswordChangedAt)
+	return n == 1, err
+}
+
 // Rehash renews the hash of an unchanged password under the current parameters.
 func Rehash(ctx context.Context, tx *database.Tx, u User, hash string) error {
 	_, err := tx.Exec(ctx, updateHash, hash, u.ID, u.PasswordHash)

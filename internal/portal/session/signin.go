@@ -132,7 +132,7 @@ func (s *Service) enter(
 	switch {
 	case err != nil:
 		return SignIn{}, err
-	case !is || u.PasswordHash != seen.PasswordHash:
+	case !is || !u.PasswordChangedAt.Equal(seen.PasswordChangedAt):
 		return SignIn{}, portaluser.ErrInvalidCredentials
 	case u.Locked(tx.Now):
 		return SignIn{}, portaluser.ErrLocked
@@ -146,6 +146,13 @@ func (s *Service) enter(
 	}
 	if err := s.Guard.Passed(ctx, tx, by, u); err != nil {
 		return SignIn{}, err
+	}
+	// A call that replaces the password waits from here on, or has won: it ends
+	// what is opened now, or nothing is opened.
+	if same, err := portaluser.Hold(ctx, tx, u); err != nil {
+		return SignIn{}, err
+	} else if !same {
+		return SignIn{}, portaluser.ErrInvalidCredentials
 	}
 	if renewed != "" {
 		if err := portaluser.Rehash(ctx, tx, u, renewed); err != nil {
