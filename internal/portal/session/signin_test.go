@@ -295,4 +295,3 @@ func TestPreAuthTokenLivesFiveMinutesAndIsItsOwners(t *testing.T) {
 		}
 	})
 }
-
