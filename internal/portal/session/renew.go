@@ -22,34 +22,52 @@ import (
 // user.session.reuse_detected.
 func (s *Service) Refresh(ctx context.Context, by principal.Actor, token string) (*Bound, error) {
 	hash := secret.Hash(token)
-	b, err := database.Write(ctx, s.DB, func(tx *database.Tx) (*Bound, error) {
-		next := secret.NewToken()
-		st, err := s.rotate(ctx, tx, hash, next)
-		if err != nil {
-			return nil, err
-		}
-		at, err := whereNow(ctx, tx, st)
-		if err != nil {
-			return nil, err
-		}
-		if at.application.ID != st.application {
-			if _, err := tx.Exec(ctx, updateApplication, at.application.ID, st.id); err != nil {
-				return nil, err
-			}
-		}
-		entry := event.Entry{
-			Actor: by.AsUser(at.user.ID, at.user.Email), Account: st.account, Application: at.application.ID,
-			Resource: st.id.Any(),
-		}
-		if err := event.Record(ctx, tx, Refreshed, entry, event.None{}); err != nil {
-			return nil, err
-		}
-		return s.bind(tx, st, at, next)
-	})
-	if !errors.Is(err, database.ErrNoRows) {
-		return b, err
+	r, err := database.Write(ctx, s.DB, func(tx *database.Tx) (renewal, error) { return s.renew(ctx, tx, by, hash) })
+	switch {
+	case errors.Is(err, database.ErrNoRows):
+		return nil, s.whyNot(ctx, by, hash)
+	case err != nil:
+		return nil, err
+	case r.over:
+		return nil, ErrRevoked
 	}
-	return nil, s.whyNot(ctx, by, hash)
+	return r.bound, nil
+}
+
+// renewal is what became of a session that was to be renewed.
+type renewal struct {
+	bound *Bound
+	over  bool // it can't go on anywhere, and has ended
+}
+
+func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor, hash string) (renewal, error) {
+	next := secret.NewToken()
+	st, err := s.rotate(ctx, tx, hash, next)
+	if err != nil {
+		return renewal{}, err
+	}
+	at, err := whereNow(ctx, tx, st)
+	if errors.Is(err, ErrRevoked) {
+		_, err = end(ctx, tx, `id = $2`, st.id)
+		return renewal{over: true}, err
+	}
+	if err != nil {
+		return renewal{}, err
+	}
+	if at.application.ID != st.application {
+		if _, err := tx.Exec(ctx, updateApplication, at.application.ID, st.id); err != nil {
+			return renewal{}, err
+		}
+	}
+	entry := event.Entry{
+		Actor: by.AsUser(at.user.ID, at.user.Email), Account: st.account, Application: at.application.ID,
+		Resource: st.id.Any(),
+	}
+	if err := event.Record(ctx, tx, Refreshed, entry, event.None{}); err != nil {
+		return renewal{}, err
+	}
+	b, err := s.bind(tx, st, at, next)
+	return renewal{bound: b}, err
 }
 
 // rotate swaps the refresh token of a live session; ErrNoRows when the token is

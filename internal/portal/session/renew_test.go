@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/platform/signingkey"
@@ -165,6 +166,27 @@ func TestSessionWhoseApplicationIsGoneMovesToTheOldest(t *testing.T) {
 		}
 		if again, _, err := refresh(t, p, next); err != nil || again.Application.ID != ant {
 			t.Errorf("%+v, %v", again, err)
+		}
+	})
+}
+
+// A session that can't go on ends, and comes back with nothing.
+func TestRefreshEndsASessionThatCannotGoOn(t *testing.T) {
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		acme, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
+		u := p.Join(globex.Account, dana, permission.Admin)
+		emptied, off := p.SignIn(alex).Refresh.Reveal(), p.SignIn(dana).Refresh.Reveal()
+		remove(t, p, acme.Desk)
+		refuse(t, p, "an Account without any Application", emptied, session.ErrRevoked)
+		p.SetActive(globex.Account, u, false)
+		refuse(t, p, "a membership switched off", off, session.ErrRevoked)
+
+		_ = p.Application(acme.Account, "Till")
+		p.SetActive(globex.Account, u, true)
+		refuse(t, p, "an Application came back", emptied, session.ErrRevoked)
+		refuse(t, p, "the membership came back", off, session.ErrRevoked)
+		if n := dbtest.Number(t, p.DB, `SELECT count(*) FROM portal_session WHERE ended_at IS NULL`); n != 0 {
+			t.Errorf("%d sessions are open", n)
 		}
 	})
 }
