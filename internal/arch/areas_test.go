@@ -19,7 +19,7 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "config"}},
-	{"api", []string{"portalapi", "hosted"}},
+	{"api", []string{"portalapi", "tenantapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{"tenant", []string{"application", "environment", "account"}},
 	{"access", []string{"decide", "decide/persist", "decide/decidebench"}},
@@ -171,7 +171,7 @@ func TestEveryRoomOfTheTableExists(t *testing.T) {
 	for _, f := range areas {
 		for _, name := range f.rooms {
 			if !slices.Contains(have, name) {
-				t.Errorf("%s stands on the area %q and does not exist", name, f.name)
+				t.Errorf("%s is listed in the area %q and does not exist", name, f.name)
 			}
 		}
 	}

@@ -137,6 +137,7 @@ var doors = []struct {
 	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
 		"wire":              "routes, bodies and answers of all doors",
 		"portalapi":         "a door",
+		"tenantapi":         "a door",
 		"hosted":            "a door",
 		"reference":         "one page",
 		"telemetry":         "the metrics' page",
@@ -253,13 +254,16 @@ func TestHandlersOpenNoTransaction(t *testing.T) {
 		if a := areaOf(p.room()); a < 0 || areas[a].name != "api" {
 			continue
 		}
-		if slices.Contains(p.Imports, module+"/internal/platform/database") {
-			t.Errorf("%s imports database", p.room())
+		for _, imp := range p.Imports {
+			platform, below := strings.CutPrefix(imp, module+"/internal/platform/")
+			if below && !slices.Contains([]string{"wire", "ratelimit", "signingkey"}, platform) {
+				t.Errorf("%s imports %s; a door speaks with rooms through wire", p.room(), platform)
+			}
 		}
 	}
 }
 
-// TestSettingsAreRead: only config's structs are filled from the environment.
+// TestSettingsAreReadByConfig: only config's structs are filled from the environment.
 func TestSettingsAreReadByConfig(t *testing.T) {
 	t.Parallel()
 	for _, p := range packages(t) {

@@ -85,6 +85,20 @@ func put(p *source, e ast.Expr) (q string, isText bool) {
 	return left + right, text1 || text2
 }
 
+// ofNoTenant are the tables that belong to the install, to a person, or to an
+// address; every other one has an account_id.
+var ofNoTenant = map[string]string{
+	"account":             "is the tenant",
+	"portal_user":         "a person, in any number of Accounts",
+	"portal_session_used": "goes with its session",
+	"pre_auth":            "a person who has yet to choose an Account",
+	"password_reset":      "a person's",
+	"outbox":              "work, whose subject has the Account",
+	"signing_key":         "the install's",
+	"rate_count":          "counts addresses and callers",
+	"idempotency":         "a caller's",
+}
+
 // tenantTables are the tables with an account_id, as the migrations make them.
 func tenantTables(t *testing.T) []string {
 	t.Helper()
@@ -100,8 +114,11 @@ func tenantTables(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		for _, m := range table.FindAllStringSubmatch(string(raw), -1) {
-			if strings.Contains(m[2], "\taccount_id ") {
+			switch has := strings.Contains(m[2], "\taccount_id "); {
+			case has:
 				list = append(list, m[1])
+			case ofNoTenant[m[1]] == "":
+				t.Errorf("the table %s has no account_id: a tenant's table needs one", m[1])
 			}
 		}
 	}

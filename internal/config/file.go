@@ -86,4 +86,5 @@ func CheckEnvironment() error {
 
 // ofOrchestrator are the names that Kubernetes gives every container for a Service
 // (CANOPY_SERVICE_HOST, CANOPY_PORT_8080_TCP_ADDR and the like).
-var ofOrchestrator = regexp.MustCompile(`^CANOPY_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_[A-Z0-9_]+)$`)
+var ofOrchestrator = regexp.MustCompile(
+	`^CANOPY_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_[A-Z0-9_]+)$`)

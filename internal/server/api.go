@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"canopy.dev/canopy/internal/api/portalapi"
+	"canopy.dev/canopy/internal/api/tenantapi"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -30,10 +31,12 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 			&portalapi.SignIn{Sessions: u.sessions},
 			&portalapi.Passwords{Recovery: u.recovery, Background: background},
 			&portalapi.Sessions{Sessions: u.sessions},
-			&portalapi.Accounts{Accounts: t.accounts},
 			&portalapi.Users{Members: u.members},
 			&portalapi.Invites{Invites: u.invites},
 			&portalapi.Keys{Keys: p.keys},
+		}},
+		{"tenantapi", []resource{
+			&tenantapi.Accounts{Accounts: t.accounts},
 		}},
 		{"server", []resource{&health{platform: p, log: log}}},
 	}}

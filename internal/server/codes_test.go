@@ -45,7 +45,7 @@ var provocations = map[string]servertest.Provocation{
 		_, err := database.Write(t.Context(), p.DB, func(tx *database.Tx) (int64, error) {
 			return tx.Exec(t.Context(),
 				`INSERT INTO idempotency (key, body_hash, status, created_at) VALUES ($1, $2, 0, $3)`,
-				secret.Hash(me+" "+path+" k"), secret.Hash(body), tx.Now)
+				secret.Hash(me+" POST "+path+" k"), secret.Hash(body), tx.Now)
 		})
 		if err != nil {
 			t.Fatal(err)

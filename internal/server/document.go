@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -10,7 +12,6 @@ import (
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/invite"
-	"canopy.dev/canopy/internal/tenant/account"
 )
 
 // Document is the OpenAPI document of all doors, made without a store.
@@ -36,19 +37,29 @@ func Doors() map[string][]wire.Operation {
 // background are the events that no operation records.
 var background = []event.Declared{invite.DeliveryChanged}
 
-// Events is the catalogue of all actions that are ever recorded, sorted.
-func Events() []string {
-	var names []string
+// Events is the catalogue of all that is ever recorded, by action.
+func Events() []event.CatalogueEntry {
+	all := map[string]event.CatalogueEntry{}
+	add := func(e event.Declared, operations ...string) {
+		entry, known := all[e.Name()]
+		if !known {
+			entry = e.Entry()
+		}
+		entry.Operations = append(entry.Operations, operations...)
+		all[e.Name()] = entry
+	}
 	for _, op := range Operations() {
 		for _, e := range op.Writes {
-			names = append(names, e.Name())
+			declared, _ := e.(event.Declared) // there is no other kind
+			add(declared, op.ID)
 		}
 	}
 	for _, e := range background {
-		names = append(names, e.Name())
+		add(e)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.SortedFunc(maps.Values(all), func(a, b event.CatalogueEntry) int {
+		return cmp.Compare(a.Action, b.Action)
+	})
 }
 
 // described has every route, to be described and not to be served.
@@ -59,7 +70,7 @@ func described() *wire.Router {
 }
 
 func bareRouter() *wire.Router {
-	return wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound})
+	return wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, Places: places(&platform{})})
 }
 
 func bareAPI() *api { return newAPI(nil, &platform{}, &tenant{}, &portal{}) }

@@ -28,7 +28,12 @@ func TestPublishedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, raw := range map[string][]byte{"openapi.json": document, "errors.json": codes} {
+	events, err := wire.Encode(server.Events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{"openapi.json": document, "errors.json": codes, "events.json": events}
+	for name, raw := range files {
 		var pretty bytes.Buffer
 		if err := json.Indent(&pretty, raw, "", "  "); err != nil {
 			t.Fatal(err)

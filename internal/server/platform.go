@@ -15,7 +15,6 @@ import (
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/telemetry"
 	"canopy.dev/canopy/internal/platform/wire"
-	"canopy.dev/canopy/internal/tenant/account"
 )
 
 // platform is what every area stands on.
@@ -90,7 +89,7 @@ func newRouter(o Options, p *platform, portal *portal) *wire.Router {
 		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins,
 		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
 		Authenticate: portal.sessions.Authenticate,
-		InvalidToken: signingkey.ErrInvalidToken, AccountNotFound: account.ErrNotFound,
+		InvalidToken: signingkey.ErrInvalidToken, Places: places(p),
 		Idempotency: p.answers, Limit: p.limits.Take, Observe: p.metrics.Request,
 	})
 }

@@ -76,7 +76,7 @@ func createBare(ctx context.Context, o options, engine database.Engine) (float64
 	defer db.Close()
 	var caller principal.User
 	err = database.View(ctx, db, func(tx *database.Tx) error {
-		caller.Label = owner
+		caller.Label, caller.Email = owner, owner
 		return tx.QueryRow(ctx, `SELECT account_id, user_id FROM account_member`).Scan(&caller.Account.ID, &caller.UserID)
 	})
 	if err != nil {

@@ -42,10 +42,6 @@ func refresher(p provoker) (c *client, cookie string) {
 }
 
 var provocations = map[string]servertest.Provocation{
-	"version_conflict": func(_ *testing.T, p provoker) answer {
-		c, account := p.Owner()
-		return c.Do("PATCH", account, m{"name": "B"}, "If-Match", "7")
-	},
 	"auth.invalid_token": func(_ *testing.T, p provoker) answer { return p.Client().Do("GET", "/v1/auth/me", nil) },
 	"auth.permission_denied": func(_ *testing.T, p provoker) answer {
 		owner, account := p.Owner()

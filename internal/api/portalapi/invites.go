@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -25,7 +26,7 @@ type UserInvite struct {
 	FirstName string        `json:"first_name" doc:"First name." example:"Dana" maxLength:"100"`
 	LastName  string        `json:"last_name"  doc:"Last name." example:"Cole" maxLength:"100"`
 	Name      string        `json:"name"       doc:"First and last name." example:"Dana Cole" maxLength:"201"`
-	Status    invite.Status `json:"status"     doc:"Where it stands."`
+	Status    invite.Status `json:"status"     doc:"Pending, or how it ended."`
 	ExpiresAt time.Time     `json:"expires_at" doc:"When the link stops working."`
 	InvitedBy portaluser.ID `json:"invited_by" doc:"The user who invited."`
 	CreatedAt time.Time     `json:"created_at" doc:"When it was made."`
@@ -53,7 +54,7 @@ func viewInviteWithMail(i invite.Invite) userInviteWithMail {
 type inviteCounts struct {
 	TotalInvites  int `json:"total_invites"  doc:"All invites of the Account." example:"7"`
 	PendingCount  int `json:"pending_count"  doc:"Those that can be accepted." example:"2"`
-	AcceptedCount int `json:"accepted_count" doc:"Those that were." example:"3"`
+	AcceptedCount int `json:"accepted_count" doc:"Those that were accepted." example:"3"`
 	ExpiredCount  int `json:"expired_count"  doc:"Those that grew too old." example:"1"`
 	RevokedCount  int `json:"revoked_count"  doc:"Those that were withdrawn." example:"1"`
 }
@@ -82,7 +83,7 @@ type invitePreview struct {
 var (
 	inviteID     = wire.PathID[invite.ID]("id", "The invite's id.", invite.ErrNotFound)
 	invitePaging = wire.Paged(invite.Sorts)
-	inviteStatus = wire.QueryEnum("status", "Only invites that stand there.",
+	inviteStatus = wire.QueryEnum("status", "Only invites of this status.",
 		invite.Pending, invite.Accepted, invite.Revoked, invite.Expired)
 )
 
@@ -113,7 +114,7 @@ func (h *Invites) Routes(rt *wire.Router) {
 	}, h.list)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodGet, Path: "/summary", ID: "userInvitesSummary", Summary: "Count invites",
-		About: "How many invites stand where.",
+		About: "How many invites there are in each status.",
 		Needs: permission.UserView, Status: http.StatusOK,
 	}, h.summary)
 	wire.Handle(g, wire.Route{
@@ -162,50 +163,52 @@ func (h *Invites) inviteeRoutes(rt *wire.Router) {
 }
 
 func (h *Invites) create(
-	ctx context.Context, _ *wire.Call, by principal.User, in invite.Draft,
+	ctx context.Context, _ *wire.Call, by wire.At[scope.Account], in invite.Draft,
 ) (wire.Data[UserInvite], error) {
-	inv, err := h.Invites.Create(ctx, by, by.Account, in)
+	inv, err := h.Invites.Create(ctx, by.User, by.In, in)
 	return wire.Of(viewInvite(inv), err)
 }
 
 func (h *Invites) createMany(
-	ctx context.Context, c *wire.Call, by principal.User, in bulkInvites,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], in bulkInvites,
 ) (wire.Bulk[UserInvite], error) {
 	return wire.EachRow(c, in.Invites, func(d invite.Draft) (UserInvite, error) {
-		inv, err := h.Invites.Create(ctx, by, by.Account, d)
+		inv, err := h.Invites.Create(ctx, by.User, by.In, d)
 		return viewInvite(inv), err
 	})
 }
 
 func (h *Invites) list(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Page[userInviteWithMail], error) {
-	list, info, err := h.Invites.List(ctx, by.Account, invitePaging.Of(c), inviteStatus.Of(c))
+	list, info, err := h.Invites.List(ctx, by.In, invitePaging.Of(c), inviteStatus.Of(c))
 	return wire.PageOf(list, info, err, viewInviteWithMail)
 }
 
 func (h *Invites) summary(
-	ctx context.Context, _ *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, _ *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[inviteCounts], error) {
-	n, err := h.Invites.Summary(ctx, by.Account)
+	n, err := h.Invites.Summary(ctx, by.In)
 	return wire.Of(inviteCounts{n.Total, n.Pending, n.Accepted, n.Expired, n.Revoked}, err)
 }
 
 func (h *Invites) get(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[userInviteWithMail], error) {
-	inv, err := h.Invites.Get(ctx, by.Account, inviteID.Of(c))
+	inv, err := h.Invites.Get(ctx, by.In, inviteID.Of(c))
 	return wire.Of(viewInviteWithMail(inv), err)
 }
 
 func (h *Invites) resend(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("Invite resent", h.Invites.Resend(ctx, by, by.Account, inviteID.Of(c)))
+	return wire.Say("Invite resent", h.Invites.Resend(ctx, by.User, by.In, inviteID.Of(c)))
 }
 
-func (h *Invites) revoke(ctx context.Context, c *wire.Call, by principal.User, _ wire.None) (wire.Empty, error) {
-	return wire.Empty{}, h.Invites.Revoke(ctx, by.Actor, by.Account, inviteID.Of(c))
+func (h *Invites) revoke(
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
+) (wire.Empty, error) {
+	return wire.Empty{}, h.Invites.Revoke(ctx, by.Actor, by.In, inviteID.Of(c))
 }
 
 func (h *Invites) info(

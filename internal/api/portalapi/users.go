@@ -7,7 +7,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
-	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/member"
 	"canopy.dev/canopy/internal/portal/portaluser"
@@ -133,52 +133,52 @@ func (h *Users) memberRoutes(rt *wire.Router, guarded []*fault.Error) {
 }
 
 func (h *Users) list(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Page[accountUser], error) {
-	list, info, err := h.Members.List(ctx, by.Account, userPaging.Of(c), userActivity.Of(c))
+	list, info, err := h.Members.List(ctx, by.In, userPaging.Of(c), userActivity.Of(c))
 	return wire.PageOf(list, info, err, viewAccountUser)
 }
 
 func (h *Users) summary(
-	ctx context.Context, _ *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, _ *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[userCounts], error) {
-	total, active, err := h.Members.Counts(ctx, by.Account)
+	total, active, err := h.Members.Counts(ctx, by.In)
 	return wire.Of(userCounts{total, active, total - active}, err)
 }
 
 func (h *Users) get(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[accountUser], error) {
-	m, err := h.Members.Get(ctx, by.Account, userID.Of(c))
+	m, err := h.Members.Get(ctx, by.In, userID.Of(c))
 	return wire.Of(viewAccountUser(m), err)
 }
 
-func (h *Users) remove(ctx context.Context, c *wire.Call, by principal.User, _ wire.None) (wire.Empty, error) {
-	return wire.Empty{}, h.Members.Remove(ctx, by, by.Account, userID.Of(c))
+func (h *Users) remove(ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None) (wire.Empty, error) {
+	return wire.Empty{}, h.Members.Remove(ctx, by.User, by.In, userID.Of(c))
 }
 
 func (h *Users) deactivate(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("User deactivated", h.Members.SetActive(ctx, by, by.Account, userID.Of(c), false))
+	return wire.Say("User deactivated", h.Members.SetActive(ctx, by.User, by.In, userID.Of(c), false))
 }
 
 func (h *Users) activate(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("User activated", h.Members.SetActive(ctx, by, by.Account, userID.Of(c), true))
+	return wire.Say("User activated", h.Members.SetActive(ctx, by.User, by.In, userID.Of(c), true))
 }
 
 func (h *Users) members(
-	ctx context.Context, _ *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, _ *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Items[accountMember], error) {
-	list, err := h.Members.All(ctx, by.Account)
+	list, err := h.Members.All(ctx, by.In)
 	return wire.ItemsOf(list, err, viewMember)
 }
 
 func (h *Users) setRole(
-	ctx context.Context, c *wire.Call, by principal.User, in member.RoleChange,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], in member.RoleChange,
 ) (wire.Data[accountMember], error) {
-	m, err := h.Members.SetRole(ctx, by, by.Account, userID.Of(c), in.Role)
+	m, err := h.Members.SetRole(ctx, by.User, by.In, userID.Of(c), in.Role)
 	return wire.Of(viewMember(m), err)
 }

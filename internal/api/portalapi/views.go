@@ -16,7 +16,6 @@ var (
 	tagSignIn   = wire.Tag{Name: "Sign-in", About: "Opening, renewing and ending the session of a portal user."}
 	tagPassword = wire.Tag{Name: "Passwords", About: "Forgotten and changed passwords of portal users."}
 	tagSelf     = wire.Tag{Name: "Current user", About: "Who is signed in, where, and with what rights."}
-	tagAccount  = wire.Tag{Name: "Account", About: "The customer company that everything else belongs to."}
 	tagUsers    = wire.Tag{Name: "Users", About: "The portal users of an Account and their roles."}
 	tagInvites  = wire.Tag{Name: "User invites", About: "How a colleague becomes a portal user of an Account."}
 	tagKeys     = wire.Tag{Name: "Keys", About: "What other servers need to verify access tokens."}

@@ -1,6 +1,8 @@
 package event
 
-// Category is the area of life an event belongs to.
+import "cmp"
+
+// Category is the area that an event belongs to.
 type Category string
 
 // The categories in use.
@@ -54,4 +56,25 @@ func (t Type[P]) Name() string { return t.Action }
 // Declared is a Type whatever its payload.
 type Declared interface {
 	Name() string
+	Entry() CatalogueEntry
+}
+
+// CatalogueEntry is what the catalogue says of one kind of event.
+type CatalogueEntry struct {
+	Action     string   `json:"action"`
+	Category   Category `json:"category"`
+	Resource   string   `json:"resource"` // "" for none
+	Outcome    Outcome  `json:"outcome"`
+	Severity   Severity `json:"severity"`
+	Hidden     bool     `json:"hidden"`
+	About      string   `json:"about"`
+	Operations []string `json:"operations"` // that can record it; none: background work does
+}
+
+// Entry is the type's entry, without operations.
+func (t Type[P]) Entry() CatalogueEntry {
+	return CatalogueEntry{
+		Action: t.Action, Category: t.Category, Resource: t.Resource, Hidden: t.Hidden, About: t.About,
+		Outcome: cmp.Or(t.Outcome, Success), Severity: cmp.Or(t.Severity, Info), Operations: []string{},
+	}
 }

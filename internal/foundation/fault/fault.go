@@ -43,7 +43,7 @@ type Error struct {
 	Kind       Kind
 	Code       string        // stable, for programs: "invites.not_pending"
 	Message    string        // one English sentence
-	Details    []string      // one sentence a broken field, only with validation and import checks
+	Details    []string      // one sentence per broken field, only with validation and import checks
 	Data       any           // extra facts, where the contract says so
 	RetryAfter time.Duration // 0: no Retry-After header
 	Quota      *Quota        // the limit that was hit, if any
@@ -84,7 +84,7 @@ func (e *Error) WithCause(err error) *Error { c := *e; c.cause = err; return &c 
 // WithData copies e with facts for the answer's "data".
 func (e *Error) WithData(v any) *Error { c := *e; c.Data = v; return &c }
 
-// WithDetails copies e with one sentence a problem.
+// WithDetails copies e with one sentence per problem.
 func (e *Error) WithDetails(d ...string) *Error { c := *e; c.Details = d; return &c }
 
 // WithRetryAfter copies e with the time after which a repeat may work.

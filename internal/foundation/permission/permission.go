@@ -41,15 +41,16 @@ const (
 	UserManageOwners  Key = "user.manage_owners"
 )
 
-// System lists the system permissions. The slice is the caller's.
-func System() []Key {
-	return []Key{
-		IdentityView, IdentityManage, HierarchyView, HierarchyManage,
-		RolesView, RolesManage, AssignmentsView, AssignmentsManage, Evaluate,
-		WebhookView, WebhookManage, APIKeyView, APIKeyManage, AuditView, AuditExport,
-		OrganizationManage,
-	}
+// system are the system permissions.
+var system = []Key{
+	IdentityView, IdentityManage, HierarchyView, HierarchyManage,
+	RolesView, RolesManage, AssignmentsView, AssignmentsManage, Evaluate,
+	WebhookView, WebhookManage, APIKeyView, APIKeyManage, AuditView, AuditExport,
+	OrganizationManage,
 }
+
+// System lists the system permissions. The slice is the caller's.
+func System() []Key { return slices.Clone(system) }
 
 // Enum lists every key, for schemas.
 func (Key) Enum() []string {
@@ -72,28 +73,25 @@ const (
 // Enum lists the roles, for schemas.
 func (AccountRole) Enum() []string { return []string{string(Owner), string(Admin)} }
 
-// Keys are the rights that the role holds, sorted. The slice is the caller's.
-func (r AccountRole) Keys() []Key {
-	keys := System()
-	for _, k := range []Key{
-		AccountView, AccountManage, ApplicationManage, EnvironmentManage,
-		UserView, UserInvite, UserManage, UserManageOwners,
-	} {
-		if r.Holds(k) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	return keys
+// ownersOnly are the keys that an admin does not hold.
+var ownersOnly = []Key{UserManageOwners}
+
+// ofAccounts are the rights on an Account itself.
+var ofAccounts = []Key{
+	AccountView, AccountManage, ApplicationManage, EnvironmentManage, UserView, UserInvite, UserManage, UserManageOwners,
 }
 
-// Holds reports whether the role holds a right. An unknown role holds none.
+// Keys are the rights that the role holds, sorted. The slice is the caller's. An
+// unknown role holds none.
+func (r AccountRole) Keys() []Key {
+	all := slices.Sorted(slices.Values(slices.Concat(system, ofAccounts)))
+	return slices.DeleteFunc(all, func(k Key) bool { return !r.Holds(k) })
+}
+
+// Holds reports whether the role holds a right. Nobody holds an unknown one.
 func (r AccountRole) Holds(k Key) bool {
-	switch r {
-	case Owner:
-		return true
-	case Admin:
-		return k != UserManageOwners
+	if !slices.Contains(system, k) && !slices.Contains(ofAccounts, k) {
+		return false
 	}
-	return false
+	return r == Owner || r == Admin && !slices.Contains(ownersOnly, k)
 }

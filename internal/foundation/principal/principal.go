@@ -19,9 +19,9 @@ type (
 type (
 	// UserID names a portal user.
 	UserID = id.Of[user]
-	// SessionID names what a portal user is signed in with.
+	// SessionID names a session of a portal user.
 	SessionID = id.Of[session]
-	// PreAuthID names a password that was right, before an Account is chosen.
+	// PreAuthID names a pre-auth token.
 	PreAuthID = id.Of[preAuth]
 )
 
@@ -68,8 +68,8 @@ func (a Actor) AsUser(userID UserID, email string) Actor {
 	return a
 }
 
-// Principal is a caller whose credential was found good: a User or a PreAuth.
-// API keys and identities join with their areas.
+// Principal is a caller whose credential was found good: a User, a PreAuth, or one of
+// a kind that has no routes yet (Other).
 type Principal interface {
 	// Who is the caller as audit rows name it, without the request.
 	Who() Actor
@@ -81,6 +81,7 @@ type Principal interface {
 type User struct {
 	Actor
 	UserID      UserID
+	Email       string
 	SessionID   SessionID
 	Role        permission.AccountRole // in Account
 	Account     scope.Account
@@ -97,8 +98,8 @@ func (u User) Holds(k permission.Key) bool { return u.Role.Holds(k) }
 // Account; nothing else is granted.
 type PreAuth struct {
 	Actor
-	UserID UserID
-	ID     PreAuthID
+	UserID  UserID
+	TokenID PreAuthID
 }
 
 // Who implements Principal.

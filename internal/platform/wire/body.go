@@ -48,6 +48,13 @@ func newRegistry() huma.Registry {
 // taken out of it: values are judged by their Rules alone, in our words.
 func (b bodies) register(t reflect.Type) {
 	b.registry.Schema(t, true, "")
+	if t.Kind() == reflect.Struct {
+		for f := range t.Fields() {
+			if row, ok := rowType(f.Type); ok { // read one by one, while others are read
+				b.registry.Schema(row, true, "")
+			}
+		}
+	}
 	for _, s := range b.registry.Map() {
 		onlyTypes(s)
 	}
@@ -97,7 +104,9 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 	}
 	// Fields of the right type are read even where others are wrong, so that
 	// their values are judged in the same answer.
-	_ = json.Unmarshal(mistypedRemoved(raw, result.Errors), &v)
+	if err := json.Unmarshal(mistypedRemoved(raw, result.Errors), &v); err != nil && len(problems) == 0 {
+		return v, fault.Validation.WithDetails(unreadable(err))
+	}
 	if ruled, ok := any(&v).(text.Ruled); ok {
 		for _, m := range text.Normalize(ruled) {
 			field, _, _ := strings.Cut(m, " ")
@@ -107,6 +116,15 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 		}
 	}
 	return v, told(problems)
+}
+
+// unreadable words a value that has the right type and can't be read into ours.
+func unreadable(err error) string {
+	field := "body"
+	if s, ok := errors.AsType[*json.SemanticError](err); ok && s.JSONPointer != "" {
+		field = strings.ReplaceAll(strings.TrimPrefix(string(s.JSONPointer), "/"), "/", ".")
+	}
+	return excerpt(field) + " is not valid"
 }
 
 // told is nil without problems, else validation with the first of them, sorted.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -100,6 +101,27 @@ func TestBulkRowsFailAlone(t *testing.T) {
 	}
 	if a := ask(t, peopleRouter(), http.MethodPost, "/people/bulk", `{"people":[]}`); a.Code != 200 {
 		t.Errorf("no rows: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestIdInBody: what has the right type and is not the thing is told by its name.
+func TestIdInBody(t *testing.T) {
+	t.Parallel()
+	rt := newRouter(nil)
+	type pointer struct {
+		Thing id.ID `json:"thing" doc:"Which."`
+	}
+	wire.Handle(rt.Public("", thingTag), wire.Route{
+		Method: http.MethodPost, Path: "/point", ID: "point", Summary: "X", About: "X.", Status: http.StatusNoContent,
+	}, func(context.Context, *wire.Call, principal.Actor, pointer) (wire.Empty, error) {
+		return wire.Empty{}, nil
+	})
+	if a := ask(t, rt, http.MethodPost, "/point", `{"thing":"`+aThing+`"}`); a.Code != 204 {
+		t.Errorf("an id: %d %s", a.Code, a.Body)
+	}
+	a := ask(t, rt, http.MethodPost, "/point", `{"thing":"x"}`)
+	if a.Code != 400 || !strings.Contains(a.Body.String(), `["thing is not valid"]`) {
+		t.Errorf("no id: %d %s", a.Code, a.Body)
 	}
 }
 

@@ -18,7 +18,7 @@ type Rows[T any] []jsontext.Value
 // Bulk is the answer of a bulk call: 200 when every row succeeded, else 207.
 type Bulk[T any] struct {
 	Summary BulkSummary  `json:"summary"`
-	Results []BulkRow[T] `json:"results" doc:"One entry a row, in the order of the rows."`
+	Results []BulkRow[T] `json:"results" doc:"One entry per row, in the order of the rows."`
 }
 
 // BulkSummary counts the rows.
@@ -48,7 +48,7 @@ type BulkRow[T any] struct {
 type BulkFault struct {
 	Code    string   `json:"code"    doc:"Stable, for programs." example:"invites.already_pending" maxLength:"100"`
 	Message string   `json:"message" doc:"One English sentence." example:"A pending invite for this e-mail already exists" maxLength:"1000"`
-	Details []string `json:"details,omitempty" doc:"With validation: one sentence a problem."`
+	Details []string `json:"details,omitempty" doc:"With validation: one sentence per problem."`
 	Data    any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
 }
 

@@ -25,6 +25,7 @@ type Call struct {
 	holds    func(permission.Key) bool
 	values   map[string]any // of parameters, by name
 	version  int
+	asked    bool // for the version
 	replayed bool
 }
 
@@ -53,7 +54,10 @@ func value[T any](c *Call, name string) T {
 }
 
 // Version is the version that If-Match names, 0 without the header.
-func (c *Call) Version() int { return c.version }
+func (c *Call) Version() int {
+	c.asked = true
+	return c.version
+}
 
 // SetVersion puts the version of the answered object into the ETag header.
 func (c *Call) SetVersion(version int) {
@@ -66,6 +70,7 @@ func (c *Call) SetVersion(version int) {
 // Cookie is the value of the route's cookie, "" when absent. Two cookies of the
 // name count as none: a sibling subdomain can plant one, and nothing tells which.
 func (c *Call) Cookie() string {
+	c.wantsCookie()
 	if given := c.r.CookiesNamed(c.op.Cookie.Name); len(given) == 1 {
 		return given[0].Value
 	}
@@ -74,14 +79,22 @@ func (c *Call) Cookie() string {
 
 // SetCookie sets the route's cookie, for so long in whole seconds.
 func (c *Call) SetCookie(value string, life time.Duration) {
+	c.wantsCookie()
 	c.setCookie(value, int((life+time.Second/2)/time.Second))
 }
 
 // ClearCookie takes the route's cookie back, whatever else is answered. Where two
 // came, neither is cleared: one of them is not ours.
 func (c *Call) ClearCookie() {
+	c.wantsCookie()
 	if len(c.r.CookiesNamed(c.op.Cookie.Name)) < 2 {
 		c.setCookie("", -1)
+	}
+}
+
+func (c *Call) wantsCookie() {
+	if c.op.Cookie.Name == "" {
+		panic("wire: the route " + c.op.ID + " has no cookie")
 	}
 }
 

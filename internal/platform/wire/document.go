@@ -115,6 +115,8 @@ func (d *document) operation(op *operation) *huma.Operation {
 	}
 	if op.in != reflect.TypeFor[None]() {
 		o.RequestBody = d.body(op)
+	}
+	if hasBody(op.Method) {
 		d.refusal(o, http.StatusRequestEntityTooLarge)
 		d.refusal(o, http.StatusUnsupportedMediaType)
 	}
@@ -149,8 +151,8 @@ func names[T any](list []T, name func(T) string) []string {
 func (d *document) parameters(op *operation) []*huma.Param {
 	var list []*huma.Param
 	for _, m := range segment.FindAllStringSubmatch(op.pattern, -1) {
-		if m[1] == "accountSlug" {
-			list = append(list, accountSlug)
+		if slug := slugs[m[1]]; slug != nil {
+			list = append(list, slug)
 		}
 	}
 	for _, p := range op.params {

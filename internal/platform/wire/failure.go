@@ -17,15 +17,12 @@ var statuses = map[fault.Kind]int{
 	fault.Conflict: 409, fault.Gone: 410, fault.Unprocessable: 422, fault.TooMany: 429, fault.Unavailable: 503,
 }
 
-// Status is the HTTP status of a fault, for the rows of a bulk answer.
-func Status(f *fault.Error) int { return statuses[f.Kind] }
-
 // errorBody is an error as the contract spells it.
 type errorBody struct {
 	StatusCode int      `json:"statusCode" doc:"The HTTP status." example:"404"` //nolint:tagliatelle // the contract's
 	Code       *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
 	Message    string   `json:"message" doc:"One English sentence." example:"Invite not found" maxLength:"1000"`
-	Details    []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field." maxItems:"50"`
+	Details    []string `json:"details,omitempty" doc:"With validation: one sentence per problem, which begins with the field." maxItems:"50"`
 	Timestamp  string   `json:"timestamp" format:"date-time" doc:"When it was answered." example:"2026-04-21T09:15:00.000Z"`
 	Path       string   `json:"path" doc:"The path of the request, without its query." example:"/v1/auth/me" maxLength:"65536"`
 	Method     string   `json:"method" doc:"The method of the request." example:"GET" maxLength:"100"`
@@ -46,7 +43,7 @@ type problem struct {
 	Code      *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
 	Timestamp string   `json:"timestamp" format:"date-time" doc:"When it was answered." example:"2026-04-21T09:15:00.000Z"`
 	Method    string   `json:"method" doc:"The method of the request." example:"GET" maxLength:"100"`
-	Details   []string `json:"details,omitempty" doc:"With validation: one sentence a problem, which begins with the field." maxItems:"50"`
+	Details   []string `json:"details,omitempty" doc:"With validation: one sentence per problem, which begins with the field." maxItems:"50"`
 	Data      any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
 }
 

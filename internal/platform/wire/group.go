@@ -15,7 +15,7 @@ import (
 
 // Group is a set of routes that the same callers may call at the same place. By
 // is what the router proves before a handler of the group runs, and hands to it:
-// a handler can't be registered in a group whose proof it does not take.
+// a handler that works at a place can't be registered where none is proved.
 type Group[By any] struct {
 	rt     *Router
 	prefix string
@@ -29,6 +29,8 @@ type access struct {
 	schemes []string // names of security schemes, one of which is needed; none: anybody
 	faults  []*fault.Error
 	body    BodyClass
+
+	needsRight bool // a route that names no right has forgotten it
 }
 
 // Public is a group that anybody may call. Handlers get the anonymous actor.
@@ -64,25 +66,6 @@ func (rt *Router) PreAuth(prefix string, tag Tag) Group[principal.PreAuth] {
 		},
 		prove: rt.preAuth,
 	}
-}
-
-// AccountPrefix is where everything of one Account lies.
-const AccountPrefix = "/portal/v1/accounts/{accountSlug}"
-
-// InAccount is a group for portal users inside the Account that the path names;
-// prefix comes after AccountPrefix. The Account is the one of the token, which is
-// the User's: every other one does not exist for this caller.
-func (rt *Router) InAccount(prefix string, tag Tag) Group[principal.User] {
-	g := rt.Users(AccountPrefix+prefix, tag)
-	g.access.faults = append(g.access.faults, rt.AccountNotFound)
-	g.prove = func(c *Call) (principal.User, error) {
-		u, err := rt.user(c)
-		if err == nil && c.r.PathValue("accountSlug") != u.Account.Slug {
-			err = rt.AccountNotFound
-		}
-		return u, err
-	}
-	return g
 }
 
 func (rt *Router) user(c *Call) (u principal.User, err error) {
@@ -195,15 +178,21 @@ func (op *operation) check() error {
 	}
 	for _, name := range inPath {
 		declared := slices.ContainsFunc(op.params, func(p declaration) bool { return p.in == "path" && p.name == name })
-		if !declared && name != "accountSlug" {
+		if !declared && slugs[name] == nil {
 			return fmt.Errorf("{%s} is not among its parameters", name)
 		}
 	}
 	if op.in != reflect.TypeFor[None]() && !hasBody(op.Method) {
 		return fmt.Errorf("%s has no body", op.Method)
 	}
-	if op.Needs != "" && len(op.access.schemes) == 0 {
+	public := len(op.access.schemes) == 0
+	switch {
+	case op.Needs != "" && public:
 		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
+	case op.Needs == "" && op.access.needsRight:
+		return errors.New("it names no right")
+	case op.Idempotent && (public || op.Cookie.Name != "" || op.out == reflect.TypeFor[Stream]()):
+		return errors.New("its answer can't be kept for a repeat: it is anybody's, sets a cookie, or is a stream")
 	}
 	if op.CookieAuth && op.Cookie.Name == "" {
 		return errors.New("its credential is a cookie that it does not name")

@@ -8,12 +8,10 @@ import (
 
 // The parameters that routes ask for by a word.
 var (
-	accountSlug = &huma.Param{
-		Name: "accountSlug", In: "path", Required: true, Description: "The slug of the Account that the token is bound to.",
-		Schema: &huma.Schema{
-			Type: huma.TypeString, Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: new(1), MaxLength: new(63),
-		},
-		Example: "acme-realty",
+	slugs = map[string]*huma.Param{
+		"accountSlug": slugParam("accountSlug", "The slug of the Account that the token is bound to.", "acme-realty"),
+		"appSlug":     slugParam("appSlug", "The slug of an Application of the Account.", "lease-desk"),
+		"envSlug":     slugParam("envSlug", "The slug of an Environment of the Application.", "development"),
 	}
 	idempotencyKey = &huma.Param{
 		Name: "Idempotency-Key", In: "header",
@@ -30,6 +28,15 @@ var (
 		Example: `"3"`,
 	}
 )
+
+func slugParam(name, about, example string) *huma.Param {
+	return &huma.Param{
+		Name: name, In: "path", Required: true, Description: about, Example: example,
+		Schema: &huma.Schema{
+			Type: huma.TypeString, Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: new(1), MaxLength: new(63),
+		},
+	}
+}
 
 // headers are those of answers, by name.
 func headers() map[string]*huma.Header {

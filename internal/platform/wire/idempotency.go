@@ -57,7 +57,7 @@ func (rt *Router) once(
 	if !visible(key) {
 		return answer{}, fault.Validation.WithDetails("Idempotency-Key must be 1 to 255 visible ASCII characters")
 	}
-	scope := secret.Hash(c.Actor.ID.String() + " " + c.r.URL.Path + " " + key)
+	scope := secret.Hash(c.Actor.ID.String() + " " + c.r.Method + " " + c.r.URL.Path + " " + key)
 	kept, found, err := rt.Idempotency.Begin(ctx, scope, secret.Hash(string(raw)), key)
 	if err != nil {
 		return answer{}, err

@@ -62,7 +62,9 @@ func TestForeignHostIsMisdirected(t *testing.T) {
 	t.Parallel()
 	rt := newRouter(func(c *wire.Config) { c.Hosts = []string{"canopy.internal"} })
 	echo(rt)
-	rt.Mount("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	rt.Mount("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+	}))
 	for host, want := range map[string]int{
 		"canopy.test": 200, "CANOPY.test:8443": 200, "canopy.test.": 200, "canopy.internal": 200,
 		"localhost:8080": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "10.1.2.3": 200,
@@ -103,8 +105,10 @@ func TestCORS(t *testing.T) {
 		"Access-Control-Allow-Origin":      {"https://app.test"},
 		"Access-Control-Allow-Credentials": {"true"},
 		"Access-Control-Allow-Headers":     {"X-API-Key", "X-Canopy-Environment", "Idempotency-Key", "If-Match"},
-		"Access-Control-Expose-Headers":    {"ETag", "Retry-After", "X-Request-Id", "RateLimit-Limit", "Idempotency-Replayed"},
-		"Vary":                             {"Origin"},
+		"Access-Control-Expose-Headers": {
+			"ETag", "Retry-After", "X-Request-Id", "RateLimit-Limit", "Idempotency-Replayed",
+		},
+		"Vary": {"Origin"},
 	} {
 		for _, piece := range pieces {
 			if !strings.Contains(h.Get(name), piece) {

@@ -20,7 +20,7 @@ type Route struct {
 
 	Needs      permission.Key // the right that the caller must hold; "" for none
 	Limits     []Limit        // counters that each call takes from
-	Body       BodyClass      // how large a body may be; zero: as the group's callers deserve
+	Body       BodyClass      // how large a body may be; zero: as is usual for the group
 	Idempotent bool           // Idempotency-Key is honoured
 	Cookie     Cookie         // read, set or cleared: the Origin header is checked
 	CookieAuth bool           // the cookie is the credential

@@ -21,14 +21,15 @@ type Config struct {
 	Log          *slog.Logger
 	Now          func() time.Time
 	PublicOrigin string   // scheme://host of CANOPY_PUBLIC_URL
-	Origins      []string // further origins that may call cookie routes
+	Origins      []string // further origins that may call from a browser
 	Hosts        []string // further names that requests may come for (CANOPY_ALLOWED_HOSTS)
 	Proxies      []netip.Prefix
 	// Authenticate makes the principal of a bearer token; any failure is a fault.
 	Authenticate func(ctx context.Context, token string) (principal.Principal, error)
-	// InvalidToken and AccountNotFound belong to rooms above.
-	InvalidToken, AccountNotFound *fault.Error
-	Idempotency                   Idempotency
+	// InvalidToken belongs to a room beside this one.
+	InvalidToken *fault.Error
+	Places
+	Idempotency Idempotency
 	// Limit counts one call of a subject under a limit's name; its fault is
 	// rate_limit.exceeded.
 	Limit func(ctx context.Context, name ratelimit.Name, subject string) error

@@ -97,6 +97,12 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 }
 
 func (c *Call) answer(out any) (answer, error) {
+	switch {
+	case c.op.ETag && c.w.Header().Get("ETag") == "":
+		panic("wire: the route " + c.op.ID + " says that it answers an ETag, and does not")
+	case c.op.IfMatch && !c.asked:
+		panic("wire: the route " + c.op.ID + " says that it honours If-Match, and never looks")
+	}
 	a := answer{status: c.op.Status}
 	switch o := out.(type) {
 	case Stream:

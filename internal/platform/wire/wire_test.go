@@ -22,13 +22,32 @@ import (
 )
 
 var (
-	errInvalid  = fault.New(fault.Unauthenticated, "auth.invalid_token", "Invalid or expired token")
-	errAccount  = fault.New(fault.NotFound, "account.not_found", "Account not found")
-	errNoThing  = fault.New(fault.NotFound, "things.not_found", "Thing not found")
-	thingTag    = wire.Tag{Name: "Things", About: "What the tests make."}
-	thingID     = wire.PathID[id.ID]("id", "The thing's id.", errNoThing)
-	thingCookie = wire.Cookie{Name: "thing", Path: "/", About: "Something to keep."}
+	errInvalid     = fault.New(fault.Unauthenticated, "auth.invalid_token", "Invalid or expired token")
+	errAccount     = fault.New(fault.NotFound, "account.not_found", "Account not found")
+	errApplication = fault.New(fault.NotFound, "applications.not_found", "Application not found")
+	errEnvironment = fault.New(fault.NotFound, "environments.not_found", "Environment not found")
+	errNoThing     = fault.New(fault.NotFound, "things.not_found", "Thing not found")
+	thingTag       = wire.Tag{Name: "Things", About: "What the tests make."}
+	thingID        = wire.PathID[id.ID]("id", "The thing's id.", errNoThing)
+	thingCookie    = wire.Cookie{Name: "thing", Path: "/", About: "Something to keep."}
 )
+
+// places knows lease-desk, and in it production.
+var places = wire.Places{
+	AccountNotFound: errAccount, ApplicationNotFound: errApplication, EnvironmentNotFound: errEnvironment,
+	Application: func(_ context.Context, in scope.Account, slug string) (scope.Application, error) {
+		if slug != "lease-desk" {
+			return scope.Application{}, errApplication
+		}
+		return scope.Application{Account: in, Slug: slug}, nil
+	},
+	Environment: func(_ context.Context, in scope.Application, slug string) (scope.Environment, error) {
+		if slug != "production" {
+			return scope.Environment{}, errEnvironment
+		}
+		return scope.Environment{Application: in, Slug: slug}, nil
+	},
+}
 
 const aThing = "019daf52-4e20-7f58-a04d-ba41ecccc3fc"
 
@@ -47,7 +66,7 @@ func newRouter(change func(*wire.Config)) *wire.Router {
 	}
 	c := wire.Config{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, PublicOrigin: "https://canopy.test",
-		InvalidToken: errInvalid, AccountNotFound: errAccount,
+		InvalidToken: errInvalid, Places: places,
 		Authenticate: func(_ context.Context, token string) (principal.Principal, error) {
 			if p, ok := known[token]; ok {
 				return p, nil
@@ -110,7 +129,7 @@ func TestChecksComeInTheContractsOrder(t *testing.T) {
 		Needs: permission.UserManageOwners, Limits: []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}},
 		Cookie: thingCookie, Params: []wire.Parameter{thingID}, ETag: true, IfMatch: true, Status: http.StatusOK,
 		Faults: []*fault.Error{fault.VersionConflict},
-	}, func(_ context.Context, c *wire.Call, _ principal.User, in thing) (wire.Data[thing], error) {
+	}, func(_ context.Context, c *wire.Call, _ wire.At[scope.Account], in thing) (wire.Data[thing], error) {
 		return wire.OfVersion(c, in, c.Version()+1, nil)
 	})
 	header := map[string]string{"Origin": "https://evil.test", "Content-Type": "text/plain", "If-Match": "*"}
@@ -168,6 +187,7 @@ func TestRoutesThatContradictThemselves(t *testing.T) {
 			r.Limits = []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}}
 		},
 		"a body with GET":           func(r *wire.Route) { r.Method = http.MethodGet },
+		"an anonymous repeat":       func(r *wire.Route) { r.Idempotent = true },
 		"a credential of no cookie": func(r *wire.Route) { r.CookieAuth = true },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,6 +203,72 @@ func TestRoutesThatContradictThemselves(t *testing.T) {
 		})
 	}
 	wire.Handle(newRouter(nil).Public("", thingTag), good, takesThing)
+}
+
+// TestPlaces: a handler gets the place that the path names, each part of which must
+// be there for this caller, and a route at a place names a right.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	rt := newRouter(nil)
+	route := wire.Route{
+		Method: http.MethodGet, Path: "/where", ID: "where", Summary: "Where", About: "Says it.",
+		Needs: permission.AccountView, Status: http.StatusOK,
+	}
+	wire.Handle(rt.InApplication("", thingTag), route,
+		func(_ context.Context, _ *wire.Call, by wire.At[scope.Application], _ wire.None) (wire.Data[string], error) {
+			return wire.Of(by.In.Account.Slug+" "+by.In.Slug, nil)
+		})
+	route.ID = "whereInside"
+	wire.Handle(rt.InEnvironment("", thingTag), route,
+		func(_ context.Context, _ *wire.Call, by wire.At[scope.Environment], _ wire.None) (wire.Data[string], error) {
+			return wire.Of(by.In.Application.Slug+" "+by.In.Slug, nil)
+		})
+	for path, want := range map[string]string{
+		"/acme/applications/lease-desk/where":                              `{"data":"acme lease-desk"}`,
+		"/acme/applications/lease-desk/environments/production/where":      `{"data":"lease-desk production"}`,
+		"/acme/applications/other/where":                                   "applications.not_found",
+		"/acme/applications/other/environments/production/where":           "applications.not_found",
+		"/acme/applications/lease-desk/environments/other/where":           "environments.not_found",
+		"/northwind/applications/lease-desk/where":                         "account.not_found",
+		"/northwind/applications/lease-desk/environments/production/where": "account.not_found",
+	} {
+		a := ask(t, rt, http.MethodGet, "/portal/v1/accounts"+path, "", "Authorization", "Bearer admin")
+		if a.Body.String() != want && (a.Code != 404 || a.code != want) {
+			t.Errorf("%s: %d %s, want %s", path, a.Code, a.Body, want)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a route at a place without a right was registered")
+		}
+	}()
+	route.Needs = ""
+	wire.Handle(rt.InAccount("", thingTag), route,
+		func(context.Context, *wire.Call, wire.At[scope.Account], wire.None) (wire.Empty, error) {
+			return wire.Empty{}, nil
+		})
+}
+
+// TestDeclaredVersionsAreUsed: a route that says ETag or If-Match and whose handler
+// forgets it fails each call.
+func TestDeclaredVersionsAreUsed(t *testing.T) {
+	t.Parallel()
+	rt := newRouter(nil)
+	for path, handler := range map[string]func(*wire.Call){
+		"/no-etag":  func(c *wire.Call) { _ = c.Version() },
+		"/no-match": func(c *wire.Call) { c.SetVersion(1) },
+	} {
+		wire.Handle(rt.Users("", thingTag), wire.Route{
+			Method: http.MethodPatch, Path: path, ID: path, Summary: "X", About: "X.", ETag: true, IfMatch: true,
+			Status: http.StatusOK, Faults: []*fault.Error{fault.VersionConflict},
+		}, func(_ context.Context, c *wire.Call, _ principal.User, in thing) (wire.Data[thing], error) {
+			handler(c)
+			return wire.Of(in, nil)
+		})
+		if a := ask(t, rt, http.MethodPatch, path, `{"name":"x"}`, "Authorization", "Bearer owner"); a.Code != 500 {
+			t.Errorf("%s: %d %s", path, a.Code, a.Body)
+		}
+	}
 }
 
 func takesThing(context.Context, *wire.Call, principal.Actor, thing) (wire.Empty, error) {

@@ -114,7 +114,7 @@ func (s *Service) mail(
 	}
 	return s.Mail.Add(ctx, tx, mail.Data{
 		Kind: mail.UserInvite, To: inv.Email, FirstName: inv.FirstName, AccountName: acc.Name,
-		InviterEmail: by.Label, Token: token.Reveal(), ExpiresAt: inv.ExpiresAt,
+		InviterEmail: by.Email, Token: token.Reveal(), ExpiresAt: inv.ExpiresAt,
 	}, inv.ID.Any(), token.Hash())
 }
 

@@ -56,11 +56,9 @@ var prepared = dbtest.NewTemplate(func(ctx context.Context, db *database.DB) err
 	return signingkey.New(signingkey.Config{DB: db, Box: box}).Ensure(ctx)
 })
 
-// Each runs fn on SQLite and on PostgreSQL, both beside other tests: it calls
-// t.Parallel.
+// Each runs fn on SQLite and on PostgreSQL, beside each other.
 func Each(t *testing.T, fn func(t *testing.T, p *Portal)) {
 	t.Helper()
-	t.Parallel()
 	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()

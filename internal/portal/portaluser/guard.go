@@ -28,8 +28,8 @@ type Guard struct {
 func pair(by principal.Actor, email string) string { return by.Request.IP + " " + email }
 
 // Throttled is ErrTooManyAttempts while the caller's IP, alone or together with
-// the address, has too many failures; also before a right password. One event a
-// window tells of it.
+// the address, has too many failures; also before a right password. Failed has
+// recorded it once for the window.
 func (g *Guard) Throttled(ctx context.Context, by principal.Actor, email string) error {
 	err := g.Limits.Check(ctx, ratelimit.SignIn, pair(by, email))
 	if err == nil {

@@ -69,6 +69,7 @@ func (g guessing) throttled(ip, email string) bool {
 }
 
 func TestFailuresOfAPairThrottleThePair(t *testing.T) {
+	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
 		for range 4 {
 			g.fail("192.0.2.1", g.dana.Email)
@@ -106,6 +107,7 @@ func TestFailuresOfAPairThrottleThePair(t *testing.T) {
 }
 
 func TestRightPasswordForgetsThePairAndTheRun(t *testing.T) {
+	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
 		for range 5 {
 			g.fail("192.0.2.1", g.dana.Email)
@@ -126,6 +128,7 @@ func TestRightPasswordForgetsThePairAndTheRun(t *testing.T) {
 }
 
 func TestFailuresOfAnIPThrottleTheIP(t *testing.T) {
+	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
 		for n := range 50 {
 			if g.throttled("192.0.2.1", g.dana.Email) {
@@ -148,6 +151,7 @@ func TestFailuresOfAnIPThrottleTheIP(t *testing.T) {
 }
 
 func TestTenthOfARunLocks(t *testing.T) {
+	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
 		tenFrom := func(first int) {
 			for n := range 10 {
@@ -193,6 +197,7 @@ func TestTenthOfARunLocks(t *testing.T) {
 }
 
 func TestParallelGuessesAllCount(t *testing.T) {
+	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
 		ips := make(chan string, 30)
 		for n := range 30 {
@@ -221,6 +226,7 @@ func TestParallelGuessesAllCount(t *testing.T) {
 
 // A password is compared with something, whether there is a user or not.
 func TestMatches(t *testing.T) {
+	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
 		for _, c := range []struct {
 			known    bool

@@ -20,6 +20,7 @@ import (
 )
 
 func TestJoinOnce(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, dana := p.Company("Acme", "alex@acme.com"), p.Person("dana@acme.com")
 		join := func(role permission.AccountRole) (joined bool) {
@@ -57,6 +58,7 @@ func TestJoinOnce(t *testing.T) {
 
 // What is changed in one Account stays as it is in every other.
 func TestMembershipsAreOfOneAccount(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, globex := p.Company("Acme", "alex@acme.com"), p.Company("Globex", "kim@globex.com")
 		dana := p.Join(acme.Account, "dana@acme.com", permission.Admin)
@@ -102,6 +104,7 @@ func TestMembershipsAreOfOneAccount(t *testing.T) {
 }
 
 func TestActiveMembershipsByName(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		dana := p.Person("dana@acme.com")
 		for n, name := range []string{"zeta", "Alpha", "beta", "Gamma", "Off"} {
@@ -123,6 +126,7 @@ func TestActiveMembershipsByName(t *testing.T) {
 }
 
 func TestCountsAndOwners(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", "zoe@acme.com")
 		globex := p.Company("Globex", "kim@globex.com")
@@ -137,7 +141,8 @@ func TestCountsAndOwners(t *testing.T) {
 			if total != 4 || active != 3 || err != nil {
 				t.Error(total, active, err)
 			}
-			if total, active, err := portaluser.CountMembers(t.Context(), tx, scope.AccountID{1}); total+active != 0 || err != nil {
+			total, active, err = portaluser.CountMembers(t.Context(), tx, scope.AccountID{1})
+			if total+active != 0 || err != nil {
 				t.Error("nobody's Account", total, active, err)
 			}
 			for besides, want := range map[portaluser.ID]int{zoe.ID: 1, off.ID: 2, bob.ID: 1} {
@@ -165,6 +170,7 @@ func addresses(list []portaluser.Member) string {
 
 // Every page of every list is the slice of the sorted, filtered whole.
 func TestMembersAreASliceOfTheWhole(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		in, all := somePeople(t, p)
 		dbtest.Do(t, p.DB, func(tx *database.Tx) error {

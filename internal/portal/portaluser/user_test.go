@@ -19,13 +19,15 @@ import (
 )
 
 func TestOneUserForEachAddress(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		in := id.New[account.ID](p.DB.Now())
 		guest := portaltest.Guest("192.0.2.1")
 		got := dbtest.AtOnce(20, func() string {
 			made, err := database.Write(t.Context(), p.DB, func(tx *database.Tx) (string, error) {
 				n := portaluser.NewParams{
-					ID: id.New[portaluser.ID](tx.Now), Email: "dana@acme.com", FirstName: "Dana", LastName: "Müller", PasswordHash: "x",
+					ID: id.New[portaluser.ID](tx.Now), Email: "dana@acme.com",
+					FirstName: "Dana", LastName: "Müller", PasswordHash: "x",
 				}
 				u, created, err := portaluser.Create(t.Context(), tx, guest, in, n)
 				switch {
@@ -68,6 +70,7 @@ func TestOneUserForEachAddress(t *testing.T) {
 }
 
 func TestAbsentUser(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Person("dana@acme.com")
 		dbtest.Do(t, p.DB, func(tx *database.Tx) error {
@@ -87,6 +90,7 @@ func TestAbsentUser(t *testing.T) {
 
 // Whoever read the password that is replaced wins, once.
 func TestSetPasswordOnceOfMany(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		u := p.Person("dana@acme.com")
 		dbtest.Exec(t, p.DB, `UPDATE portal_user SET wrong_passwords = 10, locked_until = $1`, p.DB.Now().Add(time.Hour))
@@ -125,6 +129,7 @@ func TestSetPasswordOnceOfMany(t *testing.T) {
 // A person's event is told to every Account that the person can enter, and to
 // operators alone when there is none.
 func TestRecordTellsEveryActiveAccount(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, globex := p.Company("Acme", "alex@acme.com"), p.Company("Globex", "kim@globex.com")
 		initech := p.Company("Initech", "lou@initech.com")
@@ -160,7 +165,8 @@ func TestRecordTellsEveryActiveAccount(t *testing.T) {
 		}
 
 		dbtest.Do(t, p.DB, func(tx *database.Tx) error {
-			return portaluser.RecordFailure(t.Context(), tx, principal.System(), portaluser.User{}, false, portaluser.UnknownAddress)
+			return portaluser.RecordFailure(
+				t.Context(), tx, principal.System(), portaluser.User{}, false, portaluser.UnknownAddress)
 		})
 		rows = eventtest.Take(t, p.DB)
 		if len(rows) != 1 || !rows[0].Account.IsZero() || rows[0].Visible || rows[0].ResourceType != "" ||

@@ -10,7 +10,7 @@ import (
 )
 
 // life is how long a reset link works; keepEnded is how long it is remembered
-// after that, so that it is told to be too old and not unknown.
+// after that, so that it is answered as too old and not as unknown.
 const (
 	life      = time.Hour
 	keepEnded = 7 * 24 * time.Hour
@@ -36,7 +36,7 @@ var (
 	}
 	Changed = event.Type[event.None]{
 		Action: "user.password.changed", Category: event.Auth, Resource: "user", Severity: event.Notice,
-		About: "A person replaced the own password.",
+		About: "A person replaced their own password.",
 	}
 )
 
@@ -54,8 +54,8 @@ func (p *NewPassword) Rules(f *text.Fields) {
 
 // PasswordChange is the current password and the one to replace it.
 type PasswordChange struct {
-	Current string `json:"current_password" doc:"The password until now."`
-	New     string `json:"new_password"     doc:"8 to 128 characters with an upper-case letter, a lower-case letter, a digit and a special character; another one than until now." example:"Battery-Staple-8"`
+	Current string `json:"current_password" doc:"The current password."`
+	New     string `json:"new_password"     doc:"8 to 128 characters with an upper-case letter, a lower-case letter, a digit and a special character; different from the current one." example:"Battery-Staple-8"`
 }
 
 // Rules implements text.Ruled.

@@ -155,7 +155,7 @@ func (s *Service) replaced(ctx context.Context, tx *database.Tx, u portaluser.Us
 // validation, server.busy. Events: user.password.changed, session.all_revoked,
 // user.login.failed, user.locked.
 func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChange) error {
-	if err := s.Guard.Throttled(ctx, by.Actor, by.Label); err != nil {
+	if err := s.Guard.Throttled(ctx, by.Actor, by.Email); err != nil {
 		return err
 	}
 	u, err := database.Read(ctx, s.DB, func(tx *database.Tx) (portaluser.User, error) {
@@ -169,7 +169,7 @@ func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChang
 	case err != nil:
 		return err
 	case !ok:
-		if err := s.Guard.Failed(ctx, by.Actor, u, true, by.Label); err != nil {
+		if err := s.Guard.Failed(ctx, by.Actor, u, true, by.Email); err != nil {
 			return err
 		}
 		return portaluser.ErrInvalidCredentials

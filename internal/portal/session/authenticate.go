@@ -23,7 +23,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (principal.Pri
 	case c.TokenType == signingkey.PreAuth:
 		actor.Kind = principal.KindPreAuth
 		return principal.PreAuth{
-			Actor: actor, UserID: principal.UserID(c.Subject), ID: principal.PreAuthID(c.ID),
+			Actor: actor, UserID: principal.UserID(c.Subject), TokenID: principal.PreAuthID(c.ID),
 		}, nil
 	case actor.Kind != principal.KindUser:
 		return principal.Other{Actor: actor}, nil
@@ -33,11 +33,12 @@ func (s *Service) Authenticate(ctx context.Context, token string) (principal.Pri
 	}
 	err = database.View(ctx, s.DB, func(tx *database.Tx) error {
 		return tx.QueryRow(ctx, selectCaller, u.SessionID, u.UserID, c.AccountID, c.ApplicationID, tx.Now).
-			Scan(&u.Role, &u.Label, &u.Account.Slug)
+			Scan(&u.Role, &u.Email, &u.Account.Slug)
 	})
 	if errors.Is(err, database.ErrNoRows) {
 		return nil, signingkey.ErrInvalidToken
 	}
+	u.Label = u.Email
 	u.Application = scope.Application{Account: u.Account, ID: c.ApplicationID, Slug: c.ApplicationSlug}
 	return u, err
 }

@@ -28,7 +28,7 @@ func choicesOf(ctx context.Context, tx *database.Tx, userID portaluser.ID) ([]Ch
 	}
 	list := []Choice{}
 	for _, m := range memberships {
-		apps, err := application.Of(ctx, tx, m.Account.ID)
+		apps, err := application.List(ctx, tx, m.Account.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +46,7 @@ func (s *Service) Select(
 ) (*Bound, error) {
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (*Bound, error) {
 		var permissions bool
-		err := tx.QueryRow(ctx, spendPreAuth, tx.Now, by.ID, by.UserID).Scan(&permissions)
+		err := tx.QueryRow(ctx, spendPreAuth, tx.Now, by.TokenID, by.UserID).Scan(&permissions)
 		if errors.Is(err, database.ErrNoRows) {
 			return nil, signingkey.ErrInvalidToken
 		}

@@ -7,6 +7,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
 )
 
@@ -60,7 +61,10 @@ func endEvery(ctx context.Context, tx *database.Tx, by principal.User, reason En
 	if err != nil {
 		return n, err
 	}
-	u, err := portaluser.Find(ctx, tx, by.UserID)
+	u, is, err := portaluser.ByID(ctx, tx, by.UserID)
+	if err == nil && !is { // gone since the token was looked at
+		err = signingkey.ErrInvalidToken
+	}
 	if err != nil {
 		return n, err
 	}

@@ -27,10 +27,10 @@ func live(t *testing.T, p *portaltest.Portal, b *session.Bound) bool {
 	return err == nil
 }
 
-// enter opens a session in one of several Accounts.
-func enter(t *testing.T, p *portaltest.Portal, email string, c portaltest.Company) *session.Bound {
+// enter opens a session of alex in one of several Accounts.
+func enter(t *testing.T, p *portaltest.Portal, c portaltest.Company) *session.Bound {
 	t.Helper()
-	in, err := p.Login(guest, email, portaltest.Password)
+	in, err := p.Login(guest, alex, portaltest.Password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +55,7 @@ func expectLive(t *testing.T, p *portaltest.Portal, want map[*session.Bound]bool
 }
 
 func TestAuthenticateLooksAtWhatHoldsNow(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		_ = p.Join(acme.Account, dana, permission.Admin)
@@ -75,7 +76,9 @@ func TestAuthenticateLooksAtWhatHoldsNow(t *testing.T) {
 		if !live(t, p, b) {
 			t.Error("and on again")
 		}
-		for name, token := range map[string]string{"none": "", "a refresh token": b.Refresh.Reveal(), "damage": b.AccessToken + "x"} {
+		for name, token := range map[string]string{
+			"none": "", "a refresh token": b.Refresh.Reveal(), "damage": b.AccessToken + "x",
+		} {
 			if _, err := p.Sessions.Authenticate(t.Context(), token); !errors.Is(err, signingkey.ErrInvalidToken) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -84,11 +87,12 @@ func TestAuthenticateLooksAtWhatHoldsNow(t *testing.T) {
 }
 
 func TestSwitch(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
 		till := p.Application(acme.Account, "Till")
 		_ = p.Join(globex.Account, alex, permission.Admin)
-		b := enter(t, p, alex, acme)
+		b := enter(t, p, acme)
 		u := p.Caller(b)
 		_ = eventtest.Take(t, p.DB)
 
@@ -106,7 +110,8 @@ func TestSwitch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now := p.Caller(beyond); now.Account != globex.Account || now.Role != permission.Admin || now.SessionID != u.SessionID {
+		now := p.Caller(beyond)
+		if now.Account != globex.Account || now.Role != permission.Admin || now.SessionID != u.SessionID {
 			t.Errorf("%+v", now)
 		}
 		told := map[string]string{}
@@ -127,6 +132,7 @@ func TestSwitch(t *testing.T) {
 }
 
 func TestSwitchRefuses(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
 		b := p.SignIn(alex)
@@ -155,6 +161,7 @@ func TestSwitchRefuses(t *testing.T) {
 }
 
 func TestEndingOnesOwnSessions(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		_ = p.Join(acme.Account, dana, permission.Admin)
@@ -210,11 +217,12 @@ func TestEndingOnesOwnSessions(t *testing.T) {
 }
 
 func TestEndInAccountLeavesOtherAccounts(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
 		_ = p.Join(globex.Account, alex, permission.Admin)
 		_ = p.Join(acme.Account, dana, permission.Admin)
-		here, there, other := enter(t, p, alex, acme), enter(t, p, alex, globex), p.SignIn(dana)
+		here, there, other := enter(t, p, acme), enter(t, p, globex), p.SignIn(dana)
 		_ = eventtest.Take(t, p.DB)
 		endIn := func() []eventtest.Row {
 			dbtest.Do(t, p.DB, func(tx *database.Tx) error {
@@ -235,11 +243,12 @@ func TestEndInAccountLeavesOtherAccounts(t *testing.T) {
 }
 
 func TestEndForPassword(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
 		_ = p.Join(globex.Account, alex, permission.Admin)
 		_ = p.Join(acme.Account, dana, permission.Admin)
-		kept, here, there := enter(t, p, alex, acme), enter(t, p, alex, acme), enter(t, p, alex, globex)
+		kept, here, there := enter(t, p, acme), enter(t, p, acme), enter(t, p, globex)
 		other := p.SignIn(dana)
 		choice, err := p.Login(guest, alex, portaltest.Password)
 		if err != nil {
@@ -270,10 +279,12 @@ func TestEndForPassword(t *testing.T) {
 		if rows := endFor(p.Caller(kept).SessionID); len(rows) != 0 {
 			t.Errorf("none but the kept one: %v", rows)
 		}
-		if rows := endFor(session.ID{}); len(rows) != 2 || rows[0].Metadata != `{"revoked_count":1,"reason":"password_change"}` {
+		rows = endFor(session.ID{})
+		if len(rows) != 2 || rows[0].Metadata != `{"revoked_count":1,"reason":"password_change"}` {
 			t.Errorf("%v", rows)
 		}
-		if rows := endFor(session.ID{}); len(rows) != 2 || rows[0].Metadata != `{"revoked_count":0,"reason":"password_change"}` {
+		rows = endFor(session.ID{})
+		if len(rows) != 2 || rows[0].Metadata != `{"revoked_count":0,"reason":"password_change"}` {
 			t.Errorf("a reset tells of none, too: %v", rows)
 		}
 		expectLive(t, p, map[*session.Bound]bool{kept: false, other: true})
@@ -282,10 +293,11 @@ func TestEndForPassword(t *testing.T) {
 
 // What has ended is remembered for a week, and only then forgotten.
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		_ = p.Application(acme.Account, "Till")
-		ended, kept := enter(t, p, alex, acme), enter(t, p, alex, acme)
+		ended, kept := enter(t, p, acme), enter(t, p, acme)
 		first := kept.Refresh.Reveal()
 		_, next, err := refresh(t, p, first)
 		if err != nil {
@@ -324,6 +336,7 @@ func TestSweep(t *testing.T) {
 }
 
 func TestSelf(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		b := p.SignIn(alex)

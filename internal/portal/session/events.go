@@ -30,7 +30,7 @@ var (
 	}
 	Revoked = event.Type[event.None]{
 		Action: "user.session.revoked", Category: event.Auth, Resource: "session",
-		About: "A person ended one of the own sessions.",
+		About: "A person ended one of their own sessions.",
 	}
 	AllRevoked = event.Type[AllRevokedPayload]{
 		Action: "session.all_revoked", Category: event.Auth, Resource: "user",

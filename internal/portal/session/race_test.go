@@ -18,6 +18,7 @@ const openings = `SELECT (SELECT count(*) FROM portal_session WHERE ended_at IS 
 // An old password opens nothing beside the call that replaces it: neither a
 // session nor a choice outlives it.
 func TestPasswordReplacedBesideASignIn(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		replaceBeside := func() {
@@ -48,6 +49,7 @@ func TestPasswordReplacedBesideASignIn(t *testing.T) {
 
 // A hash that another sign-in renews is that of the same password.
 func TestHashRenewedBesideASignIn(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		u := p.User(alex)

@@ -104,7 +104,7 @@ func whereNow(ctx context.Context, tx *database.Tx, st state) (at place, err err
 	if !errors.Is(err, application.ErrNotFound) {
 		return at, err
 	}
-	apps, err := application.Of(ctx, tx, st.account)
+	apps, err := application.List(ctx, tx, st.account)
 	if err != nil {
 		return at, err
 	}

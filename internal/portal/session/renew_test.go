@@ -41,6 +41,7 @@ func remove(t *testing.T, p *portaltest.Portal, application scope.ApplicationID)
 }
 
 func TestRefreshRotates(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		first := p.SignIn(alex)
@@ -66,6 +67,7 @@ func TestRefreshRotates(t *testing.T) {
 }
 
 func TestRefreshOnceOfMany(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		token := p.SignIn(alex).Refresh.Reveal()
@@ -81,6 +83,7 @@ func TestRefreshOnceOfMany(t *testing.T) {
 
 // A used token is a race for ten seconds, and a theft from then on.
 func TestReuse(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		other := p.SignIn(alex)
@@ -127,6 +130,7 @@ func TestReuse(t *testing.T) {
 
 // Each use renews a session for thirty days, and never past ninety.
 func TestSessionsGrowOld(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		idle := p.SignIn(alex).Refresh.Reveal()
@@ -151,6 +155,7 @@ func TestSessionsGrowOld(t *testing.T) {
 }
 
 func TestSessionWhoseApplicationIsGoneMovesToTheOldest(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		b := p.SignIn(alex)
@@ -172,6 +177,7 @@ func TestSessionWhoseApplicationIsGoneMovesToTheOldest(t *testing.T) {
 
 // A session that can't go on ends, and comes back with nothing.
 func TestRefreshEndsASessionThatCannotGoOn(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
 		u := p.Join(globex.Account, dana, permission.Admin)

@@ -18,7 +18,7 @@ const (
 	conflictWithin = 10 * time.Second
 	// A session that has ended is remembered for so long.
 	keepEnded = 7 * 24 * time.Hour
-	// Of a user agent that many characters are kept.
+	// As many characters of a user agent are kept.
 	maxUserAgent = 256
 )
 

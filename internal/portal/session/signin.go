@@ -22,8 +22,8 @@ type SignIn struct {
 	Choices      []Choice
 }
 
-// Login checks a password and opens a session, or a choice. Every failing call
-// costs two hashes, whatever the address is. Faults: auth.too_many_attempts,
+// Login checks a password and opens a session, or a choice. Every call
+// that a wrong password fails costs two hashes, whatever the address is. Faults: auth.too_many_attempts,
 // auth.invalid_credentials, auth.email_not_verified, auth.account_locked,
 // auth.no_active_account, server.busy. Events: user.login.succeeded,
 // user.login.failed, user.locked.

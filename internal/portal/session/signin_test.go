@@ -31,6 +31,7 @@ const (
 var guest = portaltest.Guest("192.0.2.1")
 
 func TestLoginOpensASession(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		_ = eventtest.Take(t, p.DB)
@@ -48,7 +49,7 @@ func TestLoginOpensASession(t *testing.T) {
 		u := p.Caller(b)
 		want := principal.User{
 			Actor:  principal.Actor{Kind: principal.KindUser, ID: b.User.ID.Any(), Label: alex},
-			UserID: b.User.ID, SessionID: u.SessionID, Role: permission.Owner, Account: acme.Account,
+			UserID: b.User.ID, Email: alex, SessionID: u.SessionID, Role: permission.Owner, Account: acme.Account,
 			Application: scope.Application{Account: acme.Account, ID: acme.Desk, Slug: "desk"},
 		}
 		if diff := cmp.Diff(want, u); diff != "" {
@@ -69,6 +70,7 @@ func TestLoginOpensASession(t *testing.T) {
 }
 
 func TestPermissionsStandInTheTokenWhenAskedFor(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		in, err := p.Sessions.Login(t.Context(), guest,
@@ -97,6 +99,7 @@ func TestPermissionsStandInTheTokenWhenAskedFor(t *testing.T) {
 
 // What is refused, under which name, and what the log says of it.
 func TestLoginRefuses(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		_ = p.Person("nowhere@acme.com")
@@ -149,6 +152,7 @@ func TestLoginRefuses(t *testing.T) {
 
 // A refusal that can't be recorded is no refusal but an error.
 func TestRefusalThatCannotBeRecordedFails(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		_ = p.Person("nowhere@acme.com")
@@ -176,6 +180,7 @@ func TestRefusalThatCannotBeRecordedFails(t *testing.T) {
 }
 
 func TestThrottledPairIsRefusedTheRightPasswordToo(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		for range 5 {
@@ -195,6 +200,7 @@ func TestThrottledPairIsRefusedTheRightPasswordToo(t *testing.T) {
 }
 
 func TestOutdatedHashIsRenewed(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		before := p.User(alex)
@@ -217,6 +223,7 @@ func TestOutdatedHashIsRenewed(t *testing.T) {
 
 // Who has a choice gets a token that is good for choosing, once.
 func TestChoice(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		globex, acme := p.Company("Globex", "kim@globex.com"), p.Company("Acme", alex)
 		initech := p.Company("Initech", "lou@initech.com")
@@ -271,6 +278,7 @@ func TestChoice(t *testing.T) {
 }
 
 func TestPreAuthTokenLivesFiveMinutesAndIsItsOwners(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		_ = p.Application(acme.Account, "Till")

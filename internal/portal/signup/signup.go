@@ -15,8 +15,8 @@ import (
 const (
 	life    = 24 * time.Hour // of a link
 	maxLife = 72 * time.Hour // of a sign-up, with all its links
-	// An ended row is kept for a while, so that its link is told to be too old
-	// and not unknown.
+	// An ended row is kept for a while, so that its link is answered as too
+	// old and not as unknown.
 	keepEnded = 7 * 24 * time.Hour
 )
 

@@ -59,7 +59,10 @@ func (q *asked) holdEvents(t testing.TB, db *database.DB) {
 	defer rows.Close()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	catalogue := server.Events()
+	var catalogue []string
+	for _, e := range server.Events() {
+		catalogue = append(catalogue, e.Action)
+	}
 	for rows.Next() {
 		var requestID, action string
 		if err := rows.Scan(&requestID, &action); err != nil {

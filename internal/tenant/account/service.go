@@ -20,7 +20,7 @@ func (s *Service) Get(ctx context.Context, in scope.Account) (Account, error) {
 	return database.Read(ctx, s.DB, func(tx *database.Tx) (Account, error) { return Find(ctx, tx, in.ID) })
 }
 
-// Update changes the Account; ifVersion 0 is whatever the version. One guarded
+// Update changes the Account; ifVersion 0 takes any version. One guarded
 // update decides, so that of two writers with one version one gets
 // fault.VersionConflict, with the current Account, as view shows it, as data. A
 // change that changes nothing writes nothing. Event: account.updated.

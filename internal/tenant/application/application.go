@@ -91,8 +91,8 @@ func Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParam
 	return nil
 }
 
-// Of lists an Account's Applications, oldest first.
-func Of(ctx context.Context, tx *database.Tx, accountID scope.AccountID) ([]Application, error) {
+// List gives an Account's Applications, oldest first.
+func List(ctx context.Context, tx *database.Tx, accountID scope.AccountID) ([]Application, error) {
 	return database.All(ctx, tx, scan, selectApplication+` ORDER BY p.created_at, p.id`, accountID)
 }
 
@@ -103,4 +103,18 @@ func Find(ctx context.Context, tx *database.Tx, accountID scope.AccountID, appli
 		return a, ErrNotFound
 	}
 	return a, err
+}
+
+// Service holds the use cases of Applications. It is safe for concurrent use.
+type Service struct{ DB *database.DB }
+
+// Place finds the Application of a slug in an Account; ErrNotFound.
+func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (scope.Application, error) {
+	a, err := database.Read(ctx, s.DB, func(tx *database.Tx) (Application, error) {
+		return scan(tx.QueryRow(ctx, selectApplication+` AND p.slug = $2`, in.ID, slug))
+	})
+	if errors.Is(err, database.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
 }

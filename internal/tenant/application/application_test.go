@@ -84,7 +84,7 @@ func TestApplicationsOfAnAccountOldestFirst(t *testing.T) {
 		}
 		other := add(t, db, globex, "Zebra", "zebra") // slugs are unique in an Account only
 		dbtest.Do(t, db, func(tx *database.Tx) error {
-			got, err := application.Of(t.Context(), tx, acme)
+			got, err := application.List(t.Context(), tx, acme)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -97,7 +97,7 @@ func TestApplicationsOfAnAccountOldestFirst(t *testing.T) {
 			if _, err := application.Find(t.Context(), tx, acme, other.ID); !errors.Is(err, application.ErrNotFound) {
 				t.Errorf("another Account's Application: %v", err)
 			}
-			none, err := application.Of(t.Context(), tx, account.ID{9})
+			none, err := application.List(t.Context(), tx, account.ID{9})
 			if len(none) != 0 {
 				t.Errorf("%+v", none)
 			}

@@ -1,6 +1,6 @@
 // Package environment owns Environments, the units of isolation of an
-// Application: the table environment. For now it makes them and tells their
-// slugs; their own endpoints come with their area.
+// Application: the table environment. For now it makes them; their own
+// endpoints come with their area.
 package environment
 
 import (

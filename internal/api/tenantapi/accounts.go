@@ -1,4 +1,4 @@
-package portalapi
+package tenantapi
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
-	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/account"
 )
@@ -35,7 +35,7 @@ func viewAccount(a account.Account) fullAccount {
 
 // Routes registers the resource.
 func (h *Accounts) Routes(rt *wire.Router) {
-	g := rt.InAccount("", tagAccount)
+	g := rt.InAccount("", tag)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodGet, ID: "getAccount", Summary: "Read the Account",
 		About: "The Account that the token is bound to.",
@@ -50,16 +50,16 @@ func (h *Accounts) Routes(rt *wire.Router) {
 }
 
 func (h *Accounts) get(
-	ctx context.Context, c *wire.Call, by principal.User, _ wire.None,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Data[fullAccount], error) {
-	a, err := h.Accounts.Get(ctx, by.Account)
+	a, err := h.Accounts.Get(ctx, by.In)
 	return wire.OfVersion(c, viewAccount(a), a.Version, err)
 }
 
 func (h *Accounts) update(
-	ctx context.Context, c *wire.Call, by principal.User, in account.Change,
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], in account.Change,
 ) (wire.Data[fullAccount], error) {
 	view := func(a account.Account) any { return viewAccount(a) }
-	a, err := h.Accounts.Update(ctx, by.Actor, by.Account, in, c.Version(), view)
+	a, err := h.Accounts.Update(ctx, by.Actor, by.In, in, c.Version(), view)
 	return wire.OfVersion(c, viewAccount(a), a.Version, err)
 }
