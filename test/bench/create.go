@@ -74,6 +74,10 @@ func createBare(ctx context.Context, o options, engine database.Engine) (float64
 		return 0, nil, err
 	}
 	defer db.Close()
+	// The program that made the database may be an older one.
+	if err := db.Migrate(ctx); err != nil {
+		return 0, nil, err
+	}
 	var caller principal.User
 	err = database.View(ctx, db, func(tx *database.Tx) error {
 		caller.Label, caller.Email = owner, owner
