@@ -31,6 +31,7 @@ var owners = map[string]string{
 	"outbox":              "outbox",
 	"signing_key":         "signingkey",
 	"rate_count":          "ratelimit",
+	"rate_place":          "ratelimit",
 	"idempotency":         "idempotency",
 }
 

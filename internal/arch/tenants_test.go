@@ -96,6 +96,7 @@ var ofNoTenant = map[string]string{
 	"outbox":              "work, whose subject has the Account",
 	"signing_key":         "the install's",
 	"rate_count":          "counts addresses and callers",
+	"rate_place":          "an attempt's",
 	"idempotency":         "a caller's",
 }
 

@@ -26,7 +26,7 @@ type portal struct {
 func newPortal(c *config.Checked, p *platform) *portal {
 	guard := &portaluser.Guard{DB: p.db, Hasher: p.hasher, Limits: p.limits}
 	return &portal{
-		signups: &signup.Service{DB: p.db, Hasher: p.hasher, Mail: p.mail, Closed: c.Signup == "closed"},
+		signups: &signup.Service{DB: p.db, Guard: guard, Mail: p.mail, Closed: c.Signup == "closed"},
 		sessions: &session.Service{
 			DB: p.db, Guard: guard, Keys: p.keys, Observe: p.metrics.SignIn,
 			AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,

@@ -32,7 +32,7 @@ func benchSignIn(ctx context.Context, o options, engine database.Engine) error {
 		}
 	}
 	hasher := secret.NewHasher(secret.DefaultParams, 0, 64)
-	phc, err := hasher.Hash(ctx, password)
+	phc, err := hasher.Hash(ctx, secret.From{}, password)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func benchSignIn(ctx context.Context, o options, engine database.Engine) error {
 	const turns = 3
 	for turn := range turns {
 		rate, _, err := load(ctx, o.clients, o.duration, func(ctx context.Context, _ int) error {
-			ok, _, err := hasher.Verify(ctx, phc, password)
-			if err == nil && !ok {
+			which, _, err := hasher.Verify(ctx, secret.From{}, password, phc)
+			if err == nil && which < 0 {
 				err = errors.New("the password is wrong")
 			}
 			return err

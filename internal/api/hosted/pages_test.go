@@ -94,7 +94,8 @@ func (b tab) offline(is bool) {
 
 func TestPageOfInvites(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t, database.SQLite, nil)
+	onlyLocks := func(c *config.Settings) { c.RateLimits = "sign_in=off,sign_in_ip=off" }
+	s := servertest.New(t, database.SQLite, onlyLocks)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	_, _ = s.SignUp("noa@northwind.com", "Northwind")
 	w, b := servertest.Acme{Server: s, Alex: alex, Slug: slug}, browser(t, s)
@@ -132,7 +133,7 @@ func TestPageOfInvites(t *testing.T) {
 	}
 	b.types("#add-password", servertest.Password)
 	b.submits("add_to_app")
-	b.says(form+" .notice", "locked for a while")
+	b.says(form+" .notice", "too many tries. Please wait 15 minutes")
 	b.keeps("#add-password", servertest.Password)
 	b.shot("accept-invite-locked")
 	if w.InviteStatus(inviteID) != "pending" {

@@ -69,14 +69,6 @@ var provocations = map[string]servertest.Provocation{
 		email, _ := registered(p)
 		return anyone(p.Server).login(email, servertest.Password)
 	},
-	"auth.account_locked": func(_ *testing.T, p provoker) answer {
-		email := p.Address()
-		_, _ = p.SignUp(email, "Acme")
-		for range 10 {
-			p.Client().Must(401, "POST", "/v1/auth/login", servertest.Credentials(email, "Wrong-Pass-9"))
-		}
-		return anyone(p.Server).login(email, servertest.Password)
-	},
 	"auth.no_active_account": func(_ *testing.T, p provoker) answer {
 		owner, account := p.Owner()
 		_, email, id := p.Colleague(owner, account)
@@ -175,7 +167,7 @@ func busy(t *testing.T, p provoker) answer {
 	email := p.Address()
 	_, _ = p.SignUp(email, "Acme")
 	hasher := secret.NewHasher(secret.Params{MemoryKiB: 19 * 1024, Time: 1, Threads: 1}, 1, 1)
-	slow, err := hasher.Hash(t.Context(), servertest.Password)
+	slow, err := hasher.Hash(t.Context(), secret.From{}, servertest.Password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func (h *Invites) inviteeRoutes(rt *wire.Router) {
 			"A refusal leaves the invite as it is.",
 		Limits: perLink, Status: http.StatusOK,
 		Faults: append([]*fault.Error{
-			portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts, fault.Busy,
+			portaluser.ErrInvalidCredentials, portaluser.ErrTooManyAttempts, fault.Busy,
 		}, dead...),
 		Writes: []wire.EventType{
 			invite.WasAccepted, invite.MemberAdded, invite.AcceptFailed,

@@ -26,7 +26,7 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/forgot-password", ID: "forgotPassword",
 		Summary: "Ask for a reset link",
 		About:   "Mails a link that works for one hour. The answer is the same for every address.",
-		Limits:  []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
+		Limits:  []wire.Limit{{Name: ratelimit.RecoverIP, By: wire.ByIP}, {Name: ratelimit.Recover, By: wire.ByIPAndBody}},
 		Status:  http.StatusOK, Writes: []wire.EventType{recovery.Requested},
 	}, h.forgot)
 	wire.Handle(g, wire.Route{
@@ -43,7 +43,7 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		About:   "Ends all other sessions of the caller; this one goes on.",
 		Status:  http.StatusOK,
 		Faults: []*fault.Error{
-			portaluser.ErrInvalidCredentials, portaluser.ErrLocked, portaluser.ErrTooManyAttempts,
+			portaluser.ErrInvalidCredentials, portaluser.ErrTooManyAttempts,
 			portaluser.ErrNotFound, fault.Busy,
 		},
 		Writes: []wire.EventType{recovery.Changed, session.AllRevoked, portaluser.SignInFailed, portaluser.SignInLocked},

@@ -69,7 +69,7 @@ func (h *SignIn) Routes(rt *wire.Router) {
 		About:  "Opens a session, or answers a pre-auth token and the choices for select-application.",
 		Cookie: refreshCookie, Status: http.StatusOK,
 		Faults: []*fault.Error{
-			portaluser.ErrInvalidCredentials, session.ErrEmailNotVerified, portaluser.ErrLocked, session.ErrNoActiveAccount,
+			portaluser.ErrInvalidCredentials, session.ErrEmailNotVerified, session.ErrNoActiveAccount,
 			portaluser.ErrTooManyAttempts, fault.Busy,
 		},
 		Writes: []wire.EventType{session.SignedIn, portaluser.SignInFailed, portaluser.SignInLocked},

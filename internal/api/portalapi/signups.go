@@ -65,7 +65,7 @@ func (h *Signups) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/resend-verification", ID: "resendVerification",
 		Summary: "Send the confirmation mail again",
 		About:   "Gives the newest sign-up of the address a new link. The answer is the same for every address.",
-		Limits:  []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}},
+		Limits:  []wire.Limit{{Name: ratelimit.RecoverIP, By: wire.ByIP}, {Name: ratelimit.Recover, By: wire.ByIPAndBody}},
 		Status:  http.StatusOK, Writes: []wire.EventType{signup.LinkResent},
 	}, h.resend)
 }

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
-
-	"canopy.dev/canopy/internal/foundation/fault"
 )
 
 // Params are argon2id's cost (RFC 9106).
@@ -26,88 +24,73 @@ type Params struct {
 var DefaultParams = Params{MemoryKiB: 19 * 1024, Time: 2, Threads: 1}
 
 // Hasher hashes passwords in a bounded pool: at most one hash a core at a time,
-// so sign-ins can't take the memory or every core of the machine, and at most
-// queue calls waiting. It is safe for concurrent use.
+// so sign-ins can't take the memory or every core of the machine. The networks that
+// wait are served in turn, so that none keeps another out. It is safe for concurrent
+// use.
 type Hasher struct {
-	params  Params
-	slots   chan struct{}
-	waiting atomic.Int64
-	done    atomic.Int64
-	queue   int64
-	dummy   string
+	params Params
+	pool   *pool
+	done   atomic.Int64
+	dummy  string
 }
 
 // NewHasher makes a pool that runs workers hashes at once (0: one fewer than the
-// cores, at least one) and lets queue further calls wait.
+// cores, at least one) and lets queue further calls wait in each lane.
 func NewHasher(params Params, workers, queue int) *Hasher {
 	if workers <= 0 {
 		workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
-	h := &Hasher{params: params, slots: make(chan struct{}, workers), queue: int64(queue)}
+	h := &Hasher{params: params, pool: newPool(workers, queue)}
 	h.dummy = h.hash(NewToken().Reveal())
 	return h
 }
 
-// Dummy is a hash no password matches, for work that must take the time of a
-// real comparison where there is nothing to compare with.
-func (h *Hasher) Dummy() string { return h.dummy }
-
-// Waiting is the number of calls that wait for a slot now.
-func (h *Hasher) Waiting() int64 { return h.waiting.Load() }
+// Waiting is the number of calls that wait for their turn now.
+func (h *Hasher) Waiting() int64 { return h.pool.length() }
 
 // Done is the number of passwords hashed and compared so far.
 func (h *Hasher) Done() int64 { return h.done.Load() }
 
 // Hash gives the PHC string of a password under the current parameters. A full
-// queue is fault.Busy.
-func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if err := h.enter(ctx); err != nil {
+// lane is fault.Busy.
+func (h *Hasher) Hash(ctx context.Context, from From, password string) (string, error) {
+	if err := h.pool.enter(ctx, from); err != nil {
 		return "", err
 	}
-	defer h.leave()
+	defer h.pool.leave(from)
+	h.done.Add(1)
 	return h.hash(password), nil
 }
 
-// Verify reports whether the password is that of the PHC string, and whether the
-// string was made with other parameters than the current ones. A string it
-// can't read matches nothing. A full queue is fault.Busy.
-func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, outdated bool, err error) {
-	if err := h.enter(ctx); err != nil {
-		return false, false, err
+// Verify finds the first of some PHC strings that the password belongs to: which, or -1,
+// and whether that was made with other parameters than the current ones. "" and what it
+// can't read match nothing and take as long as the others. All are compared in one turn,
+// which ends once it has begun, so that no guess is half judged. A full lane is
+// fault.Busy.
+func (h *Hasher) Verify(
+	ctx context.Context, from From, password string, phcs ...string,
+) (which int, outdated bool, err error) {
+	if err := h.pool.enter(ctx, from); err != nil {
+		return -1, false, err
 	}
-	defer h.leave()
+	defer h.pool.leave(from)
+	for i, phc := range phcs {
+		h.done.Add(1)
+		if match, p := h.compare(phc, password); match {
+			return i, p != h.params, nil
+		}
+	}
+	return -1, false, nil
+}
+
+func (h *Hasher) compare(phc, password string) (match bool, p Params) {
 	p, salt, want, readable := parsePHC(phc)
 	if !readable {
 		p, salt, want, _ = parsePHC(h.dummy)
 	}
 	size := uint32(len(want)) //nolint:gosec // of a hash that was made here
 	got := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, size)
-	match := subtle.ConstantTimeCompare(got, want) == 1
-	return match && readable, p != h.params, nil
-}
-
-func (h *Hasher) enter(ctx context.Context) error {
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	if h.waiting.Add(1) > h.queue {
-		h.waiting.Add(-1)
-		return fault.Busy
-	}
-	defer h.waiting.Add(-1)
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (h *Hasher) leave() {
-	h.done.Add(1)
-	<-h.slots
+	return subtle.ConstantTimeCompare(got, want) == 1 && readable, p
 }
 
 func (h *Hasher) hash(password string) string {

@@ -2,16 +2,13 @@ package secret_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"testing"
 
-	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/secret"
 )
 
@@ -100,24 +97,23 @@ var cheap = secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}
 func TestHasherKnowsItsPasswords(t *testing.T) {
 	t.Parallel()
 	h := secret.NewHasher(cheap, 1, 4)
-	phc, err := h.Hash(t.Context(), "Correct-Horse-7")
+	phc, err := h.Hash(t.Context(), secret.From{}, "Correct-Horse-7")
 	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=64,t=1,p=1$") {
 		t.Fatal(phc, err)
 	}
-	if again, _ := h.Hash(t.Context(), "Correct-Horse-7"); again == phc {
+	if again, _ := h.Hash(t.Context(), secret.From{}, "Correct-Horse-7"); again == phc {
 		t.Error("one password is hashed alike twice: no salt")
 	}
 	verify := func(h *secret.Hasher, phc, password string, wantOK, wantOld bool) {
 		t.Helper()
-		ok, old, err := h.Verify(t.Context(), phc, password)
-		if err != nil || ok != wantOK || old != wantOld {
-			t.Errorf("%q against %q: %v, outdated %v, %v", password, phc, ok, old, err)
+		which, old, err := h.Verify(t.Context(), secret.From{}, password, phc)
+		if err != nil || (which == 0) != wantOK || old != wantOld {
+			t.Errorf("%q against %q: %d, outdated %v, %v", password, phc, which, old, err)
 		}
 	}
 	verify(h, phc, "Correct-Horse-7", true, false)
 	verify(h, phc, "correct-Horse-7", false, false)
 	verify(h, phc, "", false, false)
-	verify(h, h.Dummy(), "", false, false)
 	verify(secret.NewHasher(secret.Params{MemoryKiB: 128, Time: 1, Threads: 1}, 1, 4), phc, "Correct-Horse-7", true, true)
 	parts := strings.Split(phc, "$")
 	for _, damaged := range []string{
@@ -132,60 +128,34 @@ func TestHasherKnowsItsPasswords(t *testing.T) {
 	}
 }
 
-// TestFullQueueIsBusy: with the one slot and the one place in the queue taken,
-// the next is told so at once.
-func TestFullQueueIsBusy(t *testing.T) {
+// Of several hashes the first that fits is told, after as many hashes as were tried: no
+// hash and one that can't be read take the time of another.
+func TestVerifyTriesInTurn(t *testing.T) {
 	t.Parallel()
-	// Long enough that the first is at work until the others have come.
-	h := secret.NewHasher(secret.Params{MemoryKiB: 64 * 1024, Time: 8, Threads: 1}, 1, 1)
-	done := make(chan error, 2)
-	for range 2 {
-		go func() {
-			_, err := h.Hash(t.Context(), "Correct-Horse-7")
-			done <- err
-		}()
+	h := secret.NewHasher(cheap, 1, 4)
+	a, err := h.Hash(t.Context(), secret.From{}, "Correct-Horse-7")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for h.Waiting() == 0 {
-		select {
-		case err := <-done:
-			t.Fatal("a hash ended before the second came", err)
-		default:
-			runtime.Gosched()
+	b, err := h.Hash(t.Context(), secret.From{}, "Wrong-Horse-7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		phcs        []string
+		which, cost int
+	}{
+		{[]string{a, b}, 0, 1},
+		{[]string{b, a}, 1, 2},
+		{[]string{"", a}, 1, 2},
+		{[]string{b, ""}, -1, 2},
+		{[]string{"", ""}, -1, 2},
+		{[]string{"$", b, b}, -1, 3},
+	} {
+		before := h.Done()
+		which, _, err := h.Verify(t.Context(), secret.From{}, "Correct-Horse-7", c.phcs...)
+		if which != c.which || err != nil || h.Done()-before != int64(c.cost) {
+			t.Errorf("%q: %d, %v after %d", c.phcs, which, err, h.Done()-before)
 		}
-	}
-	if _, err := h.Hash(t.Context(), "x"); !errors.Is(err, fault.Busy) {
-		t.Errorf("the third gets %v", err)
-	}
-	for range 2 {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-	if h.Waiting() != 0 {
-		t.Errorf("%d still wait", h.Waiting())
-	}
-}
-
-func TestWaitingEndsWithTheCaller(t *testing.T) {
-	t.Parallel()
-	h := secret.NewHasher(secret.Params{MemoryKiB: 64 * 1024, Time: 8, Threads: 1}, 1, 1)
-	first := make(chan error, 1)
-	go func() { _, err := h.Hash(t.Context(), "x"); first <- err }()
-	ctx, cancel := context.WithCancel(t.Context())
-	second := make(chan error, 1)
-	go func() { _, err := h.Hash(ctx, "x"); second <- err }()
-	for h.Waiting() == 0 {
-		if len(first) > 0 && len(second) > 0 {
-			t.Fatal("nobody waited")
-		}
-		runtime.Gosched()
-	}
-	cancel()
-	// Whichever of the two waits: the cancelled one may have come first.
-	if err := <-second; err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if err := <-first; err != nil {
-		t.Error(err)
 	}
 }

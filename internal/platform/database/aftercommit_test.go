@@ -99,7 +99,6 @@ func TestAfterCommitForgetsARepeatedTry(t *testing.T) {
 	if err := user(ctx, db, "u1", "a@x.test"); err != nil {
 		t.Fatal(err)
 	}
-	const raise = `UPDATE portal_user SET wrong_passwords = wrong_passwords + 1`
 	tries := 0
 	var ran []int
 	err := database.Do(ctx, db, func(tx *database.Tx) error {
@@ -110,7 +109,7 @@ func TestAfterCommitForgetsARepeatedTry(t *testing.T) {
 			return err
 		}
 		var before int
-		if err := tx.QueryRow(ctx, `SELECT wrong_passwords FROM portal_user`).Scan(&before); err != nil {
+		if err := tx.QueryRow(ctx, raised).Scan(&before); err != nil {
 			return err
 		}
 		if try == 1 {

@@ -14,11 +14,19 @@ import (
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 )
 
-// schema is everything that the migrations made, as the engine tells it.
+// schema is everything that the migrations made, as the engine tells it. The order of
+// columns is nothing that a statement depends on.
 func schema(t *testing.T, db *database.DB) []string {
 	t.Helper()
-	q := `SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master
-		WHERE tbl_name NOT LIKE '%goose%' AND tbl_name NOT LIKE 'sqlite%' ORDER BY 1`
+	q := `SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c."notnull" || ' ' ||
+				COALESCE(c.dflt_value, '') || ' ' || c.pk
+			FROM sqlite_master m JOIN pragma_table_info(m.name) c
+			WHERE m.type = 'table' AND m.name NOT LIKE '%goose%' AND m.name NOT LIKE 'sqlite%'
+		UNION ALL SELECT m.name || '.' || f."from" || ' ' || f."table" || '.' || f."to" || ' ' || f.on_delete
+			FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+			WHERE m.type = 'table' AND m.name NOT LIKE '%goose%'
+		UNION ALL SELECT COALESCE(sql, name) FROM sqlite_master
+			WHERE type <> 'table' AND tbl_name NOT LIKE '%goose%' AND tbl_name NOT LIKE 'sqlite%' ORDER BY 1`
 	if db.Engine == database.Postgres {
 		q = `SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
 					COALESCE(collation_name, '') || ' ' || COALESCE(column_default, '')

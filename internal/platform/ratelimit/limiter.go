@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
@@ -15,20 +14,13 @@ import (
 // Limiter counts under a set of rules. It holds no counters itself and is safe
 // for concurrent use. A limit that is off never refuses and writes nothing.
 type Limiter struct {
-	db    *database.DB
-	rules Rules
+	db      *database.DB
+	rules   Rules
+	settled bell
 }
 
 // New makes a limiter. It keeps a copy of rules.
-func New(db *database.DB, rules Rules) *Limiter { return &Limiter{db, maps.Clone(rules)} }
-
-// Limit is the count that name allows in a window; math.MaxInt when it is off.
-func (l *Limiter) Limit(name Name) int {
-	if r := l.rules[name]; !r.Off() {
-		return r.Count
-	}
-	return math.MaxInt
-}
+func New(db *database.DB, rules Rules) *Limiter { return &Limiter{db: db, rules: maps.Clone(rules)} }
 
 // Count counts one for a subject, in the caller's transaction. When that would
 // exceed the limit, nothing is counted and the error is fault.RateLimited with
@@ -39,16 +31,16 @@ func (l *Limiter) Count(ctx context.Context, tx *database.Tx, name Name, subject
 	if rule.Off() {
 		return nil
 	}
-	_, err := l.raise(ctx, tx, name, subject, rule.Count)
-	if errors.Is(err, database.ErrNoRows) {
-		if err := l.check(ctx, tx, name, subject, rule); err != nil {
-			return err
-		}
-		// The full window that stopped the count is locked by it, so it is
-		// still there; if it weren't, refusing would be the safe side.
-		return refused(rule, rule.Period)
+	n, err := tx.Exec(ctx, raiseCounter, string(name), stored(name, subject), tx.Now.Add(rule.Period), tx.Now, rule.Count)
+	if err != nil || n > 0 {
+		return err
 	}
-	return err
+	if err := l.check(ctx, tx, name, subject, rule); err != nil {
+		return err
+	}
+	// The full window that stopped the count is locked by it, so it is
+	// still there; if it weren't, refusing would be the safe side.
+	return refused(rule, rule.Period)
 }
 
 // Take is Count in a transaction of its own. It must not be called inside
@@ -60,68 +52,50 @@ func (l *Limiter) Take(ctx context.Context, name Name, subject string) error {
 	return database.Do(ctx, l.db, func(tx *database.Tx) error { return l.Count(ctx, tx, name, subject) })
 }
 
-// Check refuses with fault.RateLimited when the subject's limit is reached. It
-// counts nothing.
-func (l *Limiter) Check(ctx context.Context, name Name, subject string) error {
-	rule := l.rules[name]
-	if rule.Off() {
-		return nil
-	}
-	_, err := database.Read(ctx, l.db, func(tx *database.Tx) (struct{}, error) {
-		return struct{}{}, l.check(ctx, tx, name, subject, rule)
-	})
-	return err
-}
-
-// Fail counts one without refusing and gives the count of the window, this one
-// included: for failures, which Check looks at before the next try. It is 0 when
-// the limit is off.
-func (l *Limiter) Fail(ctx context.Context, tx *database.Tx, name Name, subject string) (count int, err error) {
-	if l.rules[name].Off() {
-		return 0, nil
-	}
-	return l.raise(ctx, tx, name, subject, math.MaxInt32)
-}
-
 // Reset forgets what was counted for a subject.
 func (l *Limiter) Reset(ctx context.Context, tx *database.Tx, name Name, subject string) error {
 	if l.rules[name].Off() {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM rate_count WHERE name = $1 AND subject = $2`, string(name), stored(name, subject))
+	_, err := tx.Exec(ctx, forgetCounter, string(name), stored(name, subject))
 	return err
 }
 
 // sweepBatch bounds how long one sweep transaction keeps other writers waiting.
 const sweepBatch = 1000
 
-// Sweep deletes the windows that have ended, in small transactions. Ended
-// windows count nothing, so it is only for tidiness and may run at any time.
+// Sweep deletes the windows and places that have ended, in small transactions. They
+// count nothing, so it is only for tidiness and may run at any time.
 func (l *Limiter) Sweep(ctx context.Context) error {
-	for {
-		n, err := database.Write(ctx, l.db, func(tx *database.Tx) (int64, error) {
-			return tx.Exec(ctx, `DELETE FROM rate_count WHERE ends_at <= $1 AND (name, subject) IN
-				(SELECT name, subject FROM rate_count WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)`, tx.Now, sweepBatch)
-		})
-		if err != nil || n < sweepBatch {
-			return err
+	for _, statement := range []string{deleteEndedCounters, deleteEndedPlaces} {
+		n := int64(sweepBatch)
+		for n >= sweepBatch {
+			var err error
+			n, err = database.Write(ctx, l.db, func(tx *database.Tx) (int64, error) {
+				return tx.Exec(ctx, statement, tx.Now, sweepBatch)
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
-// raise counts one in the open window or opens a new one; ErrNoRows when the
-// open window holds limit already.
-func (l *Limiter) raise(
-	ctx context.Context, tx *database.Tx, name Name, subject string, limit int,
-) (count int, err error) {
-	err = tx.QueryRow(ctx, `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ($1, $2, $3, 1)
+const (
+	// raiseCounter changes no row when the open window holds the limit already.
+	raiseCounter = `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ($1, $2, $3, 1)
 		ON CONFLICT (name, subject) DO UPDATE SET
 			count = CASE WHEN rate_count.ends_at <= $4 THEN 1 ELSE rate_count.count + 1 END,
 			ends_at = CASE WHEN rate_count.ends_at <= $4 THEN excluded.ends_at ELSE rate_count.ends_at END
-		WHERE rate_count.ends_at <= $4 OR rate_count.count < $5
-		RETURNING count`, string(name), stored(name, subject), tx.Now.Add(l.rules[name].Period), tx.Now, limit).Scan(&count)
-	return count, err
-}
+		WHERE rate_count.ends_at <= $4 OR rate_count.count < $5`
+
+	deleteEndedCounters = `DELETE FROM rate_count WHERE ends_at <= $1 AND (name, subject) IN
+		(SELECT name, subject FROM rate_count WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)`
+
+	deleteEndedPlaces = `DELETE FROM rate_place WHERE (name, subject, attempt) IN
+		(SELECT name, subject, attempt FROM rate_place WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
+)
 
 func (l *Limiter) check(ctx context.Context, tx *database.Tx, name Name, subject string, rule Rule) error {
 	var count int

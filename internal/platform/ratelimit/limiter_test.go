@@ -139,33 +139,6 @@ func TestOfFiftyParallelTakesTheLimitPasses(t *testing.T) {
 	})
 }
 
-func TestFailuresAreCountedAndForgotten(t *testing.T) {
-	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, db *database.DB) {
-		l, ctx := ratelimit.New(db, rules), t.Context()
-		for want := 1; want <= 4; want++ {
-			err := l.Check(ctx, ratelimit.SignIn, "x")
-			if refused := errors.Is(err, fault.RateLimited); refused != (want > 2) || err != nil && !refused {
-				t.Errorf("check before failure %d: %v", want, err)
-			}
-			got, err := database.Write(ctx, db, func(tx *database.Tx) (int, error) {
-				return l.Fail(ctx, tx, ratelimit.SignIn, "x")
-			})
-			if err != nil || got != want {
-				t.Errorf("failure %d counted as %d, %v", want, got, err)
-			}
-		}
-		if err := database.Do(ctx, db, func(tx *database.Tx) error {
-			return l.Reset(ctx, tx, ratelimit.SignIn, "x")
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if err := l.Check(ctx, ratelimit.SignIn, "x"); err != nil {
-			t.Errorf("after the reset: %v", err)
-		}
-	})
-}
-
 func TestCountIsUndoneWithItsTransaction(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
@@ -185,14 +158,18 @@ func TestOffNeitherRefusesNorWrites(t *testing.T) {
 		l, ctx := ratelimit.New(db, rules), t.Context()
 		for _, name := range []ratelimit.Name{ratelimit.SignUp, ratelimit.SCIM} {
 			for range 5 {
-				err := database.Do(ctx, db, func(tx *database.Tx) error {
-					n, err := l.Fail(ctx, tx, name, "x")
-					if n == l.Limit(name) {
+				places, err := l.Reserve(ctx, ratelimit.Counter{Name: name, Subject: "x"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = database.Do(ctx, db, func(tx *database.Tx) error {
+					k, err := places.Keep(ctx, tx, name)
+					if k.Filled {
 						t.Error("a failure fills a limit that is off")
 					}
 					return err
 				})
-				if err := errors.Join(err, l.Take(ctx, name, "x"), l.Check(ctx, name, "x")); err != nil {
+				if err := errors.Join(err, l.Take(ctx, name, "x")); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -210,11 +187,18 @@ func TestSweepDeletesEndedWindows(t *testing.T) {
 		_ = l.Take(ctx, ratelimit.Link, "old")
 		age(t, db, time.Minute)
 		_ = l.Take(ctx, ratelimit.Link, "new")
+		if _, err := l.Reserve(ctx, ratelimit.Counter{Name: ratelimit.SignIn, Subject: "died"}); err != nil {
+			t.Fatal(err)
+		}
+		dbtest.Exec(t, db, `UPDATE rate_place SET expires_at = 0`)
 		if err := l.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if rows, _, _ := table(t, db); rows != 1 {
-			t.Errorf("%d rows are left, want the open window", rows)
+		if rows, _, _ := table(t, db); rows != 2 {
+			t.Errorf("%d rows are left, want the open windows", rows)
+		}
+		if n := dbtest.Number(t, db, `SELECT count(*) FROM rate_place`); n != 0 {
+			t.Errorf("%d places are left", n)
 		}
 	})
 }

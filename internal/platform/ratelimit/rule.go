@@ -17,8 +17,10 @@ type Name string
 const (
 	SignIn        Name = "sign_in"        // failed sign-ins per client IP and e-mail
 	SignInIP      Name = "sign_in_ip"     // failed sign-ins per client IP
+	Lock          Name = "lock"           // wrong passwords in a row for one e-mail, from anywhere
 	SignUp        Name = "sign_up"        // sign-ups per client IP
 	Recover       Name = "recover"        // forgotten passwords and resent verifications per client IP and e-mail
+	RecoverIP     Name = "recover_ip"     // the same per client IP
 	Link          Name = "link"           // calls that take a mailed token, per client IP
 	MailRecipient Name = "mail_recipient" // mails to one address, all kinds but codes
 	MailCode      Name = "mail_code"      // mailed codes to one address
@@ -61,8 +63,10 @@ func Defaults() Rules {
 	return Rules{
 		SignIn:        {5, 15 * time.Minute},
 		SignInIP:      {50, 15 * time.Minute},
+		Lock:          {10, 15 * time.Minute},
 		SignUp:        {10, time.Hour},
 		Recover:       {5, 15 * time.Minute},
+		RecoverIP:     {30, 15 * time.Minute},
 		Link:          {60, time.Minute},
 		MailRecipient: {10, 24 * time.Hour},
 		MailCode:      {30, 24 * time.Hour},

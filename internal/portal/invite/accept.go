@@ -82,7 +82,7 @@ var errChanged = errors.New("invite: the address has changed hands meanwhile")
 // add_to_app if the address has a user at the moment of the commit, whatever the
 // preview said. a is normalised. Faults, all of which leave the invite as it is:
 // those of Preview, validation (a weak new password), auth.invalid_credentials,
-// auth.account_locked, auth.too_many_attempts, server.busy. Events:
+// auth.too_many_attempts, server.busy. Events:
 // user_invite.accepted, account_member.added, user.registered,
 // user_invite.accept_failed, user.login.failed, user.locked.
 func (s *Service) Accept(ctx context.Context, by principal.Actor, a Acceptance) error {
@@ -113,14 +113,28 @@ func (s *Service) accept(ctx context.Context, by principal.Actor, a Acceptance) 
 	if err != nil {
 		return err
 	}
-	if seen.known {
-		err = s.prove(ctx, by, seen, a.Password)
-	} else {
-		seen.hash, err = s.newPassword(ctx, a.Password)
+	if !seen.known {
+		if seen.hash, err = s.newPassword(ctx, by, a.Password); err != nil {
+			return err
+		}
+		return s.enter(ctx, by, seen, a, nil)
 	}
+	attempt, err := s.Guard.Begin(ctx, by, seen.user.Email)
 	if err != nil {
 		return err
 	}
+	defer attempt.Close(ctx)
+	if err := s.prove(ctx, by, attempt, seen, a.Password); err != nil {
+		return err
+	}
+	return s.enter(ctx, by, seen, a, attempt.Right)
+}
+
+// enter spends the invite and lets the person in; proved, if there is one, goes with it.
+func (s *Service) enter(
+	ctx context.Context, by principal.Actor, seen invitee, a Acceptance,
+	proved func(context.Context, *database.Tx) error,
+) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
 		inv, err := scan(tx.QueryRow(ctx, updateAccept, secret.Hash(a.Token), tx.Now))
 		if errors.Is(err, database.ErrNoRows) {
@@ -136,38 +150,36 @@ func (s *Service) accept(ctx context.Context, by principal.Actor, a Acceptance) 
 		if err != nil {
 			return err
 		}
+		if proved != nil {
+			if err := proved(ctx, tx); err != nil {
+				return err
+			}
+		}
 		return s.join(ctx, tx, by.AsUser(u.ID, u.Email), inv, u)
 	})
 }
 
 // newPassword wants a good one and gives its hash.
-func (s *Service) newPassword(ctx context.Context, password string) (string, error) {
+func (s *Service) newPassword(ctx context.Context, by principal.Actor, password string) (string, error) {
 	kept, broken := text.PortalPassword(password)
 	if broken != "" {
 		return "", fault.Validation.WithDetails("password " + broken)
 	}
-	return s.Guard.Hasher.Hash(ctx, kept)
+	return s.Guard.Hash(ctx, by, kept)
 }
 
 // prove checks the current password of the user whose address is invited.
-func (s *Service) prove(ctx context.Context, by principal.Actor, seen invitee, password string) error {
-	u := seen.user
-	if err := s.Guard.Throttled(ctx, by, u.Email); err != nil {
+func (s *Service) prove(
+	ctx context.Context, by principal.Actor, attempt *portaluser.Attempt, seen invitee, password string,
+) error {
+	which, _, err := attempt.Judge(ctx, password, seen.user.PasswordHash)
+	if err != nil || which == 0 {
 		return err
 	}
-	ok, _, err := s.Guard.Matches(ctx, u, true, password)
-	switch {
-	case err != nil:
+	if err := attempt.Wrong(ctx, seen.user, true); err != nil {
 		return err
-	case !ok:
-		if err := s.Guard.Failed(ctx, by, u, true, u.Email); err != nil {
-			return err
-		}
-		return s.refused(ctx, by, seen.invite, portaluser.WrongPassword, portaluser.ErrInvalidCredentials)
-	case u.Locked(s.DB.Now()):
-		return s.refused(ctx, by, seen.invite, portaluser.Locked, portaluser.ErrLocked)
 	}
-	return nil
+	return s.refused(ctx, by, seen.invite, portaluser.WrongPassword, portaluser.ErrInvalidCredentials)
 }
 
 // refused records that an invite could not be accepted, and gives the verdict.
@@ -208,7 +220,7 @@ func (s *Service) person(
 	if !is || u.Email != inv.Email || u.PasswordHash != seen.user.PasswordHash {
 		return u, errChanged
 	}
-	return u, s.Guard.Passed(ctx, tx, by, u)
+	return u, nil
 }
 
 func (s *Service) join(

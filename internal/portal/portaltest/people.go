@@ -7,6 +7,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/portal/portaluser"
@@ -21,7 +22,8 @@ const Password = "Correct-Horse-7"
 // Guest is somebody without a credential who calls from an address.
 func Guest(ip string) principal.Actor {
 	return principal.Actor{
-		Kind: principal.KindAnonymous, Request: principal.Request{ID: "req-1", IP: ip, UserAgent: "Browser/1.0"},
+		Kind:    principal.KindAnonymous,
+		Request: principal.Request{ID: "req-1", IP: ip, Network: ip, UserAgent: "Browser/1.0"},
 	}
 }
 
@@ -63,7 +65,7 @@ func (p *Portal) Application(in scope.Account, name string) scope.ApplicationID 
 // Person makes a user who belongs to no Account.
 func (p *Portal) Person(email string) portaluser.User {
 	p.t.Helper()
-	hash, err := p.Hasher.Hash(p.t.Context(), Password)
+	hash, err := p.Hasher.Hash(p.t.Context(), secret.From{}, Password)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func start(t testing.TB, engine database.Engine) *Portal {
 		Name: mailqueue.Lane, Parallel: 1, Handlers: p.sent.handlers(t),
 	}}})
 	p.Mail = &mailqueue.Queue{Outbox: p.worker.Queue(mailqueue.Lane), Limits: p.Limits}
-	p.Signups = &signup.Service{DB: p.DB, Hasher: p.Hasher, Mail: p.Mail}
+	p.Signups = &signup.Service{DB: p.DB, Guard: p.Guard, Mail: p.Mail}
 	p.Sessions = &session.Service{
 		DB: p.DB, Guard: p.Guard, Keys: p.Keys,
 		AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,

@@ -38,7 +38,6 @@ const (
 	UnknownAddress  Reason = "unknown_address"
 	NotVerified     Reason = "not_verified"
 	Throttled       Reason = "throttled"
-	Locked          Reason = "locked"
 	NoActiveAccount Reason = "no_active_account"
 )
 

@@ -8,8 +8,6 @@ var (
 	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "auth.invalid_credentials", "Invalid email or password")
 	ErrTooManyAttempts    = fault.New(fault.TooMany, "auth.too_many_attempts",
 		"Too many failed attempts, try again later")
-	ErrLocked = fault.New(fault.Forbidden, "auth.account_locked",
-		"This account is locked for a while after too many failed attempts")
 )
 
 // The faults of links that a mail carries to a person.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
@@ -11,106 +12,155 @@ import (
 	"canopy.dev/canopy/internal/platform/ratelimit"
 )
 
-// The lock: this many wrong passwords in a run close sign-in for this long.
-const (
-	lockAfter = 10
-	lockFor   = 15 * time.Minute
-)
-
-// Guard checks passwords. Every place that takes one goes through it, so that
-// guesses count wherever they are made. It is safe for concurrent use.
+// Guard judges passwords. Nothing else compares one, so guesses count wherever
+// they are made. It is safe for concurrent use.
 type Guard struct {
 	DB     *database.DB
 	Hasher *secret.Hasher
 	Limits *ratelimit.Limiter
 }
 
-func pair(by principal.Actor, email string) string { return by.Request.IP + " " + email }
-
-// Throttled is ErrTooManyAttempts while the caller's IP, alone or together with
-// the address, has too many failures; also before a right password. Failed has
-// recorded it once for the window.
-func (g *Guard) Throttled(ctx context.Context, by principal.Actor, email string) error {
-	err := g.Limits.Check(ctx, ratelimit.SignIn, pair(by, email))
-	if err == nil {
-		err = g.Limits.Check(ctx, ratelimit.SignInIP, by.Request.IP)
-	}
-	f := fault.As(err)
-	if f == nil || f.Quota == nil {
-		return err
-	}
-	return ErrTooManyAttempts.WithQuota(*f.Quota)
+// Attempt is a password for an address that may be judged: it holds a place in each
+// counter. It ends with Wrong, Right or Useless; whoever began it calls Close, which
+// gives the places back when it came to none of them.
+type Attempt struct {
+	guard  *Guard
+	by     principal.Actor
+	places *ratelimit.Places
 }
 
-// Matches compares a password with a user's hash, or with a dummy where there is
-// no user, which takes as long. outdated says that the hash was made with other
-// parameters than the current ones.
-func (g *Guard) Matches(ctx context.Context, u User, known bool, password string) (ok, outdated bool, err error) {
-	hash := g.Hasher.Dummy()
-	if known {
-		hash = u.PasswordHash
+// Begin takes a place in the counters of the pair, of the IP and of the address,
+// before anything is compared. A full one, or a locked address, is
+// ErrTooManyAttempts, also for a right password; unknown addresses answer alike.
+func (g *Guard) Begin(ctx context.Context, by principal.Actor, email string) (*Attempt, error) {
+	ip := by.Request.Network
+	places, err := g.Limits.Reserve(ctx,
+		ratelimit.Counter{Name: ratelimit.SignIn, Subject: ip + " " + email},
+		ratelimit.Counter{Name: ratelimit.SignInIP, Subject: ip},
+		ratelimit.Counter{Name: ratelimit.Lock, Subject: email},
+	)
+	if f := fault.As(err); f != nil && f.Quota != nil {
+		return nil, ErrTooManyAttempts.WithQuota(*f.Quota)
 	}
-	ok, outdated, err = g.Hasher.Verify(ctx, hash, password)
-	return ok && known, outdated, err
+	if err != nil {
+		return nil, err
+	}
+	return &Attempt{g, by, places}, nil
 }
 
-// Failed counts a wrong password for the pair, the IP and the user's run, whose
-// tenth locks. Events: user.login.failed, user.locked.
-func (g *Guard) Failed(ctx context.Context, by principal.Actor, u User, known bool, email string) error {
-	reason := UnknownAddress
-	if known {
-		reason = WrongPassword
-	}
-	return database.Do(ctx, g.DB, func(tx *database.Tx) error {
-		count, err := g.Limits.Fail(ctx, tx, ratelimit.SignIn, pair(by, email))
+// Judge finds the first of some hashes that the password belongs to, or -1; "" stands for
+// nobody's, which takes as long. outdated says that the hash was made with other
+// parameters than the current ones. All are one judgement, which ends once it has begun,
+// though the caller hangs up. Fault: server.busy.
+func (a *Attempt) Judge(ctx context.Context, password string, hashes ...string) (which int, outdated bool, err error) {
+	return a.guard.Hasher.Verify(ctx, from(a.by), password, hashes...)
+}
+
+// Hash makes the hash of a new password, which its rules have passed. Fault:
+// server.busy.
+func (g *Guard) Hash(ctx context.Context, by principal.Actor, password string) (string, error) {
+	return g.Hasher.Hash(ctx, from(by), password)
+}
+
+func from(by principal.Actor) secret.From {
+	return secret.From{Lane: secret.PortalUsers, Network: by.Request.Network}
+}
+
+// Wrong keeps every place as a wrong password of u, or of nobody known. Events:
+// user.login.failed, user.locked.
+func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
+	// The guess was judged, so it counts, whoever waits for the answer.
+	ctx = context.WithoutCancel(ctx)
+	return database.Do(ctx, a.guard.DB, func(tx *database.Tx) error {
+		run, err := a.places.Keep(ctx, tx, ratelimit.Lock)
 		if err != nil {
 			return err
 		}
-		if _, err := g.Limits.Fail(ctx, tx, ratelimit.SignInIP, by.Request.IP); err != nil {
+		pair, err := a.places.Keep(ctx, tx, ratelimit.SignIn)
+		if err != nil {
 			return err
 		}
+		if _, err := a.places.Keep(ctx, tx, ratelimit.SignInIP); err != nil {
+			return err
+		}
+		reason := UnknownAddress
 		if known {
-			if err := g.lengthenRun(ctx, tx, by, u); err != nil {
+			reason = WrongPassword
+		}
+		if err := RecordFailure(ctx, tx, a.by, u, known, reason); err != nil {
+			return err
+		}
+		if pair.Filled {
+			// The failure that fills the window stands for all that it will refuse,
+			// so that a flood does not fill the log.
+			if err := RecordFailure(ctx, tx, a.by, u, known, Throttled); err != nil {
 				return err
 			}
 		}
-		if err := RecordFailure(ctx, tx, by, u, known, reason); err != nil {
-			return err
-		}
-		if count != g.Limits.Limit(ratelimit.SignIn) {
+		if run.LockedUntil.IsZero() {
 			return nil
 		}
-		// The failure that fills the window stands for all that it will refuse,
-		// so that a flood does not fill the log.
-		return RecordFailure(ctx, tx, by, u, known, Throttled)
+		return recordLock(ctx, tx, a.by, u, known, run.LockedUntil)
 	})
 }
 
-// lengthenRun is one guarded update, so that parallel guesses all count. Wrong
-// passwords during a lock do not prolong it; after it the run starts at 0.
-func (g *Guard) lengthenRun(ctx context.Context, tx *database.Tx, by principal.Actor, u User) error {
-	if _, err := tx.Exec(ctx, endLock, u.ID, tx.Now); err != nil {
-		return err
+func recordLock(
+	ctx context.Context, tx *database.Tx, by principal.Actor, u User, known bool, until time.Time,
+) error {
+	payload := SignInLockedPayload{until.Format(time.RFC3339)}
+	if known {
+		return Record(ctx, tx, by, u, SignInLocked, payload)
 	}
-	if _, err := tx.Exec(ctx, lengthenRun, u.ID); err != nil {
-		return err
-	}
-	until := tx.Now.Add(lockFor)
-	n, err := tx.Exec(ctx, lockUser, until, u.ID, lockAfter)
-	if err != nil || n == 0 {
-		return err
-	}
-	return Record(ctx, tx, by, u, SignInLocked, SignInLockedPayload{until.Format(time.RFC3339)})
+	nobody := SignInLocked
+	nobody.Resource = ""
+	return event.Record(ctx, tx, nobody, event.Entry{Actor: by, Hidden: true}, payload)
 }
 
-// Passed starts the counters of the pair and the run at 0 again.
-func (g *Guard) Passed(ctx context.Context, tx *database.Tx, by principal.Actor, u User) error {
-	if err := g.Limits.Reset(ctx, tx, ratelimit.SignIn, pair(by, u.Email)); err != nil {
+// Right gives the IP its place back and forgets what was counted for the pair and the
+// address.
+func (a *Attempt) Right(ctx context.Context, tx *database.Tx) error {
+	if err := a.clear(ctx, tx); err != nil {
 		return err
 	}
-	if u.WrongPasswords == 0 && u.LockedUntil.IsZero() {
-		return nil
+	return a.places.Free(ctx, tx, ratelimit.SignInIP)
+}
+
+// Useless is Right for a right password that opens nothing: the IP keeps its place, so
+// that nobody tries what is known elsewhere address by address.
+func (a *Attempt) Useless(ctx context.Context, tx *database.Tx) error {
+	if err := a.clear(ctx, tx); err != nil {
+		return err
 	}
-	_, err := tx.Exec(ctx, clearRun, u.ID)
+	_, err := a.places.Keep(ctx, tx, ratelimit.SignInIP)
 	return err
+}
+
+func (a *Attempt) clear(ctx context.Context, tx *database.Tx) error {
+	if err := a.places.Clear(ctx, tx, ratelimit.Lock); err != nil {
+		return err
+	}
+	return a.places.Clear(ctx, tx, ratelimit.SignIn)
+}
+
+// Unproven is Useless for the password of a sign-up whose address is not proven: what
+// was counted before stays, for it may be a stranger's.
+func (a *Attempt) Unproven(ctx context.Context, tx *database.Tx) error {
+	for _, name := range []ratelimit.Name{ratelimit.Lock, ratelimit.SignIn} {
+		if err := a.places.Free(ctx, tx, name); err != nil {
+			return err
+		}
+	}
+	_, err := a.places.Keep(ctx, tx, ratelimit.SignInIP)
+	return err
+}
+
+// Close gives back the places of an attempt that was not judged, or failed for a
+// reason of ours. It never fails the call: a place ends by itself within a minute.
+func (a *Attempt) Close(ctx context.Context) {
+	_ = a.places.Release(context.WithoutCancel(ctx))
+}
+
+// Unlock forgets the lock and the run of an address, whose owner has proved it.
+func (g *Guard) Unlock(ctx context.Context, tx *database.Tx, email string) error {
+	return g.Limits.Reset(ctx, tx, ratelimit.Lock, email)
 }

@@ -1,8 +1,11 @@
 package portaluser_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 
 	"canopy.dev/canopy/internal/events/eventtest"
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/portal/portaltest"
@@ -32,40 +36,80 @@ func eachGuessing(t *testing.T, fn func(t *testing.T, g guessing)) {
 	})
 }
 
-// fail notes a wrong password for an address from an IP.
-func (g guessing) fail(ip, email string) {
-	g.t.Helper()
-	u := portaluser.User{}
+// who is the user of an address, if it is Dana's.
+func (g guessing) who(email string) (u portaluser.User, known bool) {
 	if email == g.dana.Email {
-		u = g.dana
+		return g.dana, true
 	}
-	err := g.Guard.Failed(g.t.Context(), portaltest.Guest(ip), u, email == g.dana.Email, email)
-	if err != nil {
+	return portaluser.User{}, false
+}
+
+// fail is a wrong password for an address from an IP; false when it is refused.
+func (g guessing) fail(ip, email string) bool {
+	g.t.Helper()
+	attempt, err := g.Guard.Begin(g.t.Context(), portaltest.Guest(ip), email)
+	if g.refused(err) {
+		return false
+	}
+	defer attempt.Close(g.t.Context())
+	u, known := g.who(email)
+	which, _, err := attempt.Judge(g.t.Context(), "Wrong-Horse-7", u.PasswordHash)
+	if which >= 0 || err != nil {
+		g.t.Error(which, err)
+	}
+	if err := attempt.Wrong(g.t.Context(), u, known); err != nil {
 		g.t.Error(err)
 	}
+	return true
 }
 
-// pass notes a right password of Dana from an IP.
-func (g guessing) pass(ip string) {
+// pass is the right password of Dana from an IP; false when it is refused.
+func (g guessing) pass(ip string) bool {
 	g.t.Helper()
-	now := g.User(g.dana.Email)
-	dbtest.Do(g.t, g.DB, func(tx *database.Tx) error {
-		return g.Guard.Passed(g.t.Context(), tx, portaltest.Guest(ip), now)
-	})
+	return g.settle(ip, (*portaluser.Attempt).Right)
 }
 
+func (g guessing) settle(ip string, how func(*portaluser.Attempt, context.Context, *database.Tx) error) bool {
+	g.t.Helper()
+	attempt, err := g.Guard.Begin(g.t.Context(), portaltest.Guest(ip), g.dana.Email)
+	if g.refused(err) {
+		return false
+	}
+	defer attempt.Close(g.t.Context())
+	dbtest.Do(g.t, g.DB, func(tx *database.Tx) error { return how(attempt, g.t.Context(), tx) })
+	return true
+}
+
+// throttled reports whether an attempt is refused, and begins none that is not.
 func (g guessing) throttled(ip, email string) bool {
 	g.t.Helper()
-	err := g.Guard.Throttled(g.t.Context(), portaltest.Guest(ip), email)
+	attempt, err := g.Guard.Begin(g.t.Context(), portaltest.Guest(ip), email)
+	if g.refused(err) {
+		return true
+	}
+	attempt.Close(g.t.Context())
+	return false
+}
+
+func (g guessing) refused(err error) bool {
+	g.t.Helper()
 	if err == nil {
 		return false
 	}
 	f := fault.As(err)
-	if !errors.Is(err, portaluser.ErrTooManyAttempts) || f.Quota == nil || f.RetryAfter <= 0 ||
-		f.RetryAfter > 15*time.Minute {
+	if !errors.Is(err, portaluser.ErrTooManyAttempts) || f.Quota == nil || f.RetryAfter <= 0 {
 		g.t.Errorf("%+v", err)
 	}
 	return true
+}
+
+// told is what was recorded since the last time.
+func (g guessing) told() (list []string) {
+	g.t.Helper()
+	for _, r := range eventtest.Take(g.t, g.DB) {
+		list = append(list, r.Action+r.Metadata)
+	}
+	return list
 }
 
 func TestFailuresOfAPairThrottleThePair(t *testing.T) {
@@ -79,25 +123,20 @@ func TestFailuresOfAPairThrottleThePair(t *testing.T) {
 		}
 		_ = eventtest.Take(t, g.DB)
 		g.fail("192.0.2.1", g.dana.Email)
-		var told []string
-		for _, r := range eventtest.Take(t, g.DB) {
-			told = append(told, r.Action+r.Metadata)
-		}
 		if diff := cmp.Diff([]string{
 			`user.login.failed{"reason":"throttled","ip_address":"192.0.2.1"}`,
 			`user.login.failed{"reason":"wrong_password","ip_address":"192.0.2.1"}`,
-		}, told); diff != "" {
+		}, g.told()); diff != "" {
 			t.Error(diff)
 		}
-		if !g.throttled("192.0.2.1", g.dana.Email) {
-			t.Error("not after five")
+		if g.fail("192.0.2.1", g.dana.Email) || g.pass("192.0.2.1") {
+			t.Error("a sixth is judged")
 		}
 		if g.throttled("192.0.2.2", g.dana.Email) || g.throttled("192.0.2.1", "kim@acme.com") {
 			t.Error("another pair")
 		}
-		g.fail("192.0.2.1", g.dana.Email)
-		if got := eventtest.Actions(t, g.DB); got != "user.login.failed" {
-			t.Errorf("the window was told twice: %s", got)
+		if told := g.told(); told != nil {
+			t.Errorf("the window was told twice: %s", told)
 		}
 		g.Clock.Advance(15 * time.Minute)
 		if g.throttled("192.0.2.1", g.dana.Email) {
@@ -109,135 +148,154 @@ func TestFailuresOfAPairThrottleThePair(t *testing.T) {
 func TestRightPasswordForgetsThePairAndTheRun(t *testing.T) {
 	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
+		for n := range 12 {
+			if !g.fail("192.0.2.1", g.dana.Email) || !g.pass("192.0.2.1") {
+				t.Fatalf("round %d is refused", n)
+			}
+		}
 		for range 5 {
-			g.fail("192.0.2.1", g.dana.Email)
-			g.fail("192.0.2.2", g.dana.Email)
 			g.fail("192.0.2.2", "kim@acme.com")
-			g.pass("192.0.2.1")
 		}
-		if n := g.User(g.dana.Email).WrongPasswords; n != 0 {
-			t.Errorf("a run of %d", n)
-		}
-		if g.throttled("192.0.2.1", g.dana.Email) {
-			t.Error("the pair that passed")
-		}
-		if !g.throttled("192.0.2.2", g.dana.Email) || !g.throttled("192.0.2.2", "kim@acme.com") {
+		if !g.throttled("192.0.2.2", "kim@acme.com") {
 			t.Error("another pair was forgotten")
 		}
 	})
 }
 
+// A right password that opens nothing clears the pair, and costs the IP a place.
 func TestFailuresOfAnIPThrottleTheIP(t *testing.T) {
 	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
-		for n := range 50 {
-			if g.throttled("192.0.2.1", g.dana.Email) {
+		for n := range 48 {
+			if !g.fail("192.0.2.1", fmt.Sprintf("p%d@acme.com", n)) {
 				t.Fatalf("after %d", n)
 			}
-			g.fail("192.0.2.1", fmt.Sprintf("p%d@acme.com", n))
 		}
-		g.pass("192.0.2.1") // one good password makes no good IP
-		if !g.throttled("192.0.2.1", g.dana.Email) {
+		if !g.settle("192.0.2.1", (*portaluser.Attempt).Useless) || !g.settle("192.0.2.1", (*portaluser.Attempt).Unproven) {
+			t.Error("after 48")
+		}
+		if !g.throttled("192.0.2.1", g.dana.Email) || !g.throttled("192.0.2.1", "kim@acme.com") {
 			t.Error("not after fifty")
 		}
 		if g.throttled("192.0.2.2", g.dana.Email) {
 			t.Error("another IP")
 		}
 		g.Clock.Advance(15 * time.Minute)
-		if g.throttled("192.0.2.1", g.dana.Email) {
+		if !g.pass("192.0.2.1") {
 			t.Error("after the window")
 		}
 	})
 }
 
+// A lock is told once, is alike for an address that nobody has, compares nothing and
+// ends by itself.
 func TestTenthOfARunLocks(t *testing.T) {
 	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
-		tenFrom := func(first int) {
+		for _, c := range []struct {
+			email    string
+			resource id.ID
+		}{{g.dana.Email, g.dana.ID.Any()}, {"nobody@acme.com", id.ID{}}} {
 			for n := range 10 {
-				if u := g.User(g.dana.Email); u.Locked(g.DB.Now()) {
+				if g.throttled("192.0.2.200", c.email) {
 					t.Fatalf("locked after %d", n)
 				}
-				g.fail(fmt.Sprintf("192.0.2.%d", first+n), g.dana.Email)
+				g.fail(fmt.Sprintf("192.0.2.%d", n), c.email)
+			}
+			rows := eventtest.Take(t, g.DB)
+			locks := slices.DeleteFunc(rows, func(r eventtest.Row) bool { return r.Action != "user.locked" })
+			if len(locks) != 1 || locks[0].Severity != "warning" || locks[0].ResourceID != c.resource ||
+				!strings.HasPrefix(locks[0].Metadata, `{"locked_until":"20`) {
+				t.Errorf("%+v", locks)
+			}
+			before := g.Hasher.Done()
+			if !g.throttled("192.0.2.99", c.email) || g.fail("192.0.2.100", c.email) {
+				t.Error("not locked")
+			}
+			if g.Hasher.Done() != before || g.told() != nil {
+				t.Error("a locked address is compared or told of")
 			}
 		}
-		tenFrom(1)
-		locked := g.User(g.dana.Email)
-		if left := locked.LockedUntil.Sub(g.DB.Now()); left < 14*time.Minute || left > 15*time.Minute {
-			t.Errorf("locked for %s", left)
+		if g.pass("192.0.2.99") {
+			t.Error("the right password passes a lock")
 		}
-		rows := eventtest.Take(t, g.DB)
-		if len(rows) != 11 || rows[9].Action != "user.locked" || rows[9].Severity != "warning" ||
-			rows[9].Metadata != `{"locked_until":"`+locked.LockedUntil.Format(time.RFC3339)+`"}` {
-			t.Errorf("%+v", rows)
-		}
-
-		g.Clock.Advance(10 * time.Minute)
-		g.fail("192.0.2.99", g.dana.Email)
-		if u := g.User(g.dana.Email); u.LockedUntil != locked.LockedUntil || u.WrongPasswords != 10 {
-			t.Errorf("a wrong password prolongs the lock: %+v", u)
-		}
-		if got := eventtest.Actions(t, g.DB); got != "user.login.failed" {
-			t.Error(got)
-		}
-
-		g.Clock.Advance(5 * time.Minute)
-		if g.User(g.dana.Email).Locked(g.DB.Now()) {
+		g.Clock.Advance(15 * time.Minute)
+		if !g.pass("192.0.2.99") {
 			t.Error("locked after fifteen minutes")
 		}
-		tenFrom(101) // after a lock it takes ten again
-		if !g.User(g.dana.Email).Locked(g.DB.Now()) {
-			t.Error("the second run does not lock")
+	})
+}
+
+// Whoever has proved the address by mail gets in.
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	eachGuessing(t, func(t *testing.T, g guessing) {
+		for n := range 10 {
+			g.fail(fmt.Sprintf("192.0.2.%d", n), g.dana.Email)
 		}
-		g.pass("192.0.2.1")
-		if u := g.User(g.dana.Email); u.WrongPasswords != 0 || !u.LockedUntil.IsZero() {
-			t.Errorf("a right password clears nothing: %+v", u)
+		dbtest.Do(t, g.DB, func(tx *database.Tx) error { return g.Guard.Unlock(t.Context(), tx, g.dana.Email) })
+		if !g.pass("192.0.2.99") {
+			t.Error("still locked")
 		}
 	})
 }
 
-func TestParallelGuessesAllCount(t *testing.T) {
+// An attempt that ends for a reason of ours counts nowhere.
+func TestClosedAttemptCountsNowhere(t *testing.T) {
 	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
-		ips := make(chan string, 30)
-		for n := range 30 {
-			ips <- fmt.Sprintf("192.0.2.%d", n)
-		}
-		guess := func() string { g.fail(<-ips, g.dana.Email); return "" }
-		dbtest.AtOnce(9, guess)
-		if u := g.User(g.dana.Email); u.WrongPasswords != 9 || u.Locked(g.DB.Now()) {
-			t.Errorf("after nine: %+v", u)
-		}
-		dbtest.AtOnce(20, guess)
-		if u := g.User(g.dana.Email); u.WrongPasswords != 10 || !u.Locked(g.DB.Now()) {
-			t.Errorf("after thirty: %+v", u)
-		}
-		locks := 0
-		for _, r := range eventtest.Take(t, g.DB) {
-			if r.Action == "user.locked" {
-				locks++
+		for range 60 {
+			if g.throttled("192.0.2.1", g.dana.Email) {
+				t.Fatal("refused")
 			}
 		}
-		if locks != 1 {
-			t.Errorf("locked %d times", locks)
+		if n := dbtest.Number(t, g.DB, `SELECT count(*) FROM rate_place`); n != 0 {
+			t.Errorf("%d places are held", n)
 		}
 	})
 }
 
-// A password is compared with something, whether there is a user or not.
-func TestMatches(t *testing.T) {
+// A guess counts, though its caller hangs up while it is judged.
+func TestWhoHangsUpIsCounted(t *testing.T) {
 	t.Parallel()
 	eachGuessing(t, func(t *testing.T, g guessing) {
-		for _, c := range []struct {
-			known    bool
-			password string
-			want     bool
-		}{{true, portaltest.Password, true}, {true, "Wrong-Horse-7", false}, {false, portaltest.Password, false}} {
-			before := g.Hasher.Done()
-			ok, outdated, err := g.Guard.Matches(t.Context(), g.dana, c.known, c.password)
-			if ok != c.want || outdated || err != nil || g.Hasher.Done() != before+1 {
-				t.Errorf("%+v: %v, %v, %v after %d hashes", c, ok, outdated, err, g.Hasher.Done()-before)
+		for range 5 {
+			ctx, hangUp := context.WithCancel(t.Context())
+			attempt, err := g.Guard.Begin(ctx, portaltest.Guest("192.0.2.1"), g.dana.Email)
+			if err != nil {
+				t.Fatal(err)
 			}
+			hangUp()
+			if err := attempt.Wrong(ctx, g.dana, true); err != nil {
+				t.Error(err)
+			}
+			attempt.Close(ctx)
+		}
+		if !g.throttled("192.0.2.1", g.dana.Email) {
+			t.Error("not counted")
+		}
+	})
+}
+
+// An IPv6 client has a /64 of addresses and one place.
+func TestAnIPv6NetworkIsOneClient(t *testing.T) {
+	t.Parallel()
+	eachGuessing(t, func(t *testing.T, g guessing) {
+		for n := range 5 {
+			by := portaltest.Guest(fmt.Sprintf("2001:db8::%d", n))
+			by.Request.Network = "2001:db8::/64"
+			attempt, err := g.Guard.Begin(t.Context(), by, g.dana.Email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := attempt.Wrong(t.Context(), g.dana, true); err != nil {
+				t.Error(err)
+			}
+		}
+		by := portaltest.Guest("2001:db8::99")
+		by.Request.Network = "2001:db8::/64"
+		if _, err := g.Guard.Begin(t.Context(), by, g.dana.Email); !g.refused(err) {
+			t.Error("a sixth address of the network is judged")
 		}
 	})
 }

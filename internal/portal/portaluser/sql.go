@@ -16,29 +16,19 @@ const (
 )
 
 const (
-	selectUser = `SELECT id, email, first_name, last_name, password_hash, password_changed_at, wrong_passwords,
-		locked_until, created_at FROM portal_user WHERE `
+	selectUser = `SELECT id, email, first_name, last_name, password_hash, password_changed_at, created_at
+		FROM portal_user WHERE `
 
 	insertUser = `INSERT INTO portal_user (id, email, first_name, last_name, name_fold, password_hash,
-		password_changed_at, wrong_passwords, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $7) ON CONFLICT (email) DO NOTHING`
+		password_changed_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (email) DO NOTHING`
 
-	updatePassword = `UPDATE portal_user SET password_hash = $1, password_changed_at = $2, wrong_passwords = 0,
-		locked_until = NULL WHERE id = $3 AND password_changed_at = $4`
+	updatePassword = `UPDATE portal_user SET password_hash = $1, password_changed_at = $2
+		WHERE id = $3 AND password_changed_at = $4`
 
 	holdUser = `UPDATE portal_user SET password_changed_at = password_changed_at
 		WHERE id = $1 AND password_changed_at = $2`
 
 	updateHash = `UPDATE portal_user SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
-
-	endLock = `UPDATE portal_user SET wrong_passwords = 0, locked_until = NULL WHERE id = $1 AND locked_until <= $2`
-
-	lengthenRun = `UPDATE portal_user SET wrong_passwords = wrong_passwords + 1 WHERE id = $1 AND locked_until IS NULL`
-
-	lockUser = `UPDATE portal_user SET locked_until = $1
-		WHERE id = $2 AND locked_until IS NULL AND wrong_passwords >= $3`
-
-	clearRun = `UPDATE portal_user SET wrong_passwords = 0, locked_until = NULL WHERE id = $1`
 )
 
 const (
@@ -70,7 +60,7 @@ const (
 func scanUser(row database.Scanner) (User, error) {
 	var u User
 	err := row.Scan(&u.ID, &u.Email, &u.FirstName, &u.LastName, &u.PasswordHash, &u.PasswordChangedAt,
-		&u.WrongPasswords, &u.LockedUntil, &u.CreatedAt)
+		&u.CreatedAt)
 	return u, err
 }
 

@@ -23,13 +23,8 @@ type User struct {
 	LastName          string
 	PasswordHash      string
 	PasswordChangedAt time.Time
-	WrongPasswords    int
-	LockedUntil       time.Time // zero: never locked
 	CreatedAt         time.Time
 }
-
-// Locked reports whether sign-in is locked at now.
-func (u User) Locked(now time.Time) bool { return now.Before(u.LockedUntil) }
 
 // ByEmail finds the user of a normalised address; false when there is none.
 func ByEmail(ctx context.Context, tx *database.Tx, email string) (User, bool, error) {
@@ -89,8 +84,7 @@ func Create(
 	return u, true, event.Record(ctx, tx, Registered, entry, RegisteredPayload{u.Email})
 }
 
-// SetPassword stores a new hash and clears lock and run, if the password is still
-// the one of u; false when another call was faster.
+// SetPassword stores a new hash, if the password is still the one of u; false when another call was faster.
 func SetPassword(ctx context.Context, tx *database.Tx, u User, hash string) (bool, error) {
 	n, err := tx.Exec(ctx, updatePassword, hash, tx.Now, u.ID, u.PasswordChangedAt)
 	return n == 1, err

@@ -73,7 +73,7 @@ func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) 
 	if err != nil {
 		return err
 	}
-	hash, err := s.Guard.Hasher.Hash(ctx, p.Password)
+	hash, err := s.Guard.Hash(ctx, by, p.Password)
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,9 @@ func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) 
 			return err
 		} else if !won {
 			return portaluser.ErrLinkUsed
+		}
+		if err := s.Guard.Unlock(ctx, tx, u.Email); err != nil {
+			return err
 		}
 		by := by.AsUser(u.ID, u.Email)
 		if err := portaluser.Record(ctx, tx, by, u, Reset, event.None{}); err != nil {
@@ -151,34 +154,34 @@ func (s *Service) replaced(ctx context.Context, tx *database.Tx, u portaluser.Us
 }
 
 // Change replaces the caller's password; all other sessions end. c is normalised.
-// Faults: auth.invalid_credentials, auth.account_locked, auth.too_many_attempts,
-// validation, server.busy. Events: user.password.changed, session.all_revoked,
+// Faults: auth.invalid_credentials, auth.too_many_attempts, validation,
+// server.busy. Events: user.password.changed, session.all_revoked,
 // user.login.failed, user.locked.
 func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChange) error {
-	if err := s.Guard.Throttled(ctx, by.Actor, by.Email); err != nil {
+	attempt, err := s.Guard.Begin(ctx, by.Actor, by.Email)
+	if err != nil {
 		return err
 	}
+	defer attempt.Close(ctx)
 	u, err := database.Read(ctx, s.DB, func(tx *database.Tx) (portaluser.User, error) {
 		return portaluser.Find(ctx, tx, by.UserID)
 	})
 	if err != nil {
 		return err
 	}
-	ok, _, err := s.Guard.Matches(ctx, u, true, c.Current)
+	which, _, err := attempt.Judge(ctx, c.Current, u.PasswordHash)
 	switch {
 	case err != nil:
 		return err
-	case !ok:
-		if err := s.Guard.Failed(ctx, by.Actor, u, true, by.Email); err != nil {
+	case which < 0:
+		if err := attempt.Wrong(ctx, u, true); err != nil {
 			return err
 		}
 		return portaluser.ErrInvalidCredentials
-	case u.Locked(s.DB.Now()):
-		return portaluser.ErrLocked
 	case c.Current == c.New:
 		return ErrSamePassword
 	}
-	hash, err := s.Guard.Hasher.Hash(ctx, c.New)
+	hash, err := s.Guard.Hash(ctx, by.Actor, c.New)
 	if err != nil {
 		return err
 	}
@@ -188,16 +191,16 @@ func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChang
 		} else if !won {
 			return portaluser.ErrInvalidCredentials
 		}
-		if err := s.Guard.Passed(ctx, tx, by.Actor, u); err != nil {
-			return err
-		}
 		if err := portaluser.Record(ctx, tx, by.Actor, u, Changed, event.None{}); err != nil {
 			return err
 		}
 		if err := session.EndForPassword(ctx, tx, by.Actor, u, by.SessionID, session.PasswordChange); err != nil {
 			return err
 		}
-		return s.replaced(ctx, tx, u)
+		if err := s.replaced(ctx, tx, u); err != nil {
+			return err
+		}
+		return attempt.Right(ctx, tx)
 	})
 }
 

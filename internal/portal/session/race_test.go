@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/portal/portaltest"
@@ -53,7 +54,7 @@ func TestHashRenewedBesideASignIn(t *testing.T) {
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		u := p.User(alex)
-		renewed, err := p.Hasher.Hash(t.Context(), portaltest.Password)
+		renewed, err := p.Hasher.Hash(t.Context(), secret.From{}, portaltest.Password)
 		if err != nil {
 			t.Fatal(err)
 		}

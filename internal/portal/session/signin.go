@@ -24,9 +24,8 @@ type SignIn struct {
 
 // Login checks a password and opens a session, or a choice. Every call
 // that a wrong password fails costs two hashes, whatever the address is. Faults: auth.too_many_attempts,
-// auth.invalid_credentials, auth.email_not_verified, auth.account_locked,
-// auth.no_active_account, server.busy. Events: user.login.succeeded,
-// user.login.failed, user.locked.
+// auth.invalid_credentials, auth.email_not_verified, auth.no_active_account,
+// server.busy. Events: user.login.succeeded, user.login.failed, user.locked.
 func (s *Service) Login(ctx context.Context, by principal.Actor, c Credentials) (SignIn, error) {
 	in, err := s.login(ctx, by, c)
 	if s.Observe == nil {
@@ -48,73 +47,70 @@ func (s *Service) Login(ctx context.Context, by principal.Actor, c Credentials) 
 type candidate struct {
 	user    portaluser.User
 	known   bool
-	pending string // hash of a sign-up that waits for its link
-	waits   bool
+	pending string // hash of a sign-up that waits for its link, if there is one
 }
 
 func (s *Service) login(ctx context.Context, by principal.Actor, c Credentials) (SignIn, error) {
-	if err := s.Guard.Throttled(ctx, by, c.Email); err != nil {
+	attempt, err := s.Guard.Begin(ctx, by, c.Email)
+	if err != nil {
 		return SignIn{}, err
 	}
+	defer attempt.Close(ctx)
 	who, err := database.Read(ctx, s.DB, func(tx *database.Tx) (who candidate, err error) {
 		if who.user, who.known, err = portaluser.ByEmail(ctx, tx, c.Email); err == nil {
-			who.pending, who.waits, err = signup.PendingHash(ctx, tx, c.Email)
+			who.pending, err = signup.PendingHash(ctx, tx, c.Email)
 		}
 		return who, err
 	})
 	if err != nil {
 		return SignIn{}, err
 	}
-	ok, outdated, err := s.Guard.Matches(ctx, who.user, who.known, c.Password)
-	if err != nil {
+	// A password that is not the user's may be that of a sign-up which waits for its link.
+	which, outdated, err := attempt.Judge(ctx, c.Password, who.user.PasswordHash, who.pending)
+	switch {
+	case err != nil:
 		return SignIn{}, err
-	}
-	if !ok {
-		return SignIn{}, s.refuse(ctx, by, who, c)
+	case which == 1:
+		return SignIn{}, s.failed(ctx, by, who, portaluser.NotVerified, attempt.Unproven, ErrEmailNotVerified)
+	case which < 0:
+		if err := attempt.Wrong(ctx, who.user, who.known); err != nil {
+			return SignIn{}, err
+		}
+		return SignIn{}, portaluser.ErrInvalidCredentials
 	}
 	renewed := ""
 	if outdated {
-		if renewed, err = s.Guard.Hasher.Hash(ctx, c.Password); err != nil {
+		renewed, err = s.Guard.Hash(ctx, by, c.Password)
+		// It waits until the next sign-in when there is too much to do.
+		if err != nil && !errors.Is(err, fault.Busy) {
 			return SignIn{}, err
 		}
 	}
 	in, err := database.Write(ctx, s.DB, func(tx *database.Tx) (SignIn, error) {
-		return s.enter(ctx, tx, by, who.user, renewed, c.Permissions)
+		in, err := s.enter(ctx, tx, by, who.user, renewed, c.Permissions)
+		if err != nil {
+			return in, err
+		}
+		return in, attempt.Right(ctx, tx)
 	})
-	switch {
-	case errors.Is(err, portaluser.ErrLocked):
-		return in, s.failed(ctx, by, who, portaluser.Locked, err)
-	case errors.Is(err, ErrNoActiveAccount):
-		return in, s.failed(ctx, by, who, portaluser.NoActiveAccount, err)
+	if errors.Is(err, ErrNoActiveAccount) {
+		return in, s.failed(ctx, by, who, portaluser.NoActiveAccount, attempt.Useless, err)
 	}
 	return in, err
-}
-
-// refuse works through a password that is not the user's: it may be that of a
-// sign-up which waits for its link.
-func (s *Service) refuse(ctx context.Context, by principal.Actor, who candidate, c Credentials) error {
-	if !who.waits {
-		who.pending = s.Guard.Hasher.Dummy()
-	}
-	waiting, _, err := s.Guard.Hasher.Verify(ctx, who.pending, c.Password)
-	if err != nil {
-		return err
-	}
-	if waiting {
-		return s.failed(ctx, by, who, portaluser.NotVerified, ErrEmailNotVerified)
-	}
-	if err := s.Guard.Failed(ctx, by, who.user, who.known, c.Email); err != nil {
-		return err
-	}
-	return portaluser.ErrInvalidCredentials
 }
 
 // failed records a sign-in that opened nothing though the password was right, and
 // gives the verdict. A row that can't be written fails the call instead.
 func (s *Service) failed(
-	ctx context.Context, by principal.Actor, who candidate, reason portaluser.Reason, verdict error,
+	ctx context.Context, by principal.Actor, who candidate, reason portaluser.Reason,
+	settle func(context.Context, *database.Tx) error, verdict error,
 ) error {
+	// It was judged, so it counts, whoever waits for the answer.
+	ctx = context.WithoutCancel(ctx)
 	err := database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		if err := settle(ctx, tx); err != nil {
+			return err
+		}
 		return portaluser.RecordFailure(ctx, tx, by, who.user, who.known, reason)
 	})
 	if err != nil {
@@ -123,7 +119,7 @@ func (s *Service) failed(
 	return verdict
 }
 
-// enter reads the person again inside the transaction: a lock, a new password
+// enter reads the person again inside the transaction: a new password
 // or a removal that came meanwhile counts.
 func (s *Service) enter(
 	ctx context.Context, tx *database.Tx, by principal.Actor, seen portaluser.User, renewed string, permissions bool,
@@ -134,8 +130,6 @@ func (s *Service) enter(
 		return SignIn{}, err
 	case !is || !u.PasswordChangedAt.Equal(seen.PasswordChangedAt):
 		return SignIn{}, portaluser.ErrInvalidCredentials
-	case u.Locked(tx.Now):
-		return SignIn{}, portaluser.ErrLocked
 	}
 	choices, err := choicesOf(ctx, tx, u.ID)
 	if err != nil {
@@ -143,9 +137,6 @@ func (s *Service) enter(
 	}
 	if len(choices) == 0 {
 		return SignIn{}, ErrNoActiveAccount
-	}
-	if err := s.Guard.Passed(ctx, tx, by, u); err != nil {
-		return SignIn{}, err
 	}
 	// A call that replaces the password waits from here on, or has won: it ends
 	// what is opened now, or nothing is opened.

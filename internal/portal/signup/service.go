@@ -22,7 +22,7 @@ import (
 // Service holds the use cases of sign-up. It is safe for concurrent use.
 type Service struct {
 	DB     *database.DB
-	Hasher *secret.Hasher
+	Guard  *portaluser.Guard
 	Mail   *mailqueue.Queue
 	Closed bool
 }
@@ -34,7 +34,7 @@ func (s *Service) Register(ctx context.Context, by principal.Actor, p Params) (R
 	if s.Closed {
 		return Result{}, ErrClosed
 	}
-	hash, err := s.Hasher.Hash(ctx, p.Password)
+	hash, err := s.Guard.Hash(ctx, by, p.Password)
 	if err != nil {
 		return Result{}, err
 	}
@@ -163,7 +163,7 @@ func establish(ctx context.Context, tx *database.Tx, by principal.Actor, r regis
 // effects of Verify. p is normalised. Fault: auth.link_used when the address is a
 // user's already.
 func (s *Service) Bootstrap(ctx context.Context, by principal.Actor, p Params) (Result, error) {
-	hash, err := s.Hasher.Hash(ctx, p.Password)
+	hash, err := s.Guard.Hash(ctx, by, p.Password)
 	if err != nil {
 		return Result{}, err
 	}
@@ -261,11 +261,11 @@ func StillWanted(ctx context.Context, tx *database.Tx, accountID id.ID, tokenHas
 }
 
 // PendingHash is the password hash of the newest live sign-up or decoy of an
-// address; false when there is none.
-func PendingHash(ctx context.Context, tx *database.Tx, email string) (hash string, waits bool, err error) {
+// address; "" when there is none.
+func PendingHash(ctx context.Context, tx *database.Tx, email string) (hash string, err error) {
 	err = tx.QueryRow(ctx, selectPendingHash, email, tx.Now).Scan(&hash)
 	if errors.Is(err, database.ErrNoRows) {
-		return "", false, nil
+		return "", nil
 	}
-	return hash, err == nil, err
+	return hash, err
 }

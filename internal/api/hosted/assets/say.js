@@ -6,8 +6,6 @@ const sentences = {
   "server.unavailable": "The server is not available right now. Please try again in a moment.",
   "server.internal": "Something went wrong on our side. Please try again in a moment.",
   "auth.invalid_credentials": "E-mail and password do not match.",
-  "auth.account_locked":
-    "There were too many wrong passwords, so this sign-in is locked for a while. Try again in 15 minutes, or choose a new password.",
   "auth.email_not_verified": "Your address is not confirmed yet. Open the link in the mail we sent you.",
   "auth.no_active_account": "You are not an active member of any Account. Ask the person who manages yours.",
   "auth.sign_up_closed": "Sign-up is closed here. Ask for an invitation instead.",
