@@ -114,6 +114,9 @@ func TestSwitch(t *testing.T) {
 		if now.Account != globex.Account || now.Role != permission.Admin || now.SessionID != u.SessionID {
 			t.Errorf("%+v", now)
 		}
+		if then := p.Caller(within); then.Account != acme.Account || then.Role != permission.Owner {
+			t.Errorf("the older access token went along: %+v", then)
+		}
 		told := map[string]string{}
 		for _, r := range eventtest.Take(t, p.DB) {
 			told[r.Account.String()] = r.Metadata

@@ -69,3 +69,22 @@ func TestHashRenewedBesideASignIn(t *testing.T) {
 		}
 	})
 }
+
+// Of a refresh and a switch at once one gives way; on SQLite the switch follows.
+func TestRefreshedBesideASwitch(t *testing.T) {
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		acme := p.Company("Acme", alex)
+		b := p.SignIn(alex)
+		u, till := p.Caller(b), p.Application(acme.Account, "Till")
+		err := dbtest.Overtake(t, p.DB, func(tx *database.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE portal_session SET refresh_hash = 'renewed' WHERE id = $1`, u.SessionID)
+			return err
+		}, func() error {
+			_, err := p.Sessions.Switch(t.Context(), u, till)
+			return err
+		})
+		if p.DB.Engine == database.SQLite && err != nil || p.DB.Engine == database.Postgres && !errors.Is(err, session.ErrConflict) {
+			t.Error(err)
+		}
+	})
+}

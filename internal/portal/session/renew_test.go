@@ -159,17 +159,20 @@ func TestSessionWhoseApplicationIsGoneMovesToTheOldest(t *testing.T) {
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", alex)
 		b := p.SignIn(alex)
-		ant := p.Application(acme.Account, "Zebra")
+		oldest := p.Application(acme.Account, "Zebra")
 		_ = p.Application(acme.Account, "Ant")
 		remove(t, p, acme.Desk)
 		if _, err := p.Sessions.Authenticate(t.Context(), b.AccessToken); !errors.Is(err, signingkey.ErrInvalidToken) {
 			t.Errorf("a token for an Application that is gone: %v", err)
 		}
 		moved, next, err := refresh(t, p, b.Refresh.Reveal())
-		if err != nil || moved.Application.ID != ant || p.Caller(moved).Application.ID != ant {
+		if err != nil || moved.Application.ID != oldest || p.Caller(moved).Application.ID != oldest {
 			t.Fatalf("%+v, %v", moved, err)
 		}
-		if again, _, err := refresh(t, p, next); err != nil || again.Application.ID != ant {
+		if list, err := p.Sessions.List(t.Context(), p.Caller(moved)); err != nil || list[0].ApplicationSlug != "zebra" {
+			t.Errorf("%+v, %v", list, err)
+		}
+		if again, _, err := refresh(t, p, next); err != nil || again.Application.ID != oldest {
 			t.Errorf("%+v, %v", again, err)
 		}
 	})
