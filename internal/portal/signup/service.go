@@ -204,6 +204,9 @@ func (s *Service) Resend(ctx context.Context, by principal.Actor, email string) 
 		}
 		token := secret.NewToken()
 		r, err := scan(tx.QueryRow(ctx, updateLink, token.Hash(), until, rowID))
+		if errors.Is(err, database.ErrNoRows) { // verified between the two statements
+			return nil
+		}
 		if err != nil {
 			return err
 		}

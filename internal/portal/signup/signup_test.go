@@ -189,6 +189,20 @@ func TestOnlyTheCurrentLinkIsMailed(t *testing.T) {
 	})
 }
 
+// A sign-up that is verified while a new link is made has no use for one.
+func TestVerifiedUnderAResend(t *testing.T) {
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		_ = register(t, p, alex, "Acme")
+		err := dbtest.Overtake(t, p.DB, func(tx *database.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE registration SET status = 'used'`)
+			return err
+		}, func() error { return p.Signups.Resend(t.Context(), guest, alex) })
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestVerifyOnceOfMany(t *testing.T) {
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
