@@ -31,8 +31,8 @@ func newest(t *testing.T, p *portaltest.Portal, email string) (w waiting) {
 		var passwordHash, tokenHash string
 		var userID portaluser.ID
 		var created, expires, reserved time.Time
-		err := tx.QueryRow(t.Context(), `SELECT account_name, application_name, application_slug, first_name, last_name, status,
-			password_hash, token_hash, user_id, created_at, expires_at, reserved_until
+		err := tx.QueryRow(t.Context(), `SELECT account_name, application_name, application_slug, first_name, last_name,
+			status, password_hash, token_hash, user_id, created_at, expires_at, reserved_until
 			FROM registration r JOIN account_slug s ON s.account_id = r.account_id
 			WHERE email = $1 ORDER BY created_at DESC LIMIT 1`, email).Scan(&w.AccountName, &w.ApplicationName,
 			&w.ApplicationSlug, &w.FirstName, &w.LastName, &w.Status, &passwordHash, &tokenHash, &userID, &created, &expires,
@@ -47,6 +47,7 @@ func newest(t *testing.T, p *portaltest.Portal, email string) (w waiting) {
 // A sign-up of an address that is taken leaves the rows, costs the hashes and
 // lives the life of any other.
 func TestDecoyIsLikeASignUp(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Taken", "taken@acme.com")
 		_ = eventtest.Take(t, p.DB)
@@ -87,6 +88,7 @@ func TestDecoyIsLikeASignUp(t *testing.T) {
 }
 
 func TestNoLinkLeadsToADecoy(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		_ = register(t, p, alex, "North")
@@ -106,6 +108,7 @@ func TestNoLinkLeadsToADecoy(t *testing.T) {
 }
 
 func TestMailsToOneAddressAreLimitedWhoseverItIs(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		for _, email := range []string{alex, "free@acme.com"} {
@@ -124,6 +127,7 @@ func TestMailsToOneAddressAreLimitedWhoseverItIs(t *testing.T) {
 // The password of what waits under an address is known until its link is old:
 // of the newest sign-up or decoy.
 func TestPendingHash(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		matches := func(email, password string) (waits, ok bool) {

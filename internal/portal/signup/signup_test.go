@@ -59,6 +59,7 @@ func slugs(t *testing.T, p *portaltest.Portal) string {
 
 // Everything that a sign-up is told comes true when its link is used.
 func TestVerifyMakesWhatRegisterPromised(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		r := register(t, p, alex, "Acme")
 		if r.AccountSlug != "acme" || r.ApplicationSlug != "desk" {
@@ -104,6 +105,7 @@ func TestVerifyMakesWhatRegisterPromised(t *testing.T) {
 }
 
 func TestLinkLivesForADay(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_, _ = register(t, p, alex, "Acme"), register(t, p, "kim@acme.com", "Globex")
 		early, late := p.Token(alex), p.Token("kim@acme.com")
@@ -121,6 +123,7 @@ func TestLinkLivesForADay(t *testing.T) {
 
 // A new link can be had for three days, and none lives longer.
 func TestResend(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
 		first := p.Token(alex)
@@ -132,7 +135,8 @@ func TestResend(t *testing.T) {
 		_ = eventtest.Take(t, p.DB)
 		resend(t, p, alex)
 		second := p.Token(alex)
-		if rows := eventtest.Take(t, p.DB); len(rows) != 1 || rows[0].Action != "user.verification_resent" || rows[0].Visible {
+		rows := eventtest.Take(t, p.DB)
+		if len(rows) != 1 || rows[0].Action != "user.verification_resent" || rows[0].Visible {
 			t.Errorf("%v", rows)
 		}
 		if got := slugs(t, p); got != "acme acme-2" {
@@ -154,13 +158,15 @@ func TestResend(t *testing.T) {
 		mails := len(p.Mails(alex))
 		resend(t, p, alex)
 		resend(t, p, "nobody@acme.com")
-		if rows := eventtest.Take(t, p.DB); len(rows) != 0 || len(p.Mails(alex)) != mails || len(p.Mails("nobody@acme.com")) != 0 {
+		rows = eventtest.Take(t, p.DB)
+		if len(rows) != 0 || len(p.Mails(alex)) != mails || len(p.Mails("nobody@acme.com")) != 0 {
 			t.Errorf("too late, and answered: %v", rows)
 		}
 	})
 }
 
 func TestResendIsForTheNewestSignUp(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Older")
 		older := p.Token(alex)
@@ -174,9 +180,13 @@ func TestResendIsForTheNewestSignUp(t *testing.T) {
 
 // A mail that waits carries a link that is still good, or isn't sent.
 func TestOnlyTheCurrentLinkIsMailed(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
 		resend(t, p, alex)
+		if n := dbtest.Number(t, p.DB, `SELECT count(*) FROM outbox WHERE payload IS NOT NULL`); n != 1 {
+			t.Errorf("%d links are kept", n)
+		}
 		verify(t, p, "the only link mailed", p.Token(alex), nil)
 		if n := len(p.Mails(alex)); n != 1 {
 			t.Errorf("%d mails", n)
@@ -191,6 +201,7 @@ func TestOnlyTheCurrentLinkIsMailed(t *testing.T) {
 
 // A sign-up that is verified while a new link is made has no use for one.
 func TestVerifiedUnderAResend(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
 		err := dbtest.Overtake(t, p.DB, func(tx *database.Tx) error {
@@ -204,6 +215,7 @@ func TestVerifiedUnderAResend(t *testing.T) {
 }
 
 func TestVerifyOnceOfMany(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
 		token := p.Token(alex)
@@ -219,6 +231,7 @@ func TestVerifyOnceOfMany(t *testing.T) {
 // Of two sign-ups of one address one becomes the user, and the other one's links
 // and slug are gone.
 func TestOneSignUpOfAnAddressWins(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		tokens := make(chan string, 2)
 		for _, name := range []string{"Acme", "Globex"} {
@@ -248,6 +261,7 @@ func TestOneSignUpOfAnAddressWins(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
 		token, before := p.Token(alex), p.Hasher.Done()
@@ -262,6 +276,7 @@ func TestClosed(t *testing.T) {
 }
 
 func TestBootstrap(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Waiting")
 		_ = eventtest.Take(t, p.DB)
@@ -289,6 +304,7 @@ func TestBootstrap(t *testing.T) {
 }
 
 func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = register(t, p, alex, "Acme")
 		token := p.Token(alex)
@@ -298,7 +314,8 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 			t.Error(err)
 		}
 		_, err = p.Signups.Register(t.Context(), guest, portaltest.Params("kim@acme.com", "Globex"))
-		if !strings.Contains(dbtest.Outcome(err), "audit_event") || slugs(t, p) != "acme" || len(p.Mails("kim@acme.com")) != 0 {
+		if !strings.Contains(dbtest.Outcome(err), "audit_event") || slugs(t, p) != "acme" ||
+			len(p.Mails("kim@acme.com")) != 0 {
 			t.Error(err)
 		}
 		dbtest.Exec(t, p.DB, `ALTER TABLE audit_event_gone RENAME TO audit_event`)
@@ -308,6 +325,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 
 // What has ended is remembered for a week, so that its link is told to be old.
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_, _ = register(t, p, alex, "Acme"), register(t, p, "kim@acme.com", "Globex")
 		used, expired := p.Token(alex), p.Token("kim@acme.com")
