@@ -12,18 +12,16 @@ import (
 )
 
 // An answer that can't be recorded is not given: neither the refusal of a wrong
-// password or a locked person, nor the membership.
+// password nor the membership.
 func TestAcceptThatCannotBeRecordedFails(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		acme := p.Company("Acme", "alex@acme.com")
 		s := &invite.Service{DB: p.DB, Guard: p.Guard, Limits: p.Limits, Mail: p.Mail, Life: 168 * time.Hour}
 		alex := p.Caller(p.SignIn("alex@acme.com"))
-		locked := p.Person("locked@acme.com")
 		_ = p.Person("dana@acme.com")
-		dbtest.Exec(t, p.DB, `UPDATE portal_user SET locked_until = $1 WHERE id = $2`, p.DB.Now().Add(time.Hour), locked.ID)
 		tokens := map[string]string{}
-		for _, email := range []string{"dana@acme.com", "locked@acme.com", "new@acme.com"} {
+		for _, email := range []string{"dana@acme.com", "new@acme.com"} {
 			d := invite.Draft{Email: email, FirstName: "Dana", LastName: "Cole"}
 			if _, err := s.Create(t.Context(), alex, acme.Account, d); err != nil {
 				t.Fatal(err)
@@ -34,7 +32,6 @@ func TestAcceptThatCannotBeRecordedFails(t *testing.T) {
 		for _, c := range []struct{ email, password string }{
 			{"dana@acme.com", "Wrong-Horse-7"},
 			{"dana@acme.com", portaltest.Password},
-			{"locked@acme.com", portaltest.Password},
 			{"new@acme.com", portaltest.Password},
 		} {
 			err := s.Accept(t.Context(), portaltest.Guest("192.0.2.1"), invite.Acceptance{
@@ -45,9 +42,9 @@ func TestAcceptThatCannotBeRecordedFails(t *testing.T) {
 			}
 		}
 		for query, want := range map[string]int{
-			`SELECT count(*) FROM user_invite WHERE status = 'pending'`: 3,
+			`SELECT count(*) FROM user_invite WHERE status = 'pending'`: 2,
 			`SELECT count(*) FROM account_member`:                       1,
-			`SELECT count(*) FROM portal_user`:                          3,
+			`SELECT count(*) FROM portal_user`:                          2,
 		} {
 			if n := dbtest.Number(t, p.DB, query); n != want {
 				t.Errorf("%s gives %d, want %d", query, n, want)

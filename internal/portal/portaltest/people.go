@@ -1,6 +1,8 @@
 package portaltest
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"canopy.dev/canopy/internal/foundation/id"
@@ -144,4 +146,15 @@ func (p *Portal) Caller(b *session.Bound) principal.User {
 		p.t.Fatalf("the access token of %s stands for %v, %v", b.User.Email, who, err)
 	}
 	return u
+}
+
+// LockOut locks an address by ten wrong passwords from as many IPs.
+func (p *Portal) LockOut(email string) {
+	p.t.Helper()
+	for n := range 10 {
+		_, err := p.Login(Guest(fmt.Sprintf("198.51.100.%d", n)), email, "Wrong-Horse-7")
+		if !errors.Is(err, portaluser.ErrInvalidCredentials) {
+			p.t.Fatal(err)
+		}
+	}
 }
