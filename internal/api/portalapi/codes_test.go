@@ -80,11 +80,6 @@ var provocations = map[string]servertest.Provocation{
 		c.Must(200, "POST", "/v1/auth/logout", nil)
 		return p.Client().Do("POST", "/v1/auth/refresh", nil, "Cookie", cookie)
 	},
-	"auth.refresh_conflict": func(_ *testing.T, p provoker) answer {
-		_, cookie := refresher(p)
-		p.Client().Must(200, "POST", "/v1/auth/refresh", nil, "Cookie", cookie)
-		return p.Client().Do("POST", "/v1/auth/refresh", nil, "Cookie", cookie)
-	},
 	"auth.session_not_found": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()
 		return c.Do("DELETE", "/v1/auth/sessions/"+servertest.NoID, nil)

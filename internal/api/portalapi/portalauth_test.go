@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,10 +114,12 @@ func TestOneOfManySelectionsAndRefreshes(t *testing.T) {
 
 		old := alex.CookieValue("/v1/auth/refresh", "canopy_refresh")
 		counts = servertest.AtOnce(50, func() string {
-			return servertest.Outcome(s.Client().Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old))
+			a := s.Client().Do("POST", "/v1/auth/refresh", nil, "Cookie", "canopy_refresh="+old)
+			cookie, _, _ := strings.Cut(a.Header.Get("Set-Cookie"), ";")
+			return servertest.Outcome(a) + cookie
 		})
-		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.refresh_conflict": 49}, counts); diff != "" {
-			t.Errorf("refreshes:\n%s", diff)
+		if len(counts) != 1 {
+			t.Errorf("refreshes: %v", counts)
 		}
 	})
 }

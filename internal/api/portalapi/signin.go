@@ -35,7 +35,7 @@ type selection struct {
 
 // target is the Application to switch to.
 type target struct {
-	ApplicationID string `json:"application_id" doc:"An Application of any Account in which the caller is active." format:"uuid"`
+	ApplicationID string `json:"application_id" doc:"An Application of any Account in which the caller is active. The cookie is renewed if the call carries it." format:"uuid"`
 }
 
 // tokens is the answer that carries a fresh access token.
@@ -76,9 +76,10 @@ func (h *SignIn) Routes(rt *wire.Router) {
 	}, h.login)
 	wire.Handle(public, wire.Route{
 		Method: http.MethodPost, Path: "/refresh", ID: "refresh", Summary: "Renew the access token",
-		About:  "Reads the cookie and sets a new one: each refresh token works once.",
+		About: "Reads the cookie and sets a new one. Each refresh token works once; " +
+			"its repeat within 30 seconds gets the same new one.",
 		Cookie: refreshCookie, CookieAuth: true, Status: http.StatusOK,
-		Faults: []*fault.Error{signingkey.ErrInvalidToken, session.ErrRevoked, session.ErrConflict},
+		Faults: []*fault.Error{signingkey.ErrInvalidToken, session.ErrRevoked},
 		Writes: []wire.EventType{session.Refreshed, session.ReuseDetected},
 	}, h.refresh)
 	wire.Handle(rt.PreAuth("/v1/auth", tagSignIn), wire.Route{
@@ -89,9 +90,10 @@ func (h *SignIn) Routes(rt *wire.Router) {
 	}, h.choose)
 	wire.Handle(rt.Users("/v1/auth", tagSignIn), wire.Route{
 		Method: http.MethodPost, Path: "/switch-application", ID: "switchApplication", Summary: "Switch the Application",
-		About:  "Binds the session to another Application, of any Account in which the caller is active.",
+		About: "Binds the session to another Application, of any Account in which the caller is active. " +
+			"The cookie is renewed if the call carries it.",
 		Cookie: refreshCookie, Status: http.StatusOK,
-		Faults: []*fault.Error{application.ErrNotFound, session.ErrConflict}, Writes: []wire.EventType{session.Switched},
+		Faults: []*fault.Error{application.ErrNotFound}, Writes: []wire.EventType{session.Switched},
 	}, h.change)
 }
 
@@ -122,9 +124,11 @@ func (h *SignIn) login(
 	return wire.Of(v, nil)
 }
 
-// bound sets the cookie and makes the token answer.
+// bound sets the cookie, where there is a new one, and makes the token answer.
 func bound(c *wire.Call, b *session.Bound) tokens {
-	c.SetCookie(b.Refresh.Reveal(), b.RefreshLife)
+	if !b.Refresh.IsZero() {
+		c.SetCookie(b.Refresh.Reveal(), b.RefreshLife)
+	}
 	return tokens{
 		AccessToken: b.AccessToken, TokenType: "Bearer", ExpiresIn: int(b.ExpiresIn / time.Second),
 		User: viewUser(b.User), DefaultEnvironmentSlug: b.Application.DefaultEnvironmentSlug,
@@ -155,7 +159,7 @@ func (h *SignIn) change(ctx context.Context, c *wire.Call, by principal.User, in
 	if err != nil {
 		return wire.Data[tokens]{}, application.ErrNotFound
 	}
-	b, err := h.Sessions.Switch(ctx, by, applicationID)
+	b, err := h.Sessions.Switch(ctx, by, applicationID, c.Cookie())
 	return boundOr(c, b, err)
 }
 

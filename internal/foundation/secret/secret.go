@@ -6,6 +6,7 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -27,6 +28,12 @@ func NewToken() Token {
 
 // Reveal is the token's text, for the one answer or mail it is made for.
 func (t Token) Reveal() string { return t.text }
+
+// TokenOf is a token that was made before, out of where it was sealed.
+func TokenOf(text string) Token { return Token{text} }
+
+// IsZero reports whether there is no token.
+func (t Token) IsZero() bool { return t.text == "" }
 
 // Hash is what is kept of the token.
 func (t Token) Hash() string { return Hash(t.text) }
@@ -69,6 +76,16 @@ func NewBox(key []byte) (*Box, error) {
 		return nil, err
 	}
 	return &Box{aead}, nil
+}
+
+// Derive makes a box whose key is HKDF-SHA256 (RFC 5869) of a secret that is not kept:
+// salt is the id of the row that the sealed value lies in, use says what for.
+func Derive(input []byte, salt, use string) (*Box, error) {
+	key, err := hkdf.Key(sha256.New, input, []byte(salt), use, KeySize)
+	if err != nil {
+		return nil, err
+	}
+	return NewBox(key)
 }
 
 // Seal encrypts plain, bound to context: it opens only with the same context,

@@ -62,6 +62,7 @@ type change struct {
 	in     scope.AccountID
 	role   permission.AccountRole // of who makes the change
 	member portaluser.Member
+	who    portaluser.Locked
 }
 
 // change runs fn on a person, holding the Account's row: changes of people in
@@ -81,6 +82,10 @@ func (s *Service) change(
 		if !is || !me.Active {
 			return fault.PermissionDenied
 		}
+		who, err := portaluser.Lock(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
 		m, err := portaluser.FindMember(ctx, tx, in.ID, userID)
 		if err != nil {
 			return err
@@ -88,7 +93,7 @@ func (s *Service) change(
 		if m.Role == permission.Owner && !me.Role.Holds(permission.UserManageOwners) {
 			return fault.PermissionDenied
 		}
-		return fn(change{tx: tx, by: by.Actor, in: in.ID, role: me.Role, member: m})
+		return fn(change{tx: tx, by: by.Actor, in: in.ID, role: me.Role, member: m, who: who})
 	})
 }
 
@@ -123,7 +128,7 @@ func (s *Service) Remove(ctx context.Context, by principal.User, in scope.Accoun
 		if err := record(ctx, c, Removed, event.None{}); err != nil {
 			return err
 		}
-		return session.EndInAccount(ctx, c.tx, by.Actor, in.ID, userID, session.MemberRemoved)
+		return session.EndInAccount(ctx, c.tx, by.Actor, in.ID, c.who, session.MemberRemoved)
 	})
 }
 
@@ -151,7 +156,7 @@ func (s *Service) SetActive(
 		if err := record(ctx, c, Deactivated, event.None{}); err != nil {
 			return err
 		}
-		return session.EndInAccount(ctx, c.tx, by.Actor, in.ID, userID, session.MemberDeactivated)
+		return session.EndInAccount(ctx, c.tx, by.Actor, in.ID, c.who, session.MemberDeactivated)
 	})
 }
 

@@ -16,17 +16,19 @@ const (
 )
 
 const (
-	selectUser = `SELECT id, email, first_name, last_name, password_hash, password_changed_at, created_at
-		FROM portal_user WHERE `
+	userColumns = `id, email, first_name, last_name, password_hash, password_changed_at, created_at`
+
+	selectUser = `SELECT ` + userColumns + ` FROM portal_user WHERE `
 
 	insertUser = `INSERT INTO portal_user (id, email, first_name, last_name, name_fold, password_hash,
 		password_changed_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (email) DO NOTHING`
 
 	updatePassword = `UPDATE portal_user SET password_hash = $1, password_changed_at = $2
-		WHERE id = $3 AND password_changed_at = $4`
+		WHERE id = $3 AND password_changed_at = $4 RETURNING ` + userColumns
 
-	holdUser = `UPDATE portal_user SET password_changed_at = password_changed_at
-		WHERE id = $1 AND password_changed_at = $2`
+	// One text for both engines: an update that changes nothing locks, too.
+	lockUser = `UPDATE portal_user SET password_changed_at = password_changed_at WHERE id = $1
+		RETURNING ` + userColumns
 
 	updateHash = `UPDATE portal_user SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
 )

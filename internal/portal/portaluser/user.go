@@ -84,18 +84,29 @@ func Create(
 	return u, true, event.Record(ctx, tx, Registered, entry, RegisteredPayload{u.Email})
 }
 
-// SetPassword stores a new hash, if the password is still the one of u; false when another call was faster.
-func SetPassword(ctx context.Context, tx *database.Tx, u User, hash string) (bool, error) {
-	n, err := tx.Exec(ctx, updatePassword, hash, tx.Now, u.ID, u.PasswordChangedAt)
-	return n == 1, err
+// SetPassword stores a new hash, if the password is still the one of u, and holds the
+// row as Lock does; false when another call was faster.
+func SetPassword(ctx context.Context, tx *database.Tx, u User, hash string) (Locked, bool, error) {
+	u, won, err := found(scanUser(tx.QueryRow(ctx, updatePassword, hash, tx.Now, u.ID, u.PasswordChangedAt)))
+	return Locked{u}, won, err
 }
 
-// Hold holds the user's row until the transaction ends, if the password is still
-// the one of u; false when it has been replaced. What a new password is to end is
-// made under it.
-func Hold(ctx context.Context, tx *database.Tx, u User) (bool, error) {
-	n, err := tx.Exec(ctx, holdUser, u.ID, u.PasswordChangedAt)
-	return n == 1, err
+// Locked is a user whose row the transaction holds until it ends. Whatever opens or
+// renews a session, or ends one for a new password or membership, takes one, and only
+// Lock and SetPassword make it: so none of these passes another unseen.
+type Locked struct{ user User }
+
+// User is the user, as it is under the lock.
+func (l Locked) User() User { return l.user }
+
+// Lock waits for the user's row and holds it. Locks are taken in the order Account,
+// person, counters. Fault: users.not_found.
+func Lock(ctx context.Context, tx *database.Tx, userID ID) (Locked, error) {
+	u, err := scanUser(tx.QueryRow(ctx, lockUser, userID))
+	if errors.Is(err, database.ErrNoRows) {
+		return Locked{}, ErrNotFound
+	}
+	return Locked{u}, err
 }
 
 // Rehash renews the hash of an unchanged password under the current parameters.

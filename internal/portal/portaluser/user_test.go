@@ -94,7 +94,11 @@ func TestSetPasswordOnceOfMany(t *testing.T) {
 		u := p.Person("dana@acme.com")
 		set := func(hash string) string {
 			won, err := database.Write(t.Context(), p.DB, func(tx *database.Tx) (bool, error) {
-				return portaluser.SetPassword(t.Context(), tx, u, hash)
+				who, won, err := portaluser.SetPassword(t.Context(), tx, u, hash)
+				if won && who.User().PasswordHash != hash {
+					t.Errorf("%+v", who)
+				}
+				return won, err
 			})
 			if err != nil {
 				return err.Error()

@@ -213,7 +213,7 @@ func TestLinkToAPasswordThatWasReplacedSince(t *testing.T) {
 		token = forgot(t, p)
 		u := p.User(alex)
 		err := dbtest.Overtake(t, p.DB, func(tx *database.Tx) error {
-			_, err := portaluser.SetPassword(t.Context(), tx, u, "replaced")
+			_, _, err := portaluser.SetPassword(t.Context(), tx, u, "replaced")
 			if err == nil {
 				_, err = tx.Exec(t.Context(), `UPDATE password_reset SET status = 'used' WHERE status = 'live'`)
 			}
@@ -293,7 +293,7 @@ func TestChangeOnceOfMany(t *testing.T) {
 		_ = p.Company("Acme", alex)
 		me, u := p.Caller(p.SignIn(alex)), p.User(alex)
 		err := dbtest.Overtake(t, p.DB, func(tx *database.Tx) error {
-			_, err := portaluser.SetPassword(t.Context(), tx, u, "replaced")
+			_, _, err := portaluser.SetPassword(t.Context(), tx, u, "replaced")
 			return err
 		}, func() error {
 			return p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: portaltest.Password, New: fresh})

@@ -82,9 +82,11 @@ func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) 
 		if err != nil {
 			return err
 		}
-		if won, err := portaluser.SetPassword(ctx, tx, u, hash); err != nil {
+		who, won, err := portaluser.SetPassword(ctx, tx, u, hash)
+		if err != nil {
 			return err
-		} else if !won {
+		}
+		if !won {
 			return portaluser.ErrLinkUsed
 		}
 		if err := s.Guard.Unlock(ctx, tx, u.Email); err != nil {
@@ -94,7 +96,7 @@ func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) 
 		if err := portaluser.Record(ctx, tx, by, u, Reset, event.None{}); err != nil {
 			return err
 		}
-		if err := session.EndForPassword(ctx, tx, by, u, session.ID{}, session.PasswordReset); err != nil {
+		if err := session.EndForPassword(ctx, tx, by, who, session.ID{}, session.PasswordReset); err != nil {
 			return err
 		}
 		return s.replaced(ctx, tx, u)
@@ -186,15 +188,17 @@ func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChang
 		return err
 	}
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		if won, err := portaluser.SetPassword(ctx, tx, u, hash); err != nil {
+		who, won, err := portaluser.SetPassword(ctx, tx, u, hash)
+		if err != nil {
 			return err
-		} else if !won {
+		}
+		if !won {
 			return portaluser.ErrInvalidCredentials
 		}
 		if err := portaluser.Record(ctx, tx, by.Actor, u, Changed, event.None{}); err != nil {
 			return err
 		}
-		if err := session.EndForPassword(ctx, tx, by.Actor, u, by.SessionID, session.PasswordChange); err != nil {
+		if err := session.EndForPassword(ctx, tx, by.Actor, who, by.SessionID, session.PasswordChange); err != nil {
 			return err
 		}
 		if err := s.replaced(ctx, tx, u); err != nil {

@@ -45,15 +45,19 @@ func (s *Service) Select(
 	ctx context.Context, by principal.PreAuth, accountID account.ID, applicationID application.ID,
 ) (*Bound, error) {
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (*Bound, error) {
+		who, err := lock(ctx, tx, by.UserID)
+		if err != nil {
+			return nil, err
+		}
 		var permissions bool
-		err := tx.QueryRow(ctx, spendPreAuth, tx.Now, by.TokenID, by.UserID).Scan(&permissions)
+		err = tx.QueryRow(ctx, spendPreAuth, tx.Now, by.TokenID, by.UserID).Scan(&permissions)
 		if errors.Is(err, database.ErrNoRows) {
 			return nil, signingkey.ErrInvalidToken
 		}
 		if err != nil {
 			return nil, err
 		}
-		at, err := reach(ctx, tx, by.UserID, applicationID)
+		at, err := reach(ctx, tx, who, applicationID)
 		if err == nil && at.application.AccountID != accountID {
 			err = application.ErrNotFound
 		}
@@ -66,8 +70,8 @@ func (s *Service) Select(
 
 // reach finds an Application in one of the Accounts where the person is active.
 // Faults: applications.not_found, auth.invalid_token when the person is gone.
-func reach(ctx context.Context, tx *database.Tx, userID portaluser.ID, applicationID application.ID) (place, error) {
-	memberships, err := portaluser.ActiveMemberships(ctx, tx, userID)
+func reach(ctx context.Context, tx *database.Tx, who portaluser.Locked, applicationID application.ID) (place, error) {
+	memberships, err := portaluser.ActiveMemberships(ctx, tx, who.User().ID)
 	if err != nil {
 		return place{}, err
 	}
@@ -76,52 +80,63 @@ func reach(ctx context.Context, tx *database.Tx, userID portaluser.ID, applicati
 		if errors.Is(err, application.ErrNotFound) {
 			continue
 		}
-		if err != nil {
-			return place{}, err
-		}
-		u, is, err := portaluser.ByID(ctx, tx, userID)
-		if err == nil && !is {
-			err = signingkey.ErrInvalidToken
-		}
-		return place{u, m, app}, err
+		return place{who, m, app}, err
 	}
 	return place{}, application.ErrNotFound
 }
 
-// Switch rebinds the caller's session to another Application, of any Account in
-// which the caller is active. Faults: applications.not_found,
-// auth.refresh_conflict. Event: user.application_switched, in both Accounts.
-func (s *Service) Switch(ctx context.Context, by principal.User, applicationID application.ID) (*Bound, error) {
+// Switch binds the session to another Application, of any Account in which the caller is
+// active. Only the session's present refresh token, if the call carries it, is renewed, as
+// by Refresh: an access token alone never becomes one. Access tokens from before stay
+// good for their own Account. Faults: applications.not_found, auth.invalid_token. Events:
+// user.application_switched, in both Accounts.
+func (s *Service) Switch(
+	ctx context.Context, by principal.User, applicationID application.ID, token string,
+) (*Bound, error) {
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (*Bound, error) {
-		to, err := reach(ctx, tx, by.UserID, applicationID)
+		who, err := lock(ctx, tx, by.UserID)
 		if err != nil {
 			return nil, err
 		}
-		var hash string
-		err = tx.QueryRow(ctx, selectRefresh, by.SessionID, by.UserID).Scan(&hash)
-		if errors.Is(err, database.ErrNoRows) {
-			return nil, signingkey.ErrInvalidToken
-		}
+		to, err := reach(ctx, tx, who, applicationID)
 		if err != nil {
 			return nil, err
 		}
-		next := secret.NewToken()
-		from, err := s.rotate(ctx, tx, hash, next)
-		if errors.Is(err, database.ErrNoRows) { // renewed or ended between the two statements
-			return nil, ErrConflict
+		st, err := scanState(tx.QueryRow(ctx, selectSession, by.SessionID, by.UserID))
+		if errors.Is(err, database.ErrNoRows) || err == nil && !st.live(tx.Now) {
+			err = signingkey.ErrInvalidToken
 		}
 		if err != nil {
 			return nil, err
 		}
-		accountID := to.membership.Account.ID
-		if _, err := tx.Exec(ctx, updateBinding, accountID, to.application.ID, from.id); err != nil {
+		from, refresh := st, secret.Token{}
+		if secret.Hash(token) == st.refreshHash {
+			if refresh, err = s.rotate(ctx, tx, &st, token); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := tx.Exec(ctx, updateBinding, to.membership.Account.ID, to.application.ID, st.id); err != nil {
 			return nil, err
 		}
 		if err := recordSwitch(ctx, tx, by, from, to); err != nil {
 			return nil, err
 		}
-		return s.bind(tx, from, to, next)
+		b, err := s.bind(tx, st, to)
+		if err != nil {
+			return nil, err
+		}
+		b.Refresh = refresh
+		return b, nil
 	})
+}
+
+// lock holds the person of a token, who is gone when the token is of no more use.
+func lock(ctx context.Context, tx *database.Tx, userID portaluser.ID) (portaluser.Locked, error) {
+	who, err := portaluser.Lock(ctx, tx, userID)
+	if errors.Is(err, portaluser.ErrNotFound) {
+		err = signingkey.ErrInvalidToken
+	}
+	return who, err
 }
 
 // recordSwitch writes a row in each Account concerned, which names only what is

@@ -86,8 +86,9 @@ func recordEnded(
 // EndInAccount ends a person's sessions that are bound to one Account. Event, if
 // any ended: session.all_revoked.
 func EndInAccount(
-	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.AccountID, userID portaluser.ID, reason EndReason,
+	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.AccountID, who portaluser.Locked, reason EndReason,
 ) error {
+	userID := who.User().ID
 	n, err := end(ctx, tx, `account_id = $2 AND user_id = $3`, in, userID)
 	if err != nil || n == 0 {
 		return err
@@ -100,8 +101,9 @@ func EndInAccount(
 // sessions but the one to keep, if any, and every pre-auth token. Event:
 // session.all_revoked; where one is kept, only if others ended.
 func EndForPassword(
-	ctx context.Context, tx *database.Tx, by principal.Actor, u portaluser.User, keep ID, reason EndReason,
+	ctx context.Context, tx *database.Tx, by principal.Actor, who portaluser.Locked, keep ID, reason EndReason,
 ) error {
+	u := who.User()
 	if _, err := tx.Exec(ctx, spendAllPreAuth, tx.Now, u.ID); err != nil {
 		return err
 	}
@@ -124,6 +126,10 @@ func (s *Service) Sweep(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		if _, err := tx.Exec(ctx, deleteSuccessors, tx.Now.Add(-repeatWithin)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, deleteOldestUsed, keepUsed)
+		return err
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaltest"
+	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/session"
 	"canopy.dev/canopy/internal/tenant/application"
 )
@@ -96,7 +97,7 @@ func TestSwitch(t *testing.T) {
 		u := p.Caller(b)
 		_ = eventtest.Take(t, p.DB)
 
-		within, err := p.Sessions.Switch(t.Context(), u, till)
+		within, err := p.Sessions.Switch(t.Context(), u, till, b.Refresh.Reveal())
 		if err != nil || within.Application.ID != till || p.Caller(within).SessionID != u.SessionID {
 			t.Fatalf("%+v, %v", within, err)
 		}
@@ -106,7 +107,7 @@ func TestSwitch(t *testing.T) {
 			t.Errorf("%v", rows)
 		}
 
-		beyond, err := p.Sessions.Switch(t.Context(), p.Caller(within), globex.Desk)
+		beyond, err := p.Sessions.Switch(t.Context(), p.Caller(within), globex.Desk, within.Refresh.Reveal())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,10 +127,66 @@ func TestSwitch(t *testing.T) {
 			told[globex.ID.String()] != `{"from_application_id":null,"to_application_id":"`+globex.Desk.String()+`"}` {
 			t.Errorf("an Account learns of another: %v", told)
 		}
-		refuse(t, p, "the refresh token from before", within.Refresh.Reveal(), session.ErrConflict)
+		// Its answer may have been lost.
+		again, same, err := refresh(t, p, within.Refresh.Reveal())
+		if err != nil || same != beyond.Refresh.Reveal() || again.Application.ID != globex.Desk {
+			t.Errorf("the refresh token from before: %+v, %v", again, err)
+		}
 		renewed, _, err := refresh(t, p, beyond.Refresh.Reveal())
 		if err != nil || renewed.Application.ID != globex.Desk {
 			t.Errorf("%+v, %v", renewed, err)
+		}
+	})
+}
+
+// Without the session's present refresh token a switch gives none: an access token never
+// becomes one, and the browser's cookie stays good.
+func TestSwitchWithoutTheCookieGivesNone(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		acme := p.Company("Acme", alex)
+		till := p.Application(acme.Account, "Till")
+		_ = p.Company("Globex", "kim@globex.com")
+		other := p.SignIn("kim@globex.com")
+		b := enter(t, p, acme)
+		before := b.Refresh.Reveal()
+		_, present, err := refresh(t, p, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, token := range map[string]string{
+			"none": "", "one used before": before, "another's": other.Refresh.Reveal(), "another word": "x",
+		} {
+			to, err := p.Sessions.Switch(t.Context(), p.Caller(b), till, token)
+			if err != nil || !to.Refresh.IsZero() || to.Application.ID != till {
+				t.Errorf("%s: %+v, %v", name, to, err)
+			}
+		}
+		if after, _, err := refresh(t, p, present); err != nil || after.Application.ID != till {
+			t.Errorf("the cookie: %+v, %v", after, err)
+		}
+	})
+}
+
+// A person has a hundred live sessions at most: a further one ends the one unused longest.
+func TestHundredSessions(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		_, _ = p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
+		other := p.SignIn("kim@globex.com")
+		first, second := p.SignIn(alex), p.SignIn(alex)
+		p.Clock.Advance(time.Second)
+		if _, _, err := refresh(t, p, first.Refresh.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+		p.Clock.Advance(time.Second)
+		for range 99 {
+			_ = p.SignIn(alex)
+		}
+		expectLive(t, p, map[*session.Bound]bool{first: true, second: false, other: true})
+		list, err := p.Sessions.List(t.Context(), p.Caller(first))
+		if len(list) != 100 || err != nil {
+			t.Errorf("%d sessions, %v", len(list), err)
 		}
 	})
 }
@@ -141,13 +198,13 @@ func TestSwitchRefuses(t *testing.T) {
 		b := p.SignIn(alex)
 		u := p.Caller(b)
 		for name, to := range map[string]scope.ApplicationID{"somebody else's": globex.Desk, "none": {1}} {
-			if _, err := p.Sessions.Switch(t.Context(), u, to); !errors.Is(err, application.ErrNotFound) {
+			if _, err := p.Sessions.Switch(t.Context(), u, to, ""); !errors.Is(err, application.ErrNotFound) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		off := p.Join(globex.Account, alex, permission.Admin)
 		p.SetActive(globex.Account, off, false)
-		if _, err := p.Sessions.Switch(t.Context(), u, globex.Desk); !errors.Is(err, application.ErrNotFound) {
+		if _, err := p.Sessions.Switch(t.Context(), u, globex.Desk, ""); !errors.Is(err, application.ErrNotFound) {
 			t.Errorf("where one is switched off: %v", err)
 		}
 		if _, _, err := refresh(t, p, b.Refresh.Reveal()); err != nil {
@@ -157,7 +214,7 @@ func TestSwitchRefuses(t *testing.T) {
 		if n, err := p.Sessions.Logout(t.Context(), u, false); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
-		if _, err := p.Sessions.Switch(t.Context(), u, globex.Desk); !errors.Is(err, signingkey.ErrInvalidToken) {
+		if _, err := p.Sessions.Switch(t.Context(), u, globex.Desk, ""); !errors.Is(err, signingkey.ErrInvalidToken) {
 			t.Errorf("an ended session: %v", err)
 		}
 	})
@@ -229,7 +286,11 @@ func TestEndInAccountLeavesOtherAccounts(t *testing.T) {
 		_ = eventtest.Take(t, p.DB)
 		endIn := func() []eventtest.Row {
 			dbtest.Do(t, p.DB, func(tx *database.Tx) error {
-				return session.EndInAccount(t.Context(), tx, guest, acme.ID, here.User.ID, session.MemberRemoved)
+				who, err := portaluser.Lock(t.Context(), tx, here.User.ID)
+				if err != nil {
+					return err
+				}
+				return session.EndInAccount(t.Context(), tx, guest, acme.ID, who, session.MemberRemoved)
 			})
 			return eventtest.Take(t, p.DB)
 		}
@@ -261,7 +322,11 @@ func TestEndForPassword(t *testing.T) {
 		endFor := func(keep session.ID) []eventtest.Row {
 			t.Helper()
 			dbtest.Do(t, p.DB, func(tx *database.Tx) error {
-				return session.EndForPassword(t.Context(), tx, guest, kept.User, keep, session.PasswordChange)
+				who, err := portaluser.Lock(t.Context(), tx, kept.User.ID)
+				if err != nil {
+					return err
+				}
+				return session.EndForPassword(t.Context(), tx, guest, who, keep, session.PasswordChange)
 			})
 			return eventtest.Take(t, p.DB)
 		}

@@ -1,8 +1,6 @@
 package session
 
 import (
-	"time"
-
 	"canopy.dev/canopy/internal/foundation/fault"
 )
 
@@ -12,7 +10,5 @@ var (
 		"Confirm your e-mail address first; the link is in your mail")
 	ErrNoActiveAccount = fault.New(fault.Forbidden, "auth.no_active_account", "You have no active account")
 	ErrRevoked         = fault.New(fault.Unauthenticated, "auth.session_revoked", "This session has ended, sign in again")
-	ErrConflict        = fault.New(fault.Conflict, "auth.refresh_conflict",
-		"The session was renewed by another call just now").WithRetryAfter(time.Second)
-	ErrNotFound = fault.New(fault.NotFound, "auth.session_not_found", "Session not found")
+	ErrNotFound        = fault.New(fault.NotFound, "auth.session_not_found", "Session not found")
 )

@@ -7,7 +7,6 @@ import (
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/principal"
-	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/signingkey"
@@ -15,89 +14,154 @@ import (
 	"canopy.dev/canopy/internal/tenant/application"
 )
 
-// Refresh renews a session: one guarded update swaps the refresh token, so of
-// many calls with one token one is answered. Faults: auth.invalid_token and
-// auth.session_revoked, after which the token is of no more use,
-// auth.refresh_conflict. Events: user.session.refreshed,
-// user.session.reuse_detected.
+// successorUse is what the key of a sealed successor is derived for.
+const successorUse = "canopy refresh successor v1"
+
+// Refresh renews a session and its refresh token. The token before the present one gets
+// the same successor again for half a minute, so that tabs which race and answers that
+// got lost harm nothing; any other token used before ends the session. Faults:
+// auth.invalid_token and auth.session_revoked, after which the token is of no more use.
+// Events: user.session.refreshed, user.session.reuse_detected.
 func (s *Service) Refresh(ctx context.Context, by principal.Actor, token string) (*Bound, error) {
-	hash := secret.Hash(token)
-	r, err := database.Write(ctx, s.DB, func(tx *database.Tx) (renewal, error) { return s.renew(ctx, tx, by, hash) })
-	switch {
-	case errors.Is(err, database.ErrNoRows):
-		return nil, s.whyNot(ctx, by, hash)
-	case err != nil:
-		return nil, err
-	case r.over:
-		return nil, ErrRevoked
+	r, err := database.Write(ctx, s.DB, func(tx *database.Tx) (renewal, error) { return s.renew(ctx, tx, by, token) })
+	if err == nil {
+		err = r.refused
 	}
-	return r.bound, nil
+	return r.bound, err
 }
 
-// renewal is what became of a session that was to be renewed.
+// renewal is what became of a session that was to be renewed. A refusal that ends the
+// session commits.
 type renewal struct {
-	bound *Bound
-	over  bool // it can't go on anywhere, and has ended
+	bound   *Bound
+	refused error
 }
 
-func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor, hash string) (renewal, error) {
-	next := secret.NewToken()
-	st, err := s.rotate(ctx, tx, hash, next)
+func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor, token string) (renewal, error) {
+	hash := secret.Hash(token)
+	var sessionID ID
+	var userID portaluser.ID
+	err := tx.QueryRow(ctx, selectOwner, hash).Scan(&sessionID, &userID)
+	if errors.Is(err, database.ErrNoRows) {
+		return renewal{refused: signingkey.ErrInvalidToken}, nil
+	}
 	if err != nil {
 		return renewal{}, err
 	}
-	at, err := whereNow(ctx, tx, st)
+	who, err := lock(ctx, tx, userID)
+	if err != nil {
+		return renewal{}, err
+	}
+	// What another call made of the session while this one waited counts.
+	st, err := scanState(tx.QueryRow(ctx, selectSession, sessionID, userID))
+	if errors.Is(err, database.ErrNoRows) {
+		return renewal{refused: signingkey.ErrInvalidToken}, nil
+	}
+	if err != nil {
+		return renewal{}, err
+	}
+	repeat := hash == st.renewedWith && tx.Now.Sub(st.renewedAt) < repeatWithin && len(st.successor) > 0
+	switch {
+	case !st.endedAt.IsZero():
+		return renewal{refused: ErrRevoked}, nil
+	case !st.live(tx.Now):
+		return renewal{refused: signingkey.ErrInvalidToken}, nil
+	case hash != st.refreshHash && !repeat:
+		return renewal{refused: ErrRevoked}, s.endReused(ctx, tx, by, st)
+	}
+	at, err := whereNow(ctx, tx, who, st)
 	if errors.Is(err, ErrRevoked) {
 		_, err = end(ctx, tx, `id = $2`, st.id)
-		return renewal{over: true}, err
+		return renewal{refused: ErrRevoked}, err
 	}
 	if err != nil {
 		return renewal{}, err
 	}
-	if at.application.ID != st.application {
-		if _, err := tx.Exec(ctx, updateApplication, at.application.ID, st.id); err != nil {
-			return renewal{}, err
-		}
+	var next secret.Token
+	if repeat {
+		next, err = st.openSuccessor(token)
+	} else {
+		next, err = s.advance(ctx, tx, by, &st, at, token)
 	}
-	entry := event.Entry{
-		Actor: by.AsUser(at.user.ID, at.user.Email), Account: st.account, Application: at.application.ID,
-		Resource: st.id.Any(),
-	}
-	if err := event.Record(ctx, tx, Refreshed, entry, event.None{}); err != nil {
+	if err != nil {
 		return renewal{}, err
 	}
-	b, err := s.bind(tx, st, at, next)
-	return renewal{bound: b}, err
+	b, err := s.bind(tx, st, at)
+	if err != nil {
+		return renewal{}, err
+	}
+	b.Refresh = next
+	return renewal{bound: b}, nil
 }
 
-// rotate swaps the refresh token of a live session; ErrNoRows when the token is
-// not the session's current one, or the session is over.
-func (s *Service) rotate(ctx context.Context, tx *database.Tx, hash string, next secret.Token) (state, error) {
-	st := state{}
-	err := tx.QueryRow(ctx, updateRefresh, next.Hash(), tx.Now, tx.Now.Add(s.RefreshTTL), hash).
-		Scan(&st.id, &st.user, &st.account, &st.application, &st.permissions, &st.endsAt)
-	if err != nil {
-		return st, err
+// endReused ends the session of a refresh token that was used before: two have it.
+func (s *Service) endReused(ctx context.Context, tx *database.Tx, by principal.Actor, st state) error {
+	if _, err := end(ctx, tx, `id = $2`, st.id); err != nil {
+		return err
 	}
-	_, err = tx.Exec(ctx, insertUsed, hash, st.id, tx.Now)
-	return st, err
+	entry := event.Entry{Actor: by, Account: st.account, Resource: st.id.Any()}
+	return event.Record(ctx, tx, ReuseDetected, entry, ReuseDetectedPayload{by.Request.IP})
+}
+
+// advance renews the refresh token and, where its Application is gone, the binding.
+func (s *Service) advance(
+	ctx context.Context, tx *database.Tx, by principal.Actor, st *state, at place, token string,
+) (secret.Token, error) {
+	if at.application.ID != st.application {
+		if _, err := tx.Exec(ctx, updateApplication, at.application.ID, st.id); err != nil {
+			return secret.Token{}, err
+		}
+	}
+	// Told once a minute, so that a busy page does not fill the log.
+	if !st.renewedAt.Truncate(time.Minute).Equal(tx.Now.Truncate(time.Minute)) {
+		u := at.who.User()
+		entry := event.Entry{
+			Actor: by.AsUser(u.ID, u.Email), Account: st.account, Application: at.application.ID, Resource: st.id.Any(),
+		}
+		if err := event.Record(ctx, tx, Refreshed, entry, event.None{}); err != nil {
+			return secret.Token{}, err
+		}
+	}
+	return s.rotate(ctx, tx, st, token)
+}
+
+// rotate gives the session its next refresh token. What is kept of that opens with the
+// present one alone, which is not kept.
+func (s *Service) rotate(ctx context.Context, tx *database.Tx, st *state, token string) (secret.Token, error) {
+	next, used := secret.NewToken(), st.refreshHash
+	box, err := secret.Derive([]byte(token), st.id.String(), successorUse)
+	if err != nil {
+		return next, err
+	}
+	st.expiresAt = s.expiry(tx, *st)
+	sealed := box.Seal([]byte(next.Reveal()), st.id.String())
+	if _, err := tx.Exec(ctx, updateRefresh, next.Hash(), tx.Now, st.expiresAt, used, sealed, st.id); err != nil {
+		return next, err
+	}
+	_, err = tx.Exec(ctx, insertUsed, used, st.id, tx.Now)
+	return next, err
+}
+
+// openSuccessor gives what rotate gave for the same token.
+func (st *state) openSuccessor(token string) (secret.Token, error) {
+	box, err := secret.Derive([]byte(token), st.id.String(), successorUse)
+	if err != nil {
+		return secret.Token{}, err
+	}
+	plain, err := box.Open(st.successor, st.id.String())
+	return secret.TokenOf(string(plain)), err
 }
 
 // whereNow looks whether the session's person may go on, and where; a session
 // whose Application is gone moves to the Account's oldest one. An Account without
 // any, which must not be, ends the session. Fault: auth.session_revoked.
-func whereNow(ctx context.Context, tx *database.Tx, st state) (at place, err error) {
+func whereNow(ctx context.Context, tx *database.Tx, who portaluser.Locked, st state) (at place, err error) {
+	at.who = who
 	var is bool
-	if at.membership, is, err = portaluser.MembershipOf(ctx, tx, st.account, st.user); err != nil {
+	if at.membership, is, err = portaluser.MembershipOf(ctx, tx, st.account, who.User().ID); err != nil {
 		return at, err
 	}
 	if !is || !at.membership.Active {
-		return at, ErrRevoked
-	}
-	if at.user, is, err = portaluser.ByID(ctx, tx, st.user); err != nil {
-		return at, err
-	}
-	if !is {
 		return at, ErrRevoked
 	}
 	at.application, err = application.Find(ctx, tx, st.account, st.application)
@@ -113,48 +177,4 @@ func whereNow(ctx context.Context, tx *database.Tx, st state) (at place, err err
 	}
 	at.application = apps[0]
 	return at, nil
-}
-
-// whyNot explains a refresh token that renews nothing, and ends the session of
-// one that was used before.
-func (s *Service) whyNot(ctx context.Context, by principal.Actor, hash string) error {
-	verdict, err := database.Write(ctx, s.DB, func(tx *database.Tx) (error, error) {
-		var used usedToken
-		err := used.read(ctx, tx, selectUsed, hash)
-		if errors.Is(err, database.ErrNoRows) {
-			err = used.read(ctx, tx, selectUnused, hash)
-		}
-		switch {
-		case errors.Is(err, database.ErrNoRows), err == nil && used.at == nil && used.endedAt == nil:
-			return signingkey.ErrInvalidToken, nil
-		case err != nil:
-			return nil, err
-		case used.endedAt != nil:
-			return ErrRevoked, nil
-		case tx.Now.Sub(*used.at) < conflictWithin:
-			return ErrConflict, nil
-		}
-		if _, err := end(ctx, tx, `id = $2`, used.session); err != nil {
-			return nil, err
-		}
-		entry := event.Entry{Actor: by, Account: used.account, Resource: used.session.Any()}
-		return ErrRevoked, event.Record(ctx, tx, ReuseDetected, entry, ReuseDetectedPayload{by.Request.IP})
-	})
-	if err != nil {
-		return err
-	}
-	return verdict
-}
-
-// usedToken is what is known of a refresh token that renews nothing.
-type usedToken struct {
-	session ID
-	user    portaluser.ID
-	account scope.AccountID
-	at      *time.Time // nil: it is the current one
-	endedAt *time.Time // of the session
-}
-
-func (t *usedToken) read(ctx context.Context, tx *database.Tx, query, hash string) error {
-	return tx.QueryRow(ctx, query, hash).Scan(&t.session, &t.user, &t.account, &t.at, &t.endedAt)
 }

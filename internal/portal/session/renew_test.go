@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/events/eventtest"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaltest"
@@ -66,66 +68,129 @@ func TestRefreshRotates(t *testing.T) {
 	})
 }
 
-func TestRefreshOnceOfMany(t *testing.T) {
+// Of many at once all get one and the same successor.
+func TestRefreshOfManyGivesOneSuccessor(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
-		token := p.SignIn(alex).Refresh.Reveal()
-		got := dbtest.AtOnce(20, func() string {
-			_, err := p.Sessions.Refresh(t.Context(), guest, token)
-			return dbtest.Outcome(err)
+		b := p.SignIn(alex)
+		_ = eventtest.Take(t, p.DB)
+		got := dbtest.AtOnce(50, func() string {
+			_, next, err := refresh(t, p, b.Refresh.Reveal())
+			if err != nil {
+				return dbtest.Outcome(err)
+			}
+			return next
 		})
-		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.refresh_conflict": 19}, got); diff != "" {
-			t.Error(diff)
+		if len(got) != 1 {
+			t.Error(got)
+		}
+		for next := range got {
+			if _, _, err := refresh(t, p, next); err != nil {
+				t.Errorf("the successor: %v", err)
+			}
+		}
+		if events := eventtest.Actions(t, p.DB); events != "user.session.refreshed" {
+			t.Errorf("told more than once a minute: %s", events)
 		}
 	})
 }
 
-// A used token is a race for ten seconds, and a theft from then on.
-func TestReuse(t *testing.T) {
+// The token before the present one is repeated for thirty seconds, as its answer may have
+// been lost, and gives what it gave then: the same cookie, for what is left of it.
+func TestRepeatGivesTheSame(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
-		acme := p.Company("Acme", alex)
-		other := p.SignIn(alex)
-		b := p.SignIn(alex)
-		who := p.Caller(b)
-		first := b.Refresh.Reveal()
+		_ = p.Company("Acme", alex)
+		first := p.SignIn(alex).Refresh.Reveal()
 		_, second, err := refresh(t, p, first)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Clock.Advance(9 * time.Second)
+		p.Clock.Advance(29 * time.Second)
 		_ = eventtest.Take(t, p.DB)
-		refuse(t, p, "within ten seconds", first, session.ErrConflict)
+		b, again, err := refresh(t, p, first)
+		if err != nil || again != second || b.RefreshLife > 30*day-29*time.Second || p.Caller(b).Email != alex {
+			t.Errorf("%+v, %v", b, err)
+		}
 		if rows := eventtest.Take(t, p.DB); len(rows) != 0 {
 			t.Errorf("%v", rows)
 		}
-		_, third, err := refresh(t, p, second)
-		if err != nil {
-			t.Fatalf("a conflict ended the session: %v", err)
+		for column, sealed := range map[string]string{"successor": second, "renewed_with": first, "refresh_hash": second} {
+			if n := dbtest.Number(t, p.DB, `SELECT count(*) FROM portal_session WHERE CAST(`+column+` AS TEXT) = $1`,
+				sealed); n != 0 {
+				t.Errorf("%s lies in clear", column)
+			}
 		}
-		p.Clock.Advance(time.Second)
-		_ = eventtest.Take(t, p.DB)
-		refuse(t, p, "after ten seconds", first, session.ErrRevoked)
-		rows := eventtest.Take(t, p.DB)
-		if len(rows) != 1 || rows[0].Action != "user.session.reuse_detected" || rows[0].Severity != "critical" ||
-			rows[0].Outcome != "denied" || rows[0].Account != acme.ID.Any() || !rows[0].Visible ||
-			rows[0].ResourceID != who.SessionID.Any() || rows[0].Metadata != `{"ip_address":"192.0.2.1"}` {
-			t.Errorf("%v", rows)
-		}
-		for name, token := range map[string]string{"first": first, "second": second, "third": third} {
-			refuse(t, p, name, token, session.ErrRevoked)
-		}
-		if _, err := p.Sessions.Authenticate(t.Context(), b.AccessToken); !errors.Is(err, signingkey.ErrInvalidToken) {
-			t.Errorf("its access token: %v", err)
-		}
-		if rows := eventtest.Take(t, p.DB); len(rows) != 0 {
-			t.Errorf("an end is told again: %v", rows)
-		}
-		if _, _, err := refresh(t, p, other.Refresh.Reveal()); err != nil {
-			t.Errorf("another session: %v", err)
-		}
+		p.SetActive(p.Caller(b).Account, p.User(alex), false)
+		refuse(t, p, "a repeat is checked like a first call", first, session.ErrRevoked)
 	})
+}
+
+// Any other use of a used token is a theft, which ends the session.
+func TestReuse(t *testing.T) {
+	t.Parallel()
+	for name, reuse := range map[string]func(t *testing.T, p *portaltest.Portal, second string) (third string){
+		"thirty seconds later": func(_ *testing.T, p *portaltest.Portal, second string) string {
+			p.Clock.Advance(30 * time.Second)
+			return second
+		},
+		"after its successor was used": func(t *testing.T, p *portaltest.Portal, second string) string {
+			t.Helper()
+			_, third, err := refresh(t, p, second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return third
+		},
+		"after a sweep": func(t *testing.T, p *portaltest.Portal, second string) string {
+			t.Helper()
+			p.Clock.Advance(time.Minute)
+			if err := p.Sessions.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := dbtest.Number(t, p.DB, `SELECT count(*) FROM portal_session WHERE successor IS NOT NULL`); n != 0 {
+				t.Errorf("%d successors are left", n)
+			}
+			return second
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+				acme := p.Company("Acme", alex)
+				other := p.SignIn(alex)
+				b := p.SignIn(alex)
+				who := p.Caller(b)
+				first := b.Refresh.Reveal()
+				_, second, err := refresh(t, p, first)
+				if err != nil {
+					t.Fatal(err)
+				}
+				third := reuse(t, p, second)
+				_ = eventtest.Take(t, p.DB)
+				refuse(t, p, "the first", first, session.ErrRevoked)
+				rows := eventtest.Take(t, p.DB)
+				if len(rows) != 1 || rows[0].Action != "user.session.reuse_detected" || rows[0].Severity != "critical" ||
+					rows[0].Outcome != "denied" || rows[0].Account != acme.ID.Any() || !rows[0].Visible ||
+					rows[0].ResourceID != who.SessionID.Any() || rows[0].Metadata != `{"ip_address":"192.0.2.1"}` {
+					t.Errorf("%v", rows)
+				}
+				for name, token := range map[string]string{"first": first, "second": second, "third": third} {
+					refuse(t, p, name, token, session.ErrRevoked)
+				}
+				if _, err := p.Sessions.Authenticate(t.Context(), b.AccessToken); !errors.Is(err, signingkey.ErrInvalidToken) {
+					t.Errorf("its access token: %v", err)
+				}
+				if rows := eventtest.Take(t, p.DB); len(rows) != 0 {
+					t.Errorf("an end is told again: %v", rows)
+				}
+				if _, _, err := refresh(t, p, other.Refresh.Reveal()); err != nil {
+					t.Errorf("another session: %v", err)
+				}
+			})
+		})
+	}
 }
 
 // Each use renews a session for thirty days, and never past ninety.
@@ -196,6 +261,40 @@ func TestRefreshEndsASessionThatCannotGoOn(t *testing.T) {
 		refuse(t, p, "the membership came back", off, session.ErrRevoked)
 		if n := dbtest.Number(t, p.DB, `SELECT count(*) FROM portal_session WHERE ended_at IS NULL`); n != 0 {
 			t.Errorf("%d sessions are open", n)
+		}
+	})
+}
+
+// The last thousand used tokens of a session are remembered, whatever others have.
+func TestAThousandUsedTokensAreRemembered(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		_ = p.Company("Acme", alex)
+		here, there := p.Caller(p.SignIn(alex)).SessionID, p.Caller(p.SignIn(alex)).SessionID
+		dbtest.Do(t, p.DB, func(tx *database.Tx) error {
+			for n := range 1010 {
+				for name, of := range map[string]session.ID{"here": here, "there": there} {
+					if name == "there" && n >= 5 {
+						continue
+					}
+					_, err := tx.Exec(t.Context(), `INSERT INTO portal_session_used (token_hash, session_id, used_at)
+						VALUES ($1, $2, $3)`, name+strconv.Itoa(n), of, tx.Now.Add(time.Duration(n)*time.Second))
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err := p.Sessions.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		const count = `SELECT count(*) FROM portal_session_used WHERE session_id = $1`
+		if a, b := dbtest.Number(t, p.DB, count, here), dbtest.Number(t, p.DB, count, there); a != 1000 || b != 5 {
+			t.Errorf("%d and %d", a, b)
+		}
+		if n := dbtest.Number(t, p.DB, `SELECT count(*) FROM portal_session_used WHERE token_hash = 'here9'`); n != 0 {
+			t.Error("an older one is remembered and a later one is not")
 		}
 	})
 }

@@ -30,32 +30,39 @@ type Service struct {
 func (s *Service) open(
 	ctx context.Context, tx *database.Tx, by principal.Actor, at place, permissions bool,
 ) (*Bound, error) {
+	u := at.who.User()
 	st := state{
-		id: id.New[ID](tx.Now), user: at.user.ID, account: at.membership.Account.ID, application: at.application.ID,
+		id: id.New[ID](tx.Now), account: at.membership.Account.ID, application: at.application.ID,
 		permissions: permissions, endsAt: tx.Now.Add(s.RefreshMax),
 	}
-	b, err := s.bind(tx, st, at, secret.NewToken())
+	st.expiresAt = s.expiry(tx, st)
+	if _, err := tx.Exec(ctx, endOldest, tx.Now, u.ID, mostSessions-1); err != nil {
+		return nil, err
+	}
+	b, err := s.bind(tx, st, at)
 	if err != nil {
 		return nil, err
 	}
+	b.Refresh = secret.NewToken()
 	agent := []rune(by.Request.UserAgent)
 	told := SignedInPayload{st.id, by.Request.IP, string(agent[:min(len(agent), maxUserAgent)])}
-	_, err = tx.Exec(ctx, insertSession, st.id, st.user, st.account, st.application, permissions, b.Refresh.Hash(),
-		told.IPAddress, told.UserAgent, tx.Now, tx.Now.Add(b.RefreshLife), st.endsAt)
+	_, err = tx.Exec(ctx, insertSession, st.id, u.ID, st.account, st.application, permissions, b.Refresh.Hash(),
+		told.IPAddress, told.UserAgent, tx.Now, st.expiresAt, st.endsAt)
 	if err != nil {
 		return nil, err
 	}
 	entry := event.Entry{
-		Actor: by.AsUser(at.user.ID, at.user.Email), Account: st.account, Application: st.application,
-		Resource: at.user.ID.Any(), Label: at.user.Email,
+		Actor: by.AsUser(u.ID, u.Email), Account: st.account, Application: st.application,
+		Resource: u.ID.Any(), Label: u.Email,
 	}
 	return b, event.Record(ctx, tx, SignedIn, entry, told)
 }
 
 // bind makes the answer of a session that is at a place now.
-func (s *Service) bind(tx *database.Tx, st state, at place, refresh secret.Token) (*Bound, error) {
+func (s *Service) bind(tx *database.Tx, st state, at place) (*Bound, error) {
+	u := at.who.User()
 	claims := signingkey.Claims{
-		Subject: at.user.ID.Any(), Type: string(principal.KindUser), SessionID: st.id, ID: id.New[id.ID](tx.Now),
+		Subject: u.ID.Any(), Type: string(principal.KindUser), SessionID: st.id, ID: id.New[id.ID](tx.Now),
 		IssuedAt: tx.Now.Unix(), ExpiresAt: tx.Now.Add(s.AccessTTL).Unix(),
 		AccountID: at.membership.Account.ID, AccountSlug: at.membership.Account.Slug,
 		ApplicationID: at.application.ID, ApplicationSlug: at.application.Slug,
@@ -71,7 +78,15 @@ func (s *Service) bind(tx *database.Tx, st state, at place, refresh secret.Token
 	}
 	return &Bound{
 		AccessToken: token, ExpiresIn: s.AccessTTL,
-		Refresh: refresh, RefreshLife: min(s.RefreshTTL, st.endsAt.Sub(tx.Now)),
-		User: at.user, Membership: at.membership, Application: at.application,
+		RefreshLife: st.expiresAt.Sub(tx.Now),
+		User:        u, Membership: at.membership, Application: at.application,
 	}, nil
+}
+
+// expiry is until when a session that is used now can be used again.
+func (s *Service) expiry(tx *database.Tx, st state) time.Time {
+	if sliding := tx.Now.Add(s.RefreshTTL); sliding.Before(st.endsAt) {
+		return sliding
+	}
+	return st.endsAt
 }

@@ -13,9 +13,13 @@ import (
 
 const (
 	preAuthLife = 300 * time.Second
-	// A refresh token that was used this short a time ago is the mark of two
-	// tabs that race, not of a thief; it yields no token all the same.
-	conflictWithin = 10 * time.Second
+	// A refresh token that was used this short a time ago gets its successor again: two
+	// tabs raced, or an answer was lost.
+	repeatWithin = 30 * time.Second
+	// So many live sessions a person may have; a further one ends the one unused longest.
+	mostSessions = 100
+	// So many used refresh tokens of a session are remembered.
+	keepUsed = 1000
 	// A session that has ended is remembered for so long.
 	keepEnded = 7 * 24 * time.Hour
 	// As many characters of a user agent are kept.
@@ -30,7 +34,7 @@ type ID = principal.SessionID
 type Bound struct {
 	AccessToken string
 	ExpiresIn   time.Duration
-	Refresh     secret.Token  // for the cookie
+	Refresh     secret.Token  // for the cookie; "" leaves the cookie as it is
 	RefreshLife time.Duration // how long it can be used
 	User        portaluser.User
 	Membership  portaluser.Membership
@@ -43,19 +47,27 @@ type Choice struct {
 	Applications []application.Application
 }
 
-// state is what a row of portal_session says of the session's binding and life.
+// state is a session as its row has it.
 type state struct {
 	id          ID
-	user        portaluser.ID
 	account     scope.AccountID
 	application application.ID
 	permissions bool // access tokens list the rights
-	endsAt      time.Time
+	refreshHash string
+	renewedWith string    // hash of the refresh token before the present one
+	renewedAt   time.Time // when that was used; zero: never
+	successor   []byte    // the present refresh token, which that one opens
+	expiresAt   time.Time // unless it is used before
+	endsAt      time.Time // however often it is used
+	endedAt     time.Time // zero: it is live
 }
 
-// place is where a session is or will be bound.
+// live reports whether the session can be used at now.
+func (st *state) live(now time.Time) bool { return st.endedAt.IsZero() && now.Before(st.expiresAt) }
+
+// place is where a person is or goes, whose row is held.
 type place struct {
-	user        portaluser.User
+	who         portaluser.Locked
 	membership  portaluser.Membership
 	application application.Application
 }

@@ -119,17 +119,18 @@ func (s *Service) failed(
 	return verdict
 }
 
-// enter reads the person again inside the transaction: a new password
-// or a removal that came meanwhile counts.
+// enter reads the person again under the lock: a new password or a removal that came
+// meanwhile counts, and one that comes now ends what is opened.
 func (s *Service) enter(
 	ctx context.Context, tx *database.Tx, by principal.Actor, seen portaluser.User, renewed string, permissions bool,
 ) (SignIn, error) {
-	u, is, err := portaluser.ByID(ctx, tx, seen.ID)
+	who, err := portaluser.Lock(ctx, tx, seen.ID)
+	u := who.User()
 	switch {
+	case errors.Is(err, portaluser.ErrNotFound), err == nil && !u.PasswordChangedAt.Equal(seen.PasswordChangedAt):
+		return SignIn{}, portaluser.ErrInvalidCredentials
 	case err != nil:
 		return SignIn{}, err
-	case !is || !u.PasswordChangedAt.Equal(seen.PasswordChangedAt):
-		return SignIn{}, portaluser.ErrInvalidCredentials
 	}
 	choices, err := choicesOf(ctx, tx, u.ID)
 	if err != nil {
@@ -138,13 +139,6 @@ func (s *Service) enter(
 	if len(choices) == 0 {
 		return SignIn{}, ErrNoActiveAccount
 	}
-	// A call that replaces the password waits from here on, or has won: it ends
-	// what is opened now, or nothing is opened.
-	if same, err := portaluser.Hold(ctx, tx, u); err != nil {
-		return SignIn{}, err
-	} else if !same {
-		return SignIn{}, portaluser.ErrInvalidCredentials
-	}
 	if renewed != "" {
 		if err := portaluser.Rehash(ctx, tx, u, renewed); err != nil {
 			return SignIn{}, err
@@ -152,17 +146,18 @@ func (s *Service) enter(
 	}
 	in := SignIn{User: u, Choices: choices}
 	if len(choices) == 1 && len(choices[0].Applications) == 1 {
-		in.Bound, err = s.open(ctx, tx, by, place{u, choices[0].Membership, choices[0].Applications[0]}, permissions)
+		in.Bound, err = s.open(ctx, tx, by, place{who, choices[0].Membership, choices[0].Applications[0]}, permissions)
 		return in, err
 	}
-	in.PreAuthToken, err = s.preAuth(ctx, tx, u, permissions)
+	in.PreAuthToken, err = s.preAuth(ctx, tx, who, permissions)
 	return in, err
 }
 
 // preAuth makes a token that can be spent once on a choice.
 func (s *Service) preAuth(
-	ctx context.Context, tx *database.Tx, u portaluser.User, permissions bool,
+	ctx context.Context, tx *database.Tx, who portaluser.Locked, permissions bool,
 ) (string, error) {
+	u := who.User()
 	tokenID, until := id.New[principal.PreAuthID](tx.Now), tx.Now.Add(preAuthLife)
 	if _, err := tx.Exec(ctx, insertPreAuth, tokenID, u.ID, permissions, until); err != nil {
 		return "", err

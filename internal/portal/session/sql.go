@@ -12,19 +12,33 @@ const (
 		refresh_hash, ip_address, user_agent, created_at, last_used_at, expires_at, ends_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)`
 
-	updateRefresh = `UPDATE portal_session SET refresh_hash = $1, last_used_at = $2,
-		expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
-		WHERE refresh_hash = $4 AND ended_at IS NULL AND expires_at > $2
-		RETURNING id, user_id, account_id, application_id, include_permissions, ends_at`
+	sessionColumns = `id, account_id, application_id, include_permissions, refresh_hash, COALESCE(renewed_with, ''),
+		renewed_at, successor, expires_at, ends_at, ended_at`
+
+	selectSession = `SELECT ` + sessionColumns + ` FROM portal_session WHERE id = $1 AND user_id = $2`
+
+	// The session whose refresh token has or had a hash.
+	selectOwner = `SELECT id, user_id FROM portal_session WHERE refresh_hash = $1
+		UNION ALL SELECT s.id, s.user_id FROM portal_session_used u
+			JOIN portal_session s ON s.id = u.session_id WHERE u.token_hash = $1`
+
+	updateRefresh = `UPDATE portal_session SET refresh_hash = $1, last_used_at = $2, expires_at = $3,
+		renewed_with = $4, renewed_at = $2, successor = $5 WHERE id = $6`
 
 	insertUsed = `INSERT INTO portal_session_used (token_hash, session_id, used_at) VALUES ($1, $2, $3)`
 
-	selectUsed = `SELECT s.id, s.user_id, s.account_id, u.used_at, s.ended_at FROM portal_session_used u
-		JOIN portal_session s ON s.id = u.session_id WHERE u.token_hash = $1`
+	deleteSuccessors = `UPDATE portal_session SET successor = NULL WHERE successor IS NOT NULL AND renewed_at < $1`
 
-	selectUnused = `SELECT id, user_id, account_id, NULL, ended_at FROM portal_session WHERE refresh_hash = $1`
+	deleteOldestUsed = `DELETE FROM portal_session_used WHERE token_hash IN (
+		SELECT token_hash FROM (
+			SELECT token_hash, row_number() OVER (PARTITION BY session_id ORDER BY used_at DESC) AS age
+			FROM portal_session_used) u
+		WHERE age > $1)`
 
-	selectRefresh = `SELECT refresh_hash FROM portal_session WHERE id = $1 AND user_id = $2 AND ended_at IS NULL`
+	// The limit is one that no person reaches; an offset alone is not for both engines.
+	endOldest = `UPDATE portal_session SET ended_at = $1 WHERE id IN (
+		SELECT id FROM portal_session WHERE user_id = $2 AND ended_at IS NULL AND expires_at > $1
+		ORDER BY last_used_at DESC, id DESC LIMIT 1000000 OFFSET $3)`
 
 	updateApplication = `UPDATE portal_session SET application_id = $1 WHERE id = $2`
 
@@ -61,4 +75,10 @@ func scanView(row database.Scanner) (v View, err error) {
 	err = row.Scan(&v.ID, &v.AccountSlug, &v.ApplicationSlug, &v.IPAddress, &v.UserAgent, &v.CreatedAt,
 		&v.LastUsedAt, &v.ExpiresAt)
 	return v, err
+}
+
+func scanState(row database.Scanner) (st state, err error) {
+	err = row.Scan(&st.id, &st.account, &st.application, &st.permissions, &st.refreshHash, &st.renewedWith,
+		&st.renewedAt, &st.successor, &st.expiresAt, &st.endsAt, &st.endedAt)
+	return st, err
 }

@@ -23,20 +23,15 @@ export function onEndElsewhere(then) {
   });
 }
 
-// Gets an access token for the cookie. One tab at a time asks; a tab that lost
-// the race all the same waits and asks again with the winner's cookie.
+// Gets an access token for the cookie.
 export async function refresh() {
   const ask = async () => {
-    let answer;
-    for (let turn = 0; turn < 4; turn++) {
-      answer = await call("POST", "/v1/auth/refresh", { body: {} });
-      if (answer.code !== "auth.refresh_conflict") break;
-      await new Promise((done) => setTimeout(done, 1000 * (answer.retryAfter || 1)));
-    }
+    const answer = await call("POST", "/v1/auth/refresh", { body: {} });
     if (answer.ok) token = answer.data.access_token;
     return answer;
   };
-  // Browsers offer locks on https and localhost only.
+  // One tab at a time, where the browser offers locks (on https and localhost). Tabs that
+  // race get the same cookie, and so do no harm.
   return navigator.locks ? navigator.locks.request("canopy-refresh", ask) : ask();
 }
 
