@@ -2,7 +2,7 @@
 // PostgreSQL 15 and later. It opens, migrates, runs transactions, and translates
 // what the drivers say. It knows no table; rooms keep their own SQL.
 //
-//	Write(ctx, db, func(tx *Tx) …)   all or nothing; one at a time on SQLite
+//	Write(ctx, db, func(tx *Tx) …)   all or nothing; on SQLite in turns
 //	Read(ctx, db, func(tx *Tx) …)    one consistent view
 //
 // One SQL text serves both engines: $N placeholders, times as integer
@@ -54,6 +54,7 @@ type DB struct {
 	write *sql.DB
 	pool  *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
 	lock  *os.File
+	queue queue // of SQLite's writers
 
 	indexes func() (map[string]string, error)
 }

@@ -15,34 +15,59 @@ import (
 type Tx struct {
 	Now time.Time
 	DB  *DB
-	tx  *sql.Tx
+	tx  querier
 
-	writes bool // and has not ended
-	after  []func()
+	writes  bool // and has not ended
+	after   []func()
+	group   *group // of SQLite, while it writes
+	spoiled bool   // it has broken its group
+}
+
+// querier is what runs statements: a transaction of database/sql, or a connection
+// whose transaction is ours.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // ErrNoRows is what Row.Scan gives where the query found nothing.
 var ErrNoRows = sql.ErrNoRows
 
 // Write runs fn in a transaction that commits when fn gives no error and leaves
-// nothing behind when it does. On PostgreSQL fn may run again after a deadlock
-// or serialization failure, so it changes nothing but the store.
+// nothing behind when it does. fn may run again: on PostgreSQL after a deadlock or
+// serialization failure, on SQLite after the failure of another with which it
+// shared a commit. So it changes nothing but the store.
 func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{DB: db, writes: true}
-		v, err := run(ctx, tx, db.write, nil, fn)
+		var v T
+		var err error
+		if db.Engine == SQLite {
+			v, err = together(ctx, tx, attempt > 1, fn)
+		} else {
+			v, err = run(ctx, tx, db.write, nil, fn)
+		}
 		if err == nil {
 			for _, after := range tx.after {
 				after()
 			}
 			return v, nil
 		}
-		var pg *pgconn.PgError
-		if errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") && attempt < 5 {
-			continue
+		if attempt == 5 || !again(err) {
+			return v, err
 		}
-		return v, err
 	}
+}
+
+// again reports whether err says nothing of the transaction itself, which may do
+// better when it runs once more.
+func again(err error) bool {
+	if _, lost := errors.AsType[*lostError](err); lost {
+		return true
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
 // Do is Write for work that has no result but its error.
@@ -70,19 +95,20 @@ func run[T any](
 	ctx context.Context, tx *Tx, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) (T, error),
 ) (T, error) {
 	var zero T
-	var err error
-	if tx.tx, err = pool.BeginTx(ctx, opts); err != nil {
+	began, err := pool.BeginTx(ctx, opts)
+	if err != nil {
 		return zero, err
 	}
+	tx.tx = began
 	// After a commit this does nothing; after an error or a panic it undoes all.
 	defer func() {
-		_ = tx.tx.Rollback()
+		_ = began.Rollback()
 		tx.writes = false
 	}()
 	tx.Now = tx.DB.Now()
 	v, err := fn(tx)
 	if err == nil {
-		err = tx.tx.Commit()
+		err = began.Commit()
 	}
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		// database/sql ends a cancelled call's transaction by itself, and the next
@@ -109,42 +135,83 @@ func (tx *Tx) AfterCommit(fn func()) {
 	tx.after = append(tx.after, fn)
 }
 
+// statement gives the context of a statement. A shared transaction is looked after
+// between its statements: none of them is interrupted.
+func (tx *Tx) statement(ctx context.Context) (context.Context, error) {
+	if tx.group == nil {
+		return ctx, nil
+	}
+	if tx.group.broken != nil {
+		return ctx, tx.group.broken // what came now would be on its own
+	}
+	return context.WithoutCancel(ctx), ctx.Err()
+}
+
 // Exec runs a statement and gives the number of rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	ctx, err := tx.statement(ctx)
+	if err != nil {
+		return 0, err
+	}
 	res, err := tx.tx.ExecContext(ctx, query, tx.stored(args)...)
 	if err != nil {
+		tx.note(err)
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
 // Row is the first row of a query, or none.
-type Row struct{ row *sql.Row }
+type Row struct {
+	row *sql.Row
+	tx  *Tx
+	err error
+}
 
 // QueryRow asks for one row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
-	return Row{tx.tx.QueryRowContext(ctx, query, tx.stored(args)...)}
+	ctx, err := tx.statement(ctx)
+	if err != nil {
+		return Row{err: err}
+	}
+	return Row{row: tx.tx.QueryRowContext(ctx, query, tx.stored(args)...), tx: tx}
 }
 
 // Scan reads the row's columns; ErrNoRows where there is no row. *time.Time and
 // **time.Time take instants, the latter NULL as nil.
-func (r Row) Scan(dest ...any) error { return r.row.Scan(scanned(dest)...) }
+func (r Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	err := r.row.Scan(scanned(dest)...)
+	r.tx.note(err)
+	return err
+}
 
 // Scanner is a row that can be read: Row, or the row that Query is at.
 type Scanner interface{ Scan(dest ...any) error }
 
 // Query asks for rows and hands each to fn, until fn gives an error.
 func (tx *Tx) Query(ctx context.Context, fn func(Scanner) error, query string, args ...any) error {
-	rows, err := tx.tx.QueryContext(ctx, query, tx.stored(args)...)
+	calm, err := tx.statement(ctx)
 	if err != nil {
+		return err
+	}
+	rows, err := tx.tx.QueryContext(calm, query, tx.stored(args)...)
+	if err != nil {
+		tx.note(err)
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := fn(scanRows{rows}); err != nil {
 			return err
 		}
 	}
+	tx.note(rows.Err())
 	return rows.Err()
 }
 
