@@ -4,11 +4,13 @@ import (
 	"database/sql"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pressly/goose/v3/lock"
 
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -211,5 +213,87 @@ func TestCopyIsOneMoment(t *testing.T) {
 	right := count(t, again, `rate_count WHERE name = 'right'`)
 	if left != right || int64(left) < before {
 		t.Errorf("the copy holds %d left and %d right halves, at least %d pairs were answered before", left, right, before)
+	}
+}
+
+// TestTheStateOfMigrationsWaitsForNobody: while a replica migrates, others can ask
+// how far the store is, and start when there is nothing to do.
+func TestTheStateOfMigrationsWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := dbtest.Open(t, database.Postgres, time.Now)
+	tx, err := db.Pool().BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(lock.DefaultLockID)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrations(ctx); err != nil {
+		t.Errorf("migrations: %v", err)
+	}
+	if err := db.Migrate(ctx); err != nil {
+		t.Errorf("migrate: %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReplicasThatStartTogetherMigrateOnce: each finds the store migrated, and none
+// has got into another's way.
+func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	address := dbtest.URL(t, database.Postgres)
+	open := func() *database.DB {
+		db, err := database.Open(ctx, address, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	first := open()
+	if err := first.MigrateTo(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Pool().ExecContext(ctx, `DROP TABLE goose_db_version`); err != nil {
+		t.Fatal(err)
+	}
+	replicas := make([]*database.DB, 5)
+	for i := range replicas {
+		replicas[i] = open()
+	}
+	var wg sync.WaitGroup
+	for _, db := range replicas {
+		wg.Go(func() {
+			if err := db.Migrate(ctx); err != nil {
+				t.Error(err)
+			}
+			steps, err := db.Migrations(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, s := range steps {
+				if !s.Applied {
+					t.Errorf("%s is not applied", s.Name)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAnEmptyStoreHasNoMigrations(t *testing.T) {
+	t.Parallel()
+	db, err := database.Open(t.Context(), dbtest.URL(t, database.SQLite), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	steps, err := db.Migrations(t.Context())
+	if err != nil || len(steps) == 0 || steps[0].Applied {
+		t.Errorf("%v, %v", steps, err)
 	}
 }
