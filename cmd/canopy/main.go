@@ -14,6 +14,7 @@ import (
 var version = "dev"
 
 func main() {
+	syscall.Umask(0o077) // what we make, and what libraries make for us, is for our user alone
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := &command.Program{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
 	code := p.Run(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,9 @@ func TestMain(m *testing.M) {
 // empty directory with a free port of its own, $ADDR.
 //
 //	lines N FILE    the file has N lines
+//	loosen FILE…    lets everybody read and write
+//	private FILE…   nobody but their user may read the files and folders
+//	hardlink A B    makes B another name of A
 //	ready           waits until the server at $ADDR says that it is ready
 func TestCommands(t *testing.T) {
 	t.Parallel()
@@ -40,6 +44,23 @@ func TestCommands(t *testing.T) {
 				if (strconv.Itoa(n) == args[0]) == neg {
 					ts.Fatalf("%s has %d lines", args[1], n)
 				}
+			},
+			"loosen": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, name := range args {
+					ts.Check(os.Chmod(ts.MkAbs(name), 0o666))
+				}
+			},
+			"private": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, name := range args {
+					info, err := os.Stat(ts.MkAbs(name))
+					ts.Check(err)
+					if info.Mode().Perm()&0o077 != 0 {
+						ts.Fatalf("%s is %v", name, info.Mode())
+					}
+				}
+			},
+			"hardlink": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.Link(ts.MkAbs(args[0]), ts.MkAbs(args[1])))
 			},
 			"ready": func(ts *testscript.TestScript, _ bool, _ []string) {
 				for range 600 {

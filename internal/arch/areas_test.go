@@ -31,7 +31,7 @@ var areas = []struct {
 			"reference",
 		},
 	},
-	{"foundation", []string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id"}},
+	{"foundation", []string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id", "private"}},
 }
 
 // helpers serve tests and are imported by nothing else.

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -155,7 +153,7 @@ func (v *backupCmd) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+	path, lite := database.SQLitePath(c.DatabaseURL)
 	if !lite {
 		return errors.New(usePgDump)
 	}
@@ -181,17 +179,11 @@ func (v *restoreCmd) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+	path, lite := database.SQLitePath(c.DatabaseURL)
 	if !lite {
 		return errors.New(usePgDump)
 	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s exists already; a copy is restored into an empty place only", path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	if err := database.Copy(ctx, v.From, path); err != nil {
+	if err := database.Restore(ctx, v.From, path); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.Stdout, "restored %s\n", path)

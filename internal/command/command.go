@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/foundation/private"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server"
 )
@@ -119,7 +120,17 @@ func (e *environment) open(ctx context.Context) (*config.Checked, *database.DB, 
 		return nil, nil, err
 	}
 	db, err := database.Open(ctx, c.DatabaseURL, time.Now)
-	return c, db, err
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings := db.Warnings()
+	if err := private.Tighten(c.KeyFile()); err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	for _, w := range warnings {
+		e.logger().WarnContext(ctx, w)
+	}
+	return c, db, nil
 }
 
 // withServer builds a server that does not listen, for verbs that need a room.

@@ -18,7 +18,9 @@ import (
 	"strings"
 	"time"
 
+	"canopy.dev/canopy/internal/foundation/private"
 	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 )
@@ -74,6 +76,9 @@ func (s Settings) Check() (*Checked, error) {
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if err := database.CheckURL(c.DatabaseURL); err != nil && (c.DatabaseURL != "" || c.DatabaseURLFile == "") {
+		wrong("CANOPY_DATABASE_URL: %w", err)
+	}
 	var err error
 	if c.Public, err = origin(c.PublicURL); err != nil {
 		wrong("CANOPY_PUBLIC_URL must be an origin such as https://canopy.example.com: %w", err)
@@ -158,13 +163,13 @@ func fromFile(value *string, path, name string) error {
 func (c *Checked) Box() (*secret.Box, error) {
 	text := c.SecretKey
 	if text == "" {
-		path, lite := strings.CutPrefix(c.DatabaseURL, "sqlite:")
-		if !lite {
+		path := c.KeyFile()
+		if path == "" {
 			return nil, errors.New("CANOPY_SECRET_KEY is required with PostgreSQL: " +
 				"32 bytes, base64, such as `openssl rand -base64 32` prints")
 		}
 		var err error
-		if text, err = keyBeside(path); err != nil {
+		if text, err = keyIn(path); err != nil {
 			return nil, err
 		}
 	}
@@ -175,8 +180,18 @@ func (c *Checked) Box() (*secret.Box, error) {
 	return secret.NewBox(key)
 }
 
-func keyBeside(database string) (string, error) {
-	path := filepath.Join(filepath.Dir(database), "secret.key")
+// KeyFile is where a SQLite install keeps the key that it made; "" where there is
+// none of that kind.
+func (c *Checked) KeyFile() string {
+	path, lite := database.SQLitePath(c.DatabaseURL)
+	if !lite || c.SecretKey != "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), "secret.key")
+}
+
+// keyIn reads the key, or makes it.
+func keyIn(path string) (string, error) {
 	raw, err := os.ReadFile(path)
 	if err == nil {
 		return strings.TrimSpace(string(raw)), nil
@@ -184,11 +199,11 @@ func keyBeside(database string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := private.Folder(filepath.Dir(path)); err != nil {
 		return "", err
 	}
 	text := secret.NewKey()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := private.File(path)
 	if err != nil {
 		return "", err
 	}

@@ -218,28 +218,6 @@ func TestCancelledCallsLeaveNothing(t *testing.T) {
 	})
 }
 
-func TestOneProcessPerFile(t *testing.T) {
-	t.Parallel()
-	address := dbtest.URL(t, database.SQLite)
-	first, err := database.Open(t.Context(), address, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if second, err := database.Open(t.Context(), address, time.Now); !errors.Is(err, database.ErrInUse) {
-		t.Errorf("a second open gives %v, %v", second, err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := database.Open(t.Context(), address, time.Now)
-	if err != nil {
-		t.Fatalf("after the first has closed: %v", err)
-	}
-	if err := again.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestOpenErrorsAreOneLineWithoutTheSecret(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{

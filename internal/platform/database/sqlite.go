@@ -1,0 +1,112 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/private"
+)
+
+func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	db := &DB{Engine: SQLite, Path: path, now: now}
+	err := db.own(path)
+	if err == nil {
+		// One writer that begins its transactions at once: waiting happens in Go's
+		// queue, which is fair, and not in SQLite's busy loop, which is not.
+		db.write, err = openFile(ctx, path, 1, "&_txlock=immediate")
+	}
+	if err == nil {
+		db.read, err = openFile(ctx, path, max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)")
+	}
+	if err != nil {
+		if !errors.Is(err, ErrInUse) {
+			err = fmt.Errorf("open %s: %w", path, err)
+		}
+		_ = db.Close()
+		return nil, err
+	}
+	db.indexes = sync.OnceValues(db.uniqueIndexes)
+	return db, nil
+}
+
+// own makes the file, or keeps others from it, and locks it for this process. The
+// -wal and -shm that SQLite makes beside it get the rights of the file itself.
+func (db *DB) own(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errors.New("it is a folder; name the file in it")
+	}
+	if err := private.Folder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	lock, err := existing(path + ".lock")
+	if err != nil {
+		return err
+	}
+	db.locks = append(db.locks, lock)
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("%s: %w", path, ErrInUse)
+	}
+	file, err := existing(path)
+	if err != nil {
+		return err
+	}
+	db.locks = append(db.locks, file)
+	if err := lockInode(file); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for _, beside := range []string{"", "-wal", "-shm", ".lock"} {
+		if err := private.Tighten(path + beside); err != nil {
+			db.warnings = append(db.warnings, err.Error())
+		}
+	}
+	return nil
+}
+
+// existing opens the file for reading and writing; one that isn't there is made.
+func existing(path string) (*os.File, error) {
+	f, err := private.File(path)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(path, os.O_RDWR, 0)
+	}
+	return f, err
+}
+
+func openFile(ctx context.Context, path string, conns int, query string) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)" +
+		"&_pragma=mmap_size(268435456)" + query
+	p, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	p.SetMaxOpenConns(conns)
+	p.SetMaxIdleConns(conns)
+	if err := p.PingContext(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func lookSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s does not exist yet; canopy serve and canopy migrate up make it", path)
+	}
+	p, err := openFile(ctx, path, 2, "&mode=rw&_pragma=query_only(1)")
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db := &DB{Engine: SQLite, Path: path, now: now, read: p, write: p}
+	db.indexes = sync.OnceValues(db.uniqueIndexes)
+	return db, nil
+}
