@@ -71,7 +71,8 @@ var doors = []struct {
 		[]string{"net.Dial", "net.DialTimeout", "net.Dialer", "crypto/tls.Dial", "crypto/tls.Dialer"},
 		nil,
 		map[string]string{
-			"mail": "reaches the mail server",
+			"mail":            "reaches the mail server",
+			"database/dbtest": "stands between a test and its database",
 		},
 	},
 	{

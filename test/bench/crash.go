@@ -92,7 +92,7 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 // was mailed.
 func compare(ctx context.Context, db *database.DB, answered map[string]bool, inbox *inbox) error {
 	lost, unsent, queued, integrity := 0, 0, 0, "not SQLite's"
-	err := database.Do(ctx, db, func(tx *database.Tx) error {
+	err := database.Do(database.Long(ctx), db, func(tx *database.Tx) error {
 		there := map[string]bool{}
 		err := tx.Query(ctx, func(row database.Scanner) error {
 			var email string

@@ -59,6 +59,7 @@ type sower struct {
 // Account's rows lie scattered among those of all others. It gives the token of
 // one live invite of the Account that asks.
 func seed(ctx context.Context, i *instance, db *database.DB) (token string, err error) {
+	ctx = database.Long(ctx)
 	s := &sower{i: i, rnd: rand.New(rand.NewPCG(1, 2)), now: db.Now(), live: secret.NewToken()}
 	if err := database.Do(ctx, db, func(tx *database.Tx) error { return s.accounts(ctx, tx) }); err != nil {
 		return "", err

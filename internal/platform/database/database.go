@@ -34,12 +34,13 @@ type DB struct {
 	Engine Engine
 	Path   string // of the SQLite file, else ""
 
-	now   func() time.Time
-	read  *sql.DB
-	write *sql.DB
-	pool  *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
-	locks []*os.File
-	queue queue // of SQLite's writers
+	now      func() time.Time
+	callTime time.Duration // see the constant
+	read     *sql.DB
+	write    *sql.DB
+	pool     *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
+	locks    []*os.File
+	queue    queue // of SQLite's writers
 
 	warnings []string
 	indexes  func() (map[string]string, error)
@@ -102,7 +103,11 @@ func (db *DB) Warnings() []string { return db.warnings }
 func (db *DB) Now() time.Time { return db.now().UTC().Truncate(time.Microsecond) }
 
 // Ping reports whether the store answers.
-func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+func (db *DB) Ping(ctx context.Context) error {
+	limit, cancel := db.limited(ctx)
+	defer cancel()
+	return slow(ctx, db.read.PingContext(limit))
+}
 
 // Clock is the time of the database server; of SQLite, which has none of its
 // own, that of this machine.
@@ -110,9 +115,11 @@ func (db *DB) Clock(ctx context.Context) (time.Time, error) {
 	if db.Engine == SQLite {
 		return db.Now(), nil
 	}
+	limit, cancel := db.limited(ctx)
+	defer cancel()
 	var t time.Time
-	err := db.read.QueryRowContext(ctx, "SELECT clock_timestamp()").Scan(&t)
-	return t, err
+	err := db.read.QueryRowContext(limit, "SELECT clock_timestamp()").Scan(&t)
+	return t, slow(ctx, err)
 }
 
 // Version is the engine's own version, such as "3.53.1" or "15.18".
@@ -121,9 +128,11 @@ func (db *DB) Version(ctx context.Context) (string, error) {
 	if db.Engine == Postgres {
 		q = "SHOW server_version"
 	}
+	limit, cancel := db.limited(ctx)
+	defer cancel()
 	var v string
-	err := db.read.QueryRowContext(ctx, q).Scan(&v)
-	return v, err
+	err := db.read.QueryRowContext(limit, q).Scan(&v)
+	return v, slow(ctx, err)
 }
 
 // Stats are those of the pool that serves reads.

@@ -57,26 +57,47 @@ func (db *DB) Broken(err error, index string) bool {
 	return false
 }
 
+// ErrSlow says that the store has not answered a call in time.
+var ErrSlow = errors.New("the database has not answered in time")
+
 // Unreachable reports whether err says that the store itself can't be used: no
-// connection, and for SQLite a file that is locked, read-only, or on a full or
+// connection or no answer, and a store that is locked, read-only, or on a full or
 // failing disk.
 func Unreachable(err error) bool {
-	var connect *pgconn.ConnectError
-	var pg *pgconn.PgError
-	var lite *sqlite.Error
-	switch {
-	case errors.As(err, &connect):
+	if errors.Is(err, ErrSlow) {
 		return true
-	case errors.As(err, &lite):
-		switch lite.Code() & 0xff { // the primary result code
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
-			sqlite3.SQLITE_CANTOPEN:
-			return true
-		}
-	case errors.As(err, &pg):
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P") || pg.Code == "53300"
 	}
-	var broken *net.OpError // a connection that died while it was used
-	return errors.As(err, &broken) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, sql.ErrConnDone)
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return unreachableStates(pg.Code)
+	}
+	switch liteCode(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+		sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return lost(err)
+}
+
+// unreachableStates are the SQLSTATEs of a server that can't do its work now, as
+// PostgreSQL's Appendix A has them.
+func unreachableStates(code string) bool {
+	switch code {
+	case readOnly,
+		"25P03", "25P04", // it ended our transaction, which took too long
+		"53100", "53200", "53300", // disk, memory, connections
+		"55P03", "57014", // a lock or a statement took too long
+		"58030": // the disk fails
+		return true
+	}
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P")
+}
+
+// lost reports whether err says that a connection died while it was used.
+func lost(err error) bool {
+	var broken *net.OpError
+	return errors.As(err, &broken) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type queue struct {
 	mu      sync.Mutex
 	hold    time.Duration // instead of groupTime, where not zero
 	busy    bool          // somebody has the turn
+	long    bool          // who has it may take as long as it needs
 	waiting []*writer
 }
 
@@ -62,7 +64,8 @@ func (e *lostError) Unwrap() error { return e.cause }
 
 // enter waits for the turn. It gives the group to join, or none when one is to be
 // begun.
-func (q *queue) enter(ctx context.Context, alone bool) (*group, error) {
+func (db *DB) enter(ctx context.Context, alone bool) (*group, error) {
+	q := &db.queue
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -75,10 +78,22 @@ func (q *queue) enter(ctx context.Context, alone bool) (*group, error) {
 	w := &writer{alone, make(chan *group, 1)}
 	q.waiting = append(q.waiting, w)
 	q.mu.Unlock()
-	select {
-	case g := <-w.turn:
-		return g, nil
-	case <-ctx.Done():
+	end := time.NewTimer(db.callTime)
+	defer end.Stop()
+	late := error(nil)
+	for late == nil {
+		select {
+		case g := <-w.turn:
+			return g, nil
+		case <-ctx.Done():
+			late = ctx.Err()
+		case <-end.C:
+			if q.excused(ctx) {
+				end.Reset(db.callTime)
+				continue
+			}
+			late = fmt.Errorf("%w: other writers are before it", ErrSlow)
+		}
 	}
 	q.mu.Lock()
 	at := slices.Index(q.waiting, w)
@@ -89,7 +104,15 @@ func (q *queue) enter(ctx context.Context, alone bool) (*group, error) {
 	if at < 0 { // the turn came all the same
 		q.pass(ctx, <-w.turn)
 	}
-	return nil, ctx.Err()
+	return nil, late
+}
+
+// excused reports whether a writer may wait for longer: it is, or it waits for, one
+// that may take its time.
+func (q *queue) excused(ctx context.Context) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.long || long(ctx)
 }
 
 // pass hands the turn on: to the next who may join the group, else to the next
@@ -117,6 +140,13 @@ func (q *queue) pass(ctx context.Context, g *group) {
 	q.shift().turn <- nil
 }
 
+// note keeps whether who has the turn may take its time.
+func (q *queue) note(long bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.long = long
+}
+
 func (q *queue) shift() *writer {
 	next := q.waiting[0]
 	q.waiting = slices.Delete(q.waiting, 0, 1)
@@ -127,7 +157,7 @@ func (q *queue) shift() *writer {
 func together[T any](ctx context.Context, tx *Tx, alone bool, fn func(*Tx) (T, error)) (T, error) {
 	var zero T
 	q := &tx.DB.queue
-	g, err := q.enter(ctx, alone)
+	g, err := tx.DB.enter(ctx, alone)
 	if err != nil {
 		return zero, err
 	}
@@ -138,6 +168,7 @@ func together[T any](ctx context.Context, tx *Tx, alone bool, fn func(*Tx) (T, e
 		}
 	}
 	v, err := join(ctx, tx, g, fn)
+	err = slow(ctx, err)
 	if err != nil && tx.spoiled {
 		return zero, err
 	}
@@ -157,8 +188,12 @@ func join[T any](ctx context.Context, tx *Tx, g *group, fn func(*Tx) (T, error))
 	kept, first := false, g.joined == 0
 	g.joined++
 	tx.tx, tx.group = g.conn, g
+	_, cancel := tx.within(ctx)
+	tx.DB.queue.note(long(ctx))
 	defer func() {
+		cancel()
 		tx.writes = false
+		tx.DB.queue.note(false)
 		if !kept {
 			g.undo(ctx, first)
 		}
@@ -177,8 +212,8 @@ func join[T any](ctx context.Context, tx *Tx, g *group, fn func(*Tx) (T, error))
 		return v, g.broken // also when fn has swallowed it
 	case err != nil:
 		return v, err
-	case ctx.Err() != nil:
-		return v, ctx.Err()
+	case tx.over() != nil:
+		return v, tx.over()
 	case !first:
 		if err := g.do(ctx, "RELEASE member"); err != nil {
 			tx.note(err)

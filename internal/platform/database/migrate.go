@@ -76,9 +76,11 @@ func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	applied, err := appliedVersions(ctx, db.read, db.Engine)
+	limit, cancel := db.limited(ctx)
+	defer cancel()
+	applied, err := appliedVersions(limit, db.read, db.Engine)
 	if err != nil {
-		return nil, err
+		return nil, slow(ctx, err)
 	}
 	if len(applied) > 0 {
 		if err := refuseNewer(slices.Max(applied), list); err != nil {

@@ -226,7 +226,7 @@ func TestTheStateOfMigrationsWaitsForNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(lock.DefaultLockID)); err != nil {
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, lock.DefaultLockID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Migrations(ctx); err != nil {

@@ -2,6 +2,9 @@ package database
 
 import (
 	"context"
+	"crypto/tls"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,35 +12,164 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// crowdedTime is how long a call waits while the server has no connection left.
+	crowdedTime = 5 * time.Second
+	pingTime    = 2 * time.Second // of a connection that has been idle
 )
 
 func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
 	cfg, err := pgxpool.ParseConfig(rawURL)
 	if err != nil {
-		return nil, errors.New("database URL is not a PostgreSQL connection string")
+		return nil, errors.New("the database URL is no PostgreSQL connection string")
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
-	if u, err := url.Parse(rawURL); err != nil || !u.Query().Has("pool_max_conns") {
-		cfg.MaxConns = int32(4 * runtime.GOMAXPROCS(0)) //nolint:gosec // no machine has so many
+	cfg.PingTimeout = pingTime
+	cfg.ConnConfig.RuntimeParams["client_encoding"] = "UTF8" // whatever the role's or the environment's is
+	var given url.Values
+	if u, err := url.Parse(rawURL); err == nil {
+		given = u.Query()
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL at %s: %w", cfg.ConnConfig.Host, err)
+	if !given.Has("pool_max_conns") {
+		// Few enough for five replicas on a server that allows a hundred.
+		cfg.MaxConns = int32(min(16, max(8, 2*runtime.GOMAXPROCS(0))))
 	}
-	p := stdlib.OpenDBFromPool(pool)
-	if err := p.PingContext(ctx); err != nil {
-		_ = p.Close()
-		pool.Close()
-		// pgx tells one line for each address it tried; the first says it.
-		first, _, _ := strings.Cut(strings.ReplaceAll(err.Error(), ":\n\t", ": "), "\n")
-		return nil, fmt.Errorf("connect to PostgreSQL at %s:%d: %s", cfg.ConnConfig.Host, cfg.ConnConfig.Port, first)
-	}
-	return &DB{
-		Engine: Postgres, now: now, read: p, write: p, pool: pool,
+	db := &DB{
+		Engine: Postgres, now: now, callTime: callTime,
 		indexes: func() (map[string]string, error) { return map[string]string{}, nil },
-	}, nil
+	}
+	shared, err := db.connect(ctx, cfg)
+	if err == nil && shared && !given.Has("default_query_exec_mode") {
+		// A pooler gives each transaction another session, which knows nothing of
+		// the statements that an earlier one has prepared.
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		_ = db.Close()
+		_, err = db.connect(ctx, cfg)
+	}
+	if err != nil {
+		_ = db.Close()
+		return nil, &openError{cfg.ConnConfig.Host, cfg.ConnConfig.Port, err}
+	}
+	return db, nil
+}
+
+// connect opens the pool and looks at the server behind it: whether it is fit, and
+// whether a pooler stands between.
+func (db *DB) connect(ctx context.Context, cfg *pgxpool.Config) (shared bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, db.callTime)
+	defer cancel()
+	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return false, err
+	}
+	p := sql.OpenDB(patient{stdlib.GetPoolConnector(db.pool)})
+	p.SetMaxIdleConns(0) // the pool keeps them
+	db.read, db.write = p, p
+	conn, err := p.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close() }() // only gives it back
+	// The simple protocol, as it prepares nothing.
+	var encoding string
+	var pid uint32
+	err = conn.QueryRowContext(ctx, "SELECT current_setting('server_encoding'), pg_backend_pid()",
+		pgx.QueryExecModeSimpleProtocol).Scan(&encoding, &pid)
+	if err != nil {
+		return false, err
+	}
+	if encoding != "UTF8" {
+		return false, fmt.Errorf("the database's encoding is %s, and Canopy needs UTF8: "+
+			"CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	// A pooler greets with a number of its own.
+	err = conn.Raw(func(c any) error {
+		if raw, ok := c.(*stdlib.Conn); ok {
+			shared = raw.Conn().PgConn().PID() != pid
+		}
+		return nil
+	})
+	return shared, err
+}
+
+// patient waits, within bounds, while the server has no connection left for us: that
+// ends when one of ours or of another's is given back.
+type patient struct{ driver.Connector }
+
+// Connect implements driver.Connector.
+func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	end := time.NewTimer(crowdedTime)
+	defer end.Stop()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
+		conn, err := p.Connector.Connect(ctx)
+		if err == nil || !crowded(err) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-end.C:
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// crowded reports whether a connection was refused for there being too many.
+func crowded(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == "53300" || strings.HasPrefix(pg.Message, "no more connections allowed")) // of PgBouncer
+}
+
+// heal looks at an error that ended a transaction. Connections that are as bad as
+// the one it came from are not used again: broken ones after a restart, mute ones,
+// and those that learnt at their start that the server only reads.
+func (db *DB) heal(err error) {
+	pg, told := errors.AsType[*pgconn.PgError](err)
+	if told && (pg.Code == readOnly || strings.HasPrefix(pg.Code, "57P")) ||
+		!told && (errors.Is(err, ErrSlow) || lost(err)) {
+		db.pool.Reset()
+	}
+}
+
+const readOnly = "25006" // read_only_sql_transaction
+
+// openError says why PostgreSQL can't be opened, in one line without the password.
+type openError struct {
+	host  string
+	port  uint16
+	cause error
+}
+
+func (e *openError) Unwrap() error { return e.cause }
+
+func (e *openError) Error() string {
+	// pgx tells one line for each address it tried; the first says it.
+	first, _, _ := strings.Cut(strings.ReplaceAll(e.cause.Error(), ":\n\t", ": "), "\n")
+	return fmt.Sprintf("connect to PostgreSQL at %s:%d: %s", e.host, e.port, first)
+}
+
+// NotYet reports whether an error of Open says that the database may still be on
+// its way up. A wrong password or name is none of that.
+func NotYet(err error) bool {
+	if _, ok := errors.AsType[*openError](err); !ok {
+		return false
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return unreachableStates(pg.Code)
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	return lost(err) || errors.Is(err, context.DeadlineExceeded)
 }

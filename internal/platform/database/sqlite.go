@@ -18,7 +18,7 @@ import (
 )
 
 func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
-	db := &DB{Engine: SQLite, Path: path, now: now}
+	db := &DB{Engine: SQLite, Path: path, now: now, callTime: callTime}
 	err := db.own(path)
 	if err == nil {
 		// One writer that begins its transactions at once: waiting happens in Go's
@@ -106,7 +106,7 @@ func lookSQLite(ctx context.Context, path string, now func() time.Time) (*DB, er
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	db := &DB{Engine: SQLite, Path: path, now: now, read: p, write: p}
+	db := &DB{Engine: SQLite, Path: path, now: now, callTime: callTime, read: p, write: p}
 	db.indexes = sync.OnceValues(db.uniqueIndexes)
 	return db, nil
 }

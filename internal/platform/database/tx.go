@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Tx is one transaction. Its Now is read once, at its start, so that all it
@@ -17,7 +19,9 @@ type Tx struct {
 	DB  *DB
 	tx  querier
 
-	writes  bool // and has not ended
+	end     time.Time    // of the call; zero: it takes its time
+	over    func() error // why the call has ended, if it has
+	writes  bool         // and has not ended
 	after   []func()
 	group   *group // of SQLite, while it writes
 	spoiled bool   // it has broken its group
@@ -34,6 +38,43 @@ type querier interface {
 // ErrNoRows is what Row.Scan gives where the query found nothing.
 var ErrNoRows = sql.ErrNoRows
 
+// callTime is how long one call of Write or Read may take, and a write of SQLite may
+// wait for its turn before that. Then it fails with ErrSlow.
+const callTime = 10 * time.Second
+
+type longKey struct{}
+
+// Long lets the calls that are made with it take as long as they need: exports,
+// streams, large writes, sweeps. On SQLite other writers wait for such a one.
+func Long(ctx context.Context) context.Context { return context.WithValue(ctx, longKey{}, true) }
+
+func long(ctx context.Context) bool { return ctx.Value(longKey{}) != nil }
+
+// limited gives a call its end.
+func (db *DB) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if long(ctx) {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, db.callTime)
+}
+
+// within gives the transaction the end of its call.
+func (tx *Tx) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit, cancel := tx.DB.limited(ctx)
+	tx.end, _ = limit.Deadline()
+	tx.over = limit.Err
+	return limit, cancel
+}
+
+// slow tells an end that was ours from the caller's own.
+func slow(ctx context.Context, err error) error {
+	ended := errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || liteCode(err) == sqlite3.SQLITE_INTERRUPT
+	if ended && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrSlow, err)
+	}
+	return err
+}
+
 // Write runs fn in a transaction that commits when fn gives no error and leaves
 // nothing behind when it does. fn may run again: on PostgreSQL after a deadlock or
 // serialization failure, on SQLite after the failure of another with which it
@@ -44,9 +85,9 @@ func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, erro
 		var v T
 		var err error
 		if db.Engine == SQLite {
-			v, err = together(ctx, tx, attempt > 1, fn)
+			v, err = together(ctx, tx, attempt > 1 || long(ctx), fn)
 		} else {
-			v, err = run(ctx, tx, db.write, nil, fn)
+			v, err = run(ctx, tx, db.write, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, fn)
 		}
 		if err == nil {
 			for _, after := range tx.after {
@@ -54,7 +95,7 @@ func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, erro
 			}
 			return v, nil
 		}
-		if attempt == 5 || !again(err) {
+		if attempt == 5 || !again(err, attempt) {
 			return v, err
 		}
 	}
@@ -62,12 +103,16 @@ func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, erro
 
 // again reports whether err says nothing of the transaction itself, which may do
 // better when it runs once more.
-func again(err error) bool {
+func again(err error, attempt int) bool {
 	if _, lost := errors.AsType[*lostError](err); lost {
 		return true
 	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pg.Code == "40001" || pg.Code == "40P01")
+	if !ok {
+		return false
+	}
+	// A server that only reads may do so on this one connection.
+	return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == readOnly && attempt == 1
 }
 
 // Do is Write for work that has no result but its error.
@@ -93,9 +138,22 @@ func View(ctx context.Context, db *DB, fn func(*Tx) error) error {
 
 func run[T any](
 	ctx context.Context, tx *Tx, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) (T, error),
-) (T, error) {
+) (v T, err error) {
+	limit, cancel := tx.within(ctx)
+	defer cancel()
+	defer func() {
+		if err = slow(ctx, err); err != nil && tx.DB.pool != nil {
+			tx.DB.heal(err)
+		}
+	}()
 	var zero T
-	began, err := pool.BeginTx(ctx, opts)
+	began, err := pool.BeginTx(limit, opts)
+	if err != nil && tx.DB.pool != nil && lost(err) && ctx.Err() == nil {
+		// Nothing has been done yet, and a connection that died while it was idle
+		// says nothing of a new one.
+		tx.DB.pool.Reset()
+		began, err = pool.BeginTx(limit, opts)
+	}
 	if err != nil {
 		return zero, err
 	}
@@ -106,14 +164,14 @@ func run[T any](
 		tx.writes = false
 	}()
 	tx.Now = tx.DB.Now()
-	v, err := fn(tx)
+	v, err = fn(tx)
 	if err == nil {
 		err = began.Commit()
 	}
-	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+	if errors.Is(err, sql.ErrTxDone) && limit.Err() != nil {
 		// database/sql ends a cancelled call's transaction by itself, and the next
 		// statement hears of the end alone.
-		err = ctx.Err()
+		err = limit.Err()
 	}
 	if err != nil {
 		return zero, err
@@ -135,24 +193,33 @@ func (tx *Tx) AfterCommit(fn func()) {
 	tx.after = append(tx.after, fn)
 }
 
-// statement gives the context of a statement. A shared transaction is looked after
-// between its statements: none of them is interrupted.
-func (tx *Tx) statement(ctx context.Context) (context.Context, error) {
-	if tx.group == nil {
-		return ctx, nil
+// statement gives the context of a statement, which ends with the call's time. A
+// shared transaction is looked after between its statements: none of them is
+// interrupted.
+func (tx *Tx) statement(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if tx.group != nil {
+		switch {
+		case tx.group.broken != nil:
+			return nil, nil, tx.group.broken // what came now would be on its own
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		}
+		return context.WithoutCancel(ctx), func() {}, tx.over()
 	}
-	if tx.group.broken != nil {
-		return ctx, tx.group.broken // what came now would be on its own
+	if tx.end.IsZero() {
+		return ctx, func() {}, nil
 	}
-	return context.WithoutCancel(ctx), ctx.Err()
+	ctx, cancel := context.WithDeadline(ctx, tx.end)
+	return ctx, cancel, nil
 }
 
 // Exec runs a statement and gives the number of rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	ctx, err := tx.statement(ctx)
+	ctx, done, err := tx.statement(ctx)
 	if err != nil {
 		return 0, err
 	}
+	defer done()
 	res, err := tx.tx.ExecContext(ctx, query, tx.stored(args)...)
 	if err != nil {
 		tx.note(err)
@@ -163,18 +230,19 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 
 // Row is the first row of a query, or none.
 type Row struct {
-	row *sql.Row
-	tx  *Tx
-	err error
+	row  *sql.Row
+	tx   *Tx
+	done context.CancelFunc
+	err  error
 }
 
 // QueryRow asks for one row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
-	ctx, err := tx.statement(ctx)
+	ctx, done, err := tx.statement(ctx)
 	if err != nil {
 		return Row{err: err}
 	}
-	return Row{row: tx.tx.QueryRowContext(ctx, query, tx.stored(args)...), tx: tx}
+	return Row{row: tx.tx.QueryRowContext(ctx, query, tx.stored(args)...), tx: tx, done: done}
 }
 
 // Scan reads the row's columns; ErrNoRows where there is no row. *time.Time and
@@ -183,6 +251,7 @@ func (r Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
+	defer r.done()
 	err := r.row.Scan(scanned(dest)...)
 	r.tx.note(err)
 	return err
@@ -193,11 +262,12 @@ type Scanner interface{ Scan(dest ...any) error }
 
 // Query asks for rows and hands each to fn, until fn gives an error.
 func (tx *Tx) Query(ctx context.Context, fn func(Scanner) error, query string, args ...any) error {
-	calm, err := tx.statement(ctx)
+	bound, done, err := tx.statement(ctx)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.tx.QueryContext(calm, query, tx.stored(args)...)
+	defer done()
+	rows, err := tx.tx.QueryContext(bound, query, tx.stored(args)...)
 	if err != nil {
 		tx.note(err)
 		return err
