@@ -168,15 +168,37 @@ func (db *DB) alone(ctx context.Context, fn func(*goose.Provider) error) (err er
 		_, undone := conn.Exec(end, "ROLLBACK")
 		err = errors.Join(err, undone, conn.Close(end))
 	}()
-	for _, statement := range []string{
-		"BEGIN", "SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0",
-		"SET LOCAL idle_in_transaction_session_timeout = 0",
-		// The lock that earlier versions hold as one of their session.
-		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", lock.DefaultLockID),
-	} {
-		if _, err := conn.Exec(waiting, statement); err != nil {
-			return fmt.Errorf("wait for the replica that migrates: %w", err)
-		}
+	if err := lockMigrations(waiting, conn); err != nil {
+		return fmt.Errorf("wait for the replica that migrates: %w", err)
 	}
 	return fn(p)
+}
+
+// lockMigrations begins a transaction that holds the lock. Who waits holds no
+// session of the server meanwhile: behind a pooler they may be few, and the one that
+// migrates needs another.
+func lockMigrations(ctx context.Context, conn *pgx.Conn) error {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		for _, statement := range []string{
+			"BEGIN", "SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0",
+		} {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		// The lock that earlier versions hold as one of their session.
+		var ours bool
+		err := conn.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", lock.DefaultLockID).Scan(&ours)
+		if err != nil || ours {
+			return err
+		}
+		if _, err := conn.Exec(ctx, "ROLLBACK"); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
