@@ -20,12 +20,14 @@ type door struct {
 // api is every door that speaks JSON.
 type api struct {
 	background *portalapi.Background
+	health     *health
 	doors      []door
 }
 
 func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 	background := &portalapi.Background{Log: log}
-	return &api{background: background, doors: []door{
+	health := &health{platform: p, log: log}
+	return &api{background: background, health: health, doors: []door{
 		{"portalapi", []resource{
 			&portalapi.Signups{Signups: u.signups, Background: background},
 			&portalapi.SignIn{Sessions: u.sessions},
@@ -38,7 +40,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 		{"tenantapi", []resource{
 			&tenantapi.Accounts{Accounts: t.accounts},
 		}},
-		{"server", []resource{&health{platform: p, log: log}}},
+		{"server", []resource{health}},
 	}}
 }
 

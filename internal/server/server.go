@@ -114,7 +114,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // Wait waits for work that goes on after its answer; tests use it.
-func (s *Server) Wait() { s.api.background.Wait() }
+func (s *Server) Wait() {
+	s.api.background.Wait()
+	s.api.health.wait()
+}
 
 func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Minute)

@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,6 +43,7 @@ type DB struct {
 	locks    []*os.File
 	queue    queue // of SQLite's writers
 
+	trouble  atomic.Pointer[trouble]
 	warnings []string
 	indexes  func() (map[string]string, error)
 }

@@ -80,6 +80,12 @@ func slow(ctx context.Context, err error) error {
 // serialization failure, on SQLite after the failure of another with which it
 // shared a commit. So it changes nothing but the store.
 func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
+	v, err := write(ctx, db, fn)
+	db.remember(err)
+	return v, err
+}
+
+func write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{DB: db, writes: true}
 		var v T
