@@ -150,13 +150,41 @@ func (e *environment) withServer(ctx context.Context, fn func(*server.Server) er
 	return fn(s)
 }
 
+// databaseWait is how long a server waits for a database that is not up yet.
+const databaseWait = time.Minute
+
+// await is open for a server, which may be started before its database is.
+func (e *environment) await(ctx context.Context) (*config.Checked, *database.DB, error) {
+	end := time.NewTimer(databaseWait)
+	defer end.Stop()
+	for told := false; ; told = true {
+		c, db, err := e.open(ctx)
+		if err == nil || !database.NotYet(err) {
+			return c, db, err
+		}
+		if !told {
+			e.logger().WarnContext(ctx, "the database is not up yet", "wait", databaseWait.String(), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-end.C:
+			return nil, nil, err
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
 type serveCmd struct {
 	Migrate bool `help:"Run pending migrations first; --no-migrate refuses to start instead." default:"true" negatable:""`
 }
 
 // Run starts the server.
 func (v *serveCmd) Run(ctx context.Context, e *environment) error {
-	c, db, err := e.open(ctx)
+	c, db, err := e.await(ctx)
+	if ctx.Err() != nil && db == nil {
+		return nil // told to end before there was anything to end
+	}
 	if err != nil {
 		return err
 	}
