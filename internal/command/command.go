@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -252,9 +253,16 @@ func (migrateUp) Run(ctx context.Context, e *environment) error {
 	return db.Migrate(ctx)
 }
 
-// Run lists the migrations.
+// Run lists the migrations, also beside a running server.
 func (migrateStatus) Run(ctx context.Context, e *environment) error {
-	_, db, err := e.open(ctx)
+	c, err := e.settings.Check()
+	if err != nil {
+		return err
+	}
+	db, err := database.Look(ctx, c.DatabaseURL, time.Now)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, db, err = e.open(ctx)
+	}
 	if err != nil {
 		return err
 	}

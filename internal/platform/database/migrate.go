@@ -157,7 +157,9 @@ func (db *DB) alone(ctx context.Context, fn func(*goose.Provider) error) (err er
 	}
 	waiting, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(waiting, db.pool.Config().ConnConfig)
+	conn, err := patiently(waiting, func(ctx context.Context) (*pgx.Conn, error) {
+		return pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
+	})
 	if err != nil {
 		return err
 	}

@@ -105,18 +105,22 @@ type patient struct{ driver.Connector }
 
 // Connect implements driver.Connector.
 func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	return patiently(ctx, p.Connector.Connect)
+}
+
+func patiently[T any](ctx context.Context, connect func(context.Context) (T, error)) (T, error) {
 	end := time.NewTimer(crowdedTime)
 	defer end.Stop()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
-		conn, err := p.Connector.Connect(ctx)
+		conn, err := connect(ctx)
 		if err == nil || !crowded(err) {
 			return conn, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return conn, err
 		case <-end.C:
-			return nil, err
+			return conn, err
 		case <-time.After(pause):
 		}
 	}
@@ -133,10 +137,21 @@ func crowded(err error) bool {
 // and those that learnt at their start that the server only reads.
 func (db *DB) heal(err error) {
 	pg, told := errors.AsType[*pgconn.PgError](err)
-	if told && (pg.Code == readOnly || strings.HasPrefix(pg.Code, "57P")) ||
-		!told && (errors.Is(err, ErrSlow) || lost(err)) {
+	if told && pg.Code == readOnly || errors.Is(err, ErrSlow) || stale(err) {
 		db.pool.Reset()
 	}
+}
+
+// stale reports whether err says that a connection is over, and nothing of a new
+// one: it broke, or the server has ended its session.
+func stale(err error) bool {
+	if _, refused := errors.AsType[*pgconn.ConnectError](err); refused {
+		return false
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
+	}
+	return lost(err)
 }
 
 const readOnly = "25006" // read_only_sql_transaction

@@ -214,7 +214,8 @@ func TestLongCallsTakeTheirTime(t *testing.T) {
 func TestConnectionsThatBreakAreReplaced(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	proxy := dbtest.NewProxy(t, dbtest.URL(t, database.Postgres))
+	address := dbtest.URL(t, database.Postgres)
+	operator, proxy := opened(t, address), dbtest.NewProxy(t, address)
 	db := opened(t, proxy.URL)
 	for i := range 5 {
 		var wg sync.WaitGroup
@@ -243,7 +244,7 @@ func TestConnectionsThatBreakAreReplaced(t *testing.T) {
 	if err := user(ctx, db, "x", "x@x.test"); err != nil {
 		t.Errorf("when it is up again: %v", err)
 	}
-	_, err = db.Pool().ExecContext(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	_, err = operator.Pool().ExecContext(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 		WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 	if err != nil {
 		t.Fatal(err)

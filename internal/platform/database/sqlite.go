@@ -61,8 +61,11 @@ func (db *DB) own(path string) error {
 		return err
 	}
 	db.locks = append(db.locks, file)
-	if err := lockInode(file); err != nil {
+	if err := lockInode(file); errors.Is(err, ErrInUse) {
 		return fmt.Errorf("%s: %w", path, err)
+	} else if err != nil {
+		db.warnings = append(db.warnings, fmt.Sprintf(
+			"%s: this file system can't keep a second server from it that comes by a link: %v", path, err))
 	}
 	for _, beside := range []string{"", "-wal", "-shm", ".lock"} {
 		if err := private.Tighten(path + beside); err != nil {
@@ -98,9 +101,18 @@ func openFile(ctx context.Context, path string, conns int, query string) (*sql.D
 	return p, nil
 }
 
+// missingError is an fs.ErrNotExist in the operator's words.
+type missingError struct{ path string }
+
+func (e *missingError) Error() string {
+	return e.path + " does not exist yet; canopy serve and canopy migrate up make it"
+}
+
+func (*missingError) Is(target error) bool { return target == fs.ErrNotExist }
+
 func lookSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist yet; canopy serve and canopy migrate up make it", path)
+		return nil, &missingError{path}
 	}
 	p, err := openFile(ctx, path, 2, "&mode=rw&_pragma=query_only(1)")
 	if err != nil {

@@ -154,7 +154,7 @@ func run[T any](
 	}()
 	var zero T
 	began, err := pool.BeginTx(limit, opts)
-	if err != nil && tx.DB.pool != nil && lost(err) && ctx.Err() == nil {
+	if err != nil && tx.DB.pool != nil && stale(err) && ctx.Err() == nil {
 		// Nothing has been done yet, and a connection that died while it was idle
 		// says nothing of a new one.
 		tx.DB.pool.Reset()
