@@ -109,16 +109,16 @@ func TestAfterCommitForgetsARepeatedTry(t *testing.T) {
 			return err
 		}
 		var before int
-		if err := tx.QueryRow(ctx, raised).Scan(&before); err != nil {
+		if err := tx.QueryRow(ctx, tallied).Scan(&before); err != nil {
 			return err
 		}
 		if try == 1 {
-			err := database.Do(ctx, db, func(tx *database.Tx) error { _, err := tx.Exec(ctx, raise); return err })
+			err := database.Do(ctx, db, func(tx *database.Tx) error { _, err := tx.Exec(ctx, tally); return err })
 			if err != nil {
 				t.Error(err)
 			}
 		}
-		_, err := tx.Exec(ctx, raise)
+		_, err := tx.Exec(ctx, tally)
 		return err
 	})
 	if err != nil || tries != 2 {

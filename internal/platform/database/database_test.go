@@ -18,11 +18,11 @@ const putUser = `INSERT INTO portal_user
 	(id, email, first_name, last_name, name_fold, password_hash, password_changed_at, created_at)
 	VALUES ($1, $2, COALESCE($4, 'A'), 'B', 'a b', '-', $3, $3)`
 
-// raise counts one more in a row, which the first makes.
-const raise = `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ('a', 'b', 0, 1)
+// tally counts one more in a row, which the first makes.
+const tally = `INSERT INTO rate_count (name, subject, ends_at, count) VALUES ('a', 'b', 0, 1)
 	ON CONFLICT (name, subject) DO UPDATE SET count = rate_count.count + 1`
 
-const raised = `SELECT COALESCE(sum(count), 0) FROM rate_count`
+const tallied = `SELECT COALESCE(sum(count), 0) FROM rate_count`
 
 func user(ctx context.Context, db *database.DB, id, email string) error {
 	return database.Do(ctx, db, func(tx *database.Tx) error {
@@ -133,7 +133,7 @@ func TestWritesDoNotLoseEachOther(t *testing.T) {
 		for range n {
 			wg.Go(func() {
 				err := database.Do(ctx, db, func(tx *database.Tx) error {
-					_, err := tx.Exec(ctx, raise)
+					_, err := tx.Exec(ctx, tally)
 					return err
 				})
 				if err != nil {
@@ -143,7 +143,7 @@ func TestWritesDoNotLoseEachOther(t *testing.T) {
 		}
 		wg.Wait()
 		got, err := database.Read(ctx, db, func(tx *database.Tx) (got int, err error) {
-			return got, tx.QueryRow(ctx, raised).Scan(&got)
+			return got, tx.QueryRow(ctx, tallied).Scan(&got)
 		})
 		if err != nil || got != n {
 			t.Errorf("%d of %d writes are there: %v", got, n, err)

@@ -52,7 +52,7 @@ CREATE TABLE portal_user (
 	name_fold           TEXT NOT NULL,
 	password_hash       TEXT NOT NULL,
 	password_changed_at BIGINT NOT NULL,
-	wrong_passwords     BIGINT NOT NULL DEFAULT 0,
+	wrong_passwords     BIGINT NOT NULL,
 	locked_until        BIGINT,
 	created_at          BIGINT NOT NULL
 );

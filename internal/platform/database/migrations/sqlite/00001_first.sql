@@ -52,7 +52,7 @@ CREATE TABLE portal_user (
 	name_fold           TEXT NOT NULL,
 	password_hash       TEXT NOT NULL,
 	password_changed_at INTEGER NOT NULL,
-	wrong_passwords     INTEGER NOT NULL DEFAULT 0,
+	wrong_passwords     INTEGER NOT NULL,
 	locked_until        INTEGER,
 	created_at          INTEGER NOT NULL
 ) STRICT;
