@@ -107,6 +107,13 @@ func (db *DB) enter(ctx context.Context, alone bool) (*group, error) {
 	return nil, late
 }
 
+// Waiting is the number of SQLite's writers that wait for their turn now.
+func (db *DB) Waiting() int {
+	db.queue.mu.Lock()
+	defer db.queue.mu.Unlock()
+	return len(db.queue.waiting)
+}
+
 // excused reports whether a writer may wait for longer: it is, or it waits for, one
 // that may take its time.
 func (q *queue) excused(ctx context.Context) bool {

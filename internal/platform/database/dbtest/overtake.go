@@ -18,10 +18,9 @@ func Overtake(t testing.TB, db *database.DB, first func(tx *database.Tx) error, 
 		if err := first(tx); err != nil {
 			return err
 		}
-		before := db.Pool().Stats().WaitCount
 		go func() { result <- then() }()
 		for range 5000 {
-			if len(result) > 0 || waits(t, db, before) {
+			if len(result) > 0 || waits(t, db) {
 				return nil
 			}
 			time.Sleep(2 * time.Millisecond)
@@ -33,10 +32,10 @@ func Overtake(t testing.TB, db *database.DB, first func(tx *database.Tx) error, 
 }
 
 // waits tells whether a transaction waits for another one.
-func waits(t testing.TB, db *database.DB, before int64) bool {
+func waits(t testing.TB, db *database.DB) bool {
 	t.Helper()
 	if db.Engine == database.SQLite {
-		return db.Pool().Stats().WaitCount > before
+		return db.Waiting() > 0
 	}
 	var n int
 	err := db.Pool().QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
