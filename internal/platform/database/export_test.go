@@ -2,7 +2,6 @@ package database
 
 import "time"
 
-
 // HoldGroups lets groups last, so that a test can gather one.
 func (db *DB) HoldGroups(d time.Duration) { db.queue.hold = d }
 
