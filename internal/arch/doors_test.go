@@ -2,6 +2,7 @@ package arch_test
 
 import (
 	"go/ast"
+	"go/types"
 	"maps"
 	"slices"
 	"strings"
@@ -85,6 +86,15 @@ var doors = []struct {
 		map[string]string{
 			"secret": "is that door",
 			"hosted": "names assets by their content, which nobody hides",
+		},
+	},
+	{
+		"judging passwords uncounted", []string{
+			"(*" + module + "/internal/foundation/secret.Hasher).Verify",
+			"(*" + module + "/internal/foundation/secret.Hasher).Hash",
+		}, nil,
+		map[string]string{
+			"portaluser": "its Guard counts an attempt before it judges it",
 		},
 	},
 	{
@@ -190,16 +200,25 @@ func taken(p *source, uses, pkgs []string) map[string]string {
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if name, ok := n.(*ast.Ident); ok {
-				if o := p.info.Uses[name]; o != nil && o.Pkg() != nil && o.Parent() == o.Pkg().Scope() {
-					if full := o.Pkg().Path() + "." + o.Name(); slices.Contains(uses, full) {
-						found[full] = at(n)
-					}
+				if full := fullName(p.info.Uses[name]); slices.Contains(uses, full) {
+					found[full] = at(n)
 				}
 			}
 			return true
 		})
 	}
 	return found
+}
+
+// fullName is that of a function, a method or a thing of a package; "" of others.
+func fullName(o types.Object) string {
+	if fn, is := o.(*types.Func); is {
+		return fn.FullName()
+	}
+	if o != nil && o.Pkg() != nil && o.Parent() == o.Pkg().Scope() {
+		return o.Pkg().Path() + "." + o.Name()
+	}
+	return ""
 }
 
 // pure packages and all that they may import.

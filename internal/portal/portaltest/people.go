@@ -9,7 +9,6 @@ import (
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/portal/portaluser"
@@ -67,7 +66,7 @@ func (p *Portal) Application(in scope.Account, name string) scope.ApplicationID 
 // Person makes a user who belongs to no Account.
 func (p *Portal) Person(email string) portaluser.User {
 	p.t.Helper()
-	hash, err := p.Hasher.Hash(p.t.Context(), secret.From{}, Password)
+	hash, err := p.Guard.Hash(p.t.Context(), principal.System(), Password)
 	if err != nil {
 		p.t.Fatal(err)
 	}
