@@ -5,21 +5,29 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"canopy.dev/canopy/internal/foundation/text"
 )
 
-// The words that stand in for names that are missing or look like a link.
+// The words that stand in for names that are missing or no plain words.
 const (
 	somebody     = "there"
 	someTeam     = "a team"
+	ownAccount   = "your account"
 	someoneKnown = "a colleague"
 )
 
-// shown gives a name as a mail shows it: on one line, without control
-// characters and direction marks; neutral where nothing is left or where a mail
-// reader would make a link of it.
-func shown(name, neutral string) string {
-	name = oneLine(name)
-	if name == "" || linkLike(name) {
+// unprovenName bounds the names in a mail to an address that nobody has proved yet.
+const unprovenName = 60
+
+// shown gives a name as the mail of a form shows it: as it is where it is plain words,
+// else a neutral word, so that no stranger writes our mails.
+func (f form) shown(name, neutral string) string {
+	limit := 0
+	if f.unproven {
+		limit = unprovenName
+	}
+	if !text.PlainWords(name, limit) {
 		return neutral
 	}
 	return name
@@ -30,8 +38,9 @@ func shownEmail(s string) string {
 	if s == "" {
 		return ""
 	}
-	s = shown(s, someoneKnown)
-	if at := strings.LastIndexByte(s, '@'); at < 1 || at == len(s)-1 || strings.ContainsRune(s, ' ') {
+	s = oneLine(s)
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 || at == len(s)-1 || strings.ContainsRune(s, ' ') || linkLike(s) {
 		return someoneKnown
 	}
 	return s
@@ -52,7 +61,7 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// linkLike looks at the name as a lenient reader would: compatibility forms
+// linkLike looks at an address as a lenient reader would: compatibility forms
 // (fullwidth letters, the ideographic full stop) folded, joiners left out.
 func linkLike(s string) bool {
 	s = strings.Map(func(r rune) rune {

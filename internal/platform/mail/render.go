@@ -22,11 +22,18 @@ type form struct {
 	page    string // below <publicURL>/app/: where the button leads
 	token   bool   // the link carries the token and ends
 	dated   bool   // the mail says when it happened
+	// unproven says that the mail may go to an address which its owner has not proved.
+	unproven bool
+	account  string // stands in for the Account's name
 }
 
 var forms = map[Kind]form{
-	UserInvite:        {subject: "You have been invited", page: "accept-invite", token: true},
-	VerifyEmail:       {subject: "Confirm your e-mail address", page: "verify-email", token: true},
+	UserInvite: {
+		subject: "You have been invited", page: "accept-invite", token: true, unproven: true, account: someTeam,
+	},
+	VerifyEmail: {
+		subject: "Confirm your e-mail address", page: "verify-email", token: true, unproven: true, account: ownAccount,
+	},
 	AlreadyRegistered: {subject: "You already have an account", page: "login"},
 	PasswordReset:     {subject: "Reset your password", page: "reset-password", token: true},
 	PasswordChanged:   {subject: "Your password was changed", page: "forgot-password", dated: true},
@@ -89,8 +96,8 @@ var (
 // most letters, digits, ".", "_" and "-"; the sender's domain is the right side,
 // so the same messageID always gives the same Message-ID.
 //
-// Names are shown on one line without control characters or direction marks; a
-// name with "://" or "www." in it gives way to a neutral word. An error means
+// Names that are no plain words (text.PlainWords), or are longer than 60 characters in a
+// mail to an address that may be unproven, give way to a neutral word. An error means
 // that d can never be sent: an unknown kind, an address that is none, a missing
 // or malformed token, a missing time. It repeats none of them.
 func (r *Renderer) Render(d Data, messageID string) (Message, error) {
@@ -111,8 +118,8 @@ func (r *Renderer) Render(d Data, messageID string) (Message, error) {
 	}
 
 	v := view{
-		Subject: s.subject, Name: shown(d.FirstName, somebody), Account: shown(d.AccountName, someTeam),
-		Application: shown(d.ApplicationName, someTeam), Inviter: shownEmail(d.InviterEmail),
+		Subject: s.subject, Name: s.shown(d.FirstName, somebody), Account: s.shown(d.AccountName, s.account),
+		Application: s.shown(d.ApplicationName, ""), Inviter: shownEmail(d.InviterEmail),
 		Link: r.link(s.page, ""), ForgotLink: r.link("forgot-password", ""),
 		Expires: readable(d.ExpiresAt), At: readable(d.At),
 	}
