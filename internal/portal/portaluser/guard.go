@@ -24,28 +24,45 @@ type Guard struct {
 // counter. It ends with Wrong, Right or Useless; whoever began it calls Close, which
 // gives the places back when it came to none of them.
 type Attempt struct {
-	guard  *Guard
-	by     principal.Actor
-	places *ratelimit.Places
+	guard    *Guard
+	by       principal.Actor
+	places   *ratelimit.Places
+	unproven bool // for a sign-up, not for a user
 }
 
 // Begin takes a place in the counters of the pair, of the IP and of the address,
 // before anything is compared. A full one, or a locked address, is
 // ErrTooManyAttempts, also for a right password; unknown addresses answer alike.
 func (g *Guard) Begin(ctx context.Context, by principal.Actor, email string) (*Attempt, error) {
+	return g.begin(ctx, by, email, ratelimit.Counter{Name: ratelimit.Lock, Subject: email})
+}
+
+// BeginUnproven is Begin for the password of a sign-up that waits under an address, by
+// somebody who holds a link to it. The lock is left out: it neither refuses the attempt
+// nor hears of it.
+func (g *Guard) BeginUnproven(ctx context.Context, by principal.Actor, email string) (*Attempt, error) {
+	a, err := g.begin(ctx, by, email)
+	if err == nil {
+		a.unproven = true
+	}
+	return a, err
+}
+
+func (g *Guard) begin(
+	ctx context.Context, by principal.Actor, email string, more ...ratelimit.Counter,
+) (*Attempt, error) {
 	ip := by.Request.Network
-	places, err := g.Limits.Reserve(ctx,
+	places, err := g.Limits.Reserve(ctx, append(more,
 		ratelimit.Counter{Name: ratelimit.SignIn, Subject: ip + " " + email},
 		ratelimit.Counter{Name: ratelimit.SignInIP, Subject: ip},
-		ratelimit.Counter{Name: ratelimit.Lock, Subject: email},
-	)
+	)...)
 	if f := fault.As(err); f != nil && f.Quota != nil {
 		return nil, ErrTooManyAttempts.WithQuota(*f.Quota)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Attempt{g, by, places}, nil
+	return &Attempt{guard: g, by: by, places: places}, nil
 }
 
 // Judge finds the first of some hashes that the password belongs to, or -1; "" stands for
@@ -84,7 +101,7 @@ func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
 			return err
 		}
 		reason := UnknownAddress
-		if known {
+		if known || a.unproven {
 			reason = WrongPassword
 		}
 		if err := RecordFailure(ctx, tx, a.by, u, known, reason); err != nil {

@@ -299,3 +299,52 @@ func TestAnIPv6NetworkIsOneClient(t *testing.T) {
 		}
 	})
 }
+
+// A password for a sign-up counts by pair and IP as any other, and the lock is no part of
+// it: strangers can't keep an owner from proving an address, and guesses there lock
+// nobody.
+func TestUnprovenAttemptsLeaveTheLockAlone(t *testing.T) {
+	t.Parallel()
+	eachGuessing(t, func(t *testing.T, g guessing) {
+		const email = "new@acme.com"
+		fail := func(ip string) bool {
+			attempt, err := g.Guard.BeginUnproven(t.Context(), portaltest.Guest(ip), email)
+			if g.refused(err) {
+				return false
+			}
+			defer attempt.Close(t.Context())
+			if err := attempt.Wrong(t.Context(), portaluser.User{}, false); err != nil {
+				t.Error(err)
+			}
+			return true
+		}
+		for n := range 10 {
+			if !fail(fmt.Sprintf("192.0.2.%d", n)) {
+				t.Fatalf("%d refused", n)
+			}
+		}
+		want := slices.Repeat([]string{`user.login.failed{"reason":"wrong_password","ip_address":"192.0.2.`}, 10)
+		got := g.told()
+		for i := range got {
+			got[i] = got[i][:max(0, len(got[i])-3)]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if g.throttled("192.0.2.99", email) {
+			t.Error("guesses at a sign-up lock the address")
+		}
+		for n := range 10 {
+			g.fail(fmt.Sprintf("198.51.100.%d", n), email)
+		}
+		if !g.throttled("192.0.2.99", email) || !fail("192.0.2.99") {
+			t.Error("the lock is asked, or not there")
+		}
+		for range 4 {
+			fail("192.0.2.99")
+		}
+		if fail("192.0.2.99") || !g.throttled("192.0.2.99", email) {
+			t.Error("the pair is not counted")
+		}
+	})
+}
