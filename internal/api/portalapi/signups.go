@@ -35,7 +35,10 @@ var linkToken = wire.QueryText("token", "From the mail.", 43, "mZ0k1Yq3vN8pT5wXc
 func (h *Signups) Routes(rt *wire.Router) {
 	g := rt.Public("/v1/auth", tagSignUp)
 	perLink := []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}
-	linkFaults := []*fault.Error{portaluser.ErrLinkNotFound, portaluser.ErrLinkExpired, portaluser.ErrLinkUsed}
+	linkFaults := []*fault.Error{
+		portaluser.ErrLinkNotFound, portaluser.ErrLinkExpired, portaluser.ErrLinkUsed, signup.ErrClosed,
+		signup.ErrPasswordRequired,
+	}
 	establishes := []wire.EventType{portaluser.Registered, account.Created, application.Created, environment.Created}
 
 	wire.Handle(g, wire.Route{
@@ -49,7 +52,7 @@ func (h *Signups) Routes(rt *wire.Router) {
 	wire.Handle(g, wire.Route{
 		Method: http.MethodGet, Path: "/verify-email", ID: "verifyEmailByLink",
 		Summary: "Confirm an e-mail address by a link",
-		About: "The same as verifyEmail, for clients that can only follow links. " +
+		About: "The same as verifyEmail without a password, for clients that can only follow links. " +
 			"Mails lead to a page that uses verifyEmail.",
 		Params: []wire.Parameter{linkToken}, Limits: perLink,
 		Status: http.StatusOK, Faults: linkFaults, Writes: establishes,
@@ -58,8 +61,11 @@ func (h *Signups) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/verify-email", ID: "verifyEmail",
 		Summary: "Confirm an e-mail address",
 		About: "Uses the link of a sign-up: user, Account, Application and Environments come into being. " +
-			"It signs nobody in.",
-		Limits: perLink, Status: http.StatusOK, Faults: linkFaults, Writes: establishes,
+			"It signs nobody in. With a password, the sign-up that it belongs to is established, whichever sign-up " +
+			"of the address the link was mailed for; while several wait, it is needed.",
+		Limits: perLink, Status: http.StatusOK,
+		Faults: append(linkFaults, portaluser.ErrInvalidCredentials, portaluser.ErrTooManyAttempts, fault.Busy),
+		Writes: append(establishes, portaluser.SignInFailed),
 	}, h.verify)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/resend-verification", ID: "resendVerification",
@@ -85,13 +91,13 @@ func (h *Signups) register(
 func (h *Signups) verifyLink(
 	ctx context.Context, c *wire.Call, by principal.Actor, _ wire.None,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("Email verified", h.Signups.Verify(ctx, by, linkToken.Of(c)))
+	return wire.Say("Email verified", h.Signups.Verify(ctx, by, signup.Proof{Token: linkToken.Of(c)}))
 }
 
 func (h *Signups) verify(
-	ctx context.Context, _ *wire.Call, by principal.Actor, in tokenBody,
+	ctx context.Context, _ *wire.Call, by principal.Actor, in signup.Proof,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("Email verified", h.Signups.Verify(ctx, by, in.Token))
+	return wire.Say("Email verified", h.Signups.Verify(ctx, by, in))
 }
 
 func (h *Signups) resend(

@@ -9,11 +9,14 @@ package mailqueue
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 
+	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/outbox"
@@ -29,10 +32,21 @@ type Queue struct {
 	Limits *ratelimit.Limiter
 }
 
-// Count counts one mail against the daily limit of its recipient;
+// Count counts one mail of an Account against the daily limit of its recipient there;
 // fault.RateLimited when it is used up.
-func (q *Queue) Count(ctx context.Context, tx *database.Tx, to string) error {
-	return q.Limits.Count(ctx, tx, ratelimit.MailRecipient, to)
+func (q *Queue) Count(ctx context.Context, tx *database.Tx, from scope.AccountID, to string) error {
+	return q.Limits.Count(ctx, tx, ratelimit.MailRecipient, from.String()+" "+to)
+}
+
+// Spare counts one mail that anybody may have asked for against its limit, MailSignUp or
+// MailRecover; false when that is used up. Such a call is answered as always, and the
+// mail alone is not sent: strangers fill these counters.
+func (q *Queue) Spare(ctx context.Context, tx *database.Tx, limit ratelimit.Name, to string) (bool, error) {
+	err := q.Limits.Count(ctx, tx, limit, to)
+	if errors.Is(err, fault.RateLimited) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Add queues a mail about a subject; the commit sends it on its way. version

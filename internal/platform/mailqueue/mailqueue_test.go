@@ -12,6 +12,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -227,22 +228,59 @@ func TestNothingIsQueuedByATransactionThatFails(t *testing.T) {
 	})
 }
 
-func TestCountIsADaysForOneAddress(t *testing.T) {
+func TestCountIsADaysForOneAddressAndAccount(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *post) {
-		count := func(to string) error {
-			return database.Do(t.Context(), p.db, func(tx *database.Tx) error { return p.Count(t.Context(), tx, to) })
+		acme, globex := id.New[scope.AccountID](p.db.Now()), id.New[scope.AccountID](p.db.Now())
+		count := func(from scope.AccountID, to string) error {
+			return database.Do(t.Context(), p.db, func(tx *database.Tx) error { return p.Count(t.Context(), tx, from, to) })
 		}
 		for n := range 10 {
-			if err := count("dana@acme.com"); err != nil {
+			if err := count(acme, "dana@acme.com"); err != nil {
 				t.Fatalf("mail %d: %v", n, err)
 			}
 		}
-		if err := count("dana@acme.com"); !errors.Is(err, fault.RateLimited) {
+		if err := count(acme, "dana@acme.com"); !errors.Is(err, fault.RateLimited) {
 			t.Error(err)
 		}
-		if err := count("kim@acme.com"); err != nil {
-			t.Error(err)
+		for from, to := range map[scope.AccountID]string{acme: "kim@acme.com", globex: "dana@acme.com"} {
+			if err := count(from, to); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// Strangers fill these two: they refuse nothing, and are no part of each other's or of an
+// Account's.
+func TestMailsThatAnybodyAsksForAreCountedApart(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *post) {
+		spare := func(limit ratelimit.Name, to string) bool {
+			return dbtest.Write(t, p.db, func(tx *database.Tx) (bool, error) { return p.Spare(t.Context(), tx, limit, to) })
+		}
+		for _, limit := range []ratelimit.Name{ratelimit.MailSignUp, ratelimit.MailRecover} {
+			for n := range 10 {
+				if !spare(limit, "dana@acme.com") {
+					t.Fatalf("%s: no mail %d", limit, n)
+				}
+			}
+			if spare(limit, "dana@acme.com") || !spare(limit, "kim@acme.com") {
+				t.Errorf("%s: not ten of each address", limit)
+			}
+		}
+		dbtest.Do(t, p.db, func(tx *database.Tx) error {
+			return p.Count(t.Context(), tx, id.New[scope.AccountID](tx.Now), "dana@acme.com")
+		})
+		err := database.Do(t.Context(), p.db, func(tx *database.Tx) error {
+			if _, err := tx.Exec(t.Context(), `DROP TABLE rate_count`); err != nil {
+				return err
+			}
+			_, err := p.Spare(t.Context(), tx, ratelimit.MailSignUp, "dana@acme.com")
+			return err
+		})
+		if err == nil {
+			t.Error("a store that can't count lets the mail go")
 		}
 	})
 }

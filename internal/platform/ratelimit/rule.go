@@ -22,7 +22,9 @@ const (
 	Recover       Name = "recover"        // forgotten passwords and resent verifications per client IP and e-mail
 	RecoverIP     Name = "recover_ip"     // the same per client IP
 	Link          Name = "link"           // calls that take a mailed token, per client IP
-	MailRecipient Name = "mail_recipient" // mails to one address, all kinds but codes
+	MailSignUp    Name = "mail_sign_up"   // mails of sign-ups to one address, whole install; beyond it none goes
+	MailRecover   Name = "mail_recover"   // mails of forgotten passwords to one address, whole install; likewise
+	MailRecipient Name = "mail_recipient" // all other mails of an Account to one address; codes and notices excepted
 	MailCode      Name = "mail_code"      // mailed codes to one address
 	EmailCode     Name = "email_code"     // sign-in codes asked for per client IP and e-mail
 	InviteMail    Name = "invite_mail"    // invite mails per Account
@@ -68,6 +70,8 @@ func Defaults() Rules {
 		Recover:       {5, 15 * time.Minute},
 		RecoverIP:     {30, 15 * time.Minute},
 		Link:          {60, time.Minute},
+		MailSignUp:    {10, 24 * time.Hour},
+		MailRecover:   {10, 24 * time.Hour},
 		MailRecipient: {10, 24 * time.Hour},
 		MailCode:      {30, 24 * time.Hour},
 		EmailCode:     {5, 15 * time.Minute},

@@ -105,7 +105,7 @@ func (s *Service) mail(
 	if err := s.Limits.Count(ctx, tx, ratelimit.InviteMail, inv.AccountID.String()); err != nil {
 		return err
 	}
-	if err := s.Mail.Count(ctx, tx, inv.Email); err != nil {
+	if err := s.Mail.Count(ctx, tx, inv.AccountID, inv.Email); err != nil {
 		return err
 	}
 	acc, err := account.Find(ctx, tx, inv.AccountID)

@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/session"
 )
@@ -25,15 +26,17 @@ type Service struct {
 }
 
 // Forgot mails a reset link to a user; earlier links are dead. An address
-// without a user gets nothing, and the caller is told nothing: doors answer
-// before it runs. Event: user.password.reset_requested.
+// without a user gets nothing, nor does one that has had its mails of the day, whose
+// earlier link stays good. The caller is told nothing: doors answer before it runs.
+// Event: user.password.reset_requested.
 func (s *Service) Forgot(ctx context.Context, by principal.Actor, email string) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		u, known, err := portaluser.ByEmail(ctx, tx, email)
-		if err != nil || !known {
+		spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailRecover, email) // known or not, alike
+		if err != nil || !spare {
 			return err
 		}
-		if err := s.Mail.Count(ctx, tx, u.Email); err != nil {
+		u, known, err := portaluser.ByEmail(ctx, tx, email)
+		if err != nil || !known {
 			return err
 		}
 		if _, err := tx.Exec(ctx, deleteLive, u.ID); err != nil {

@@ -14,6 +14,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
@@ -28,7 +29,8 @@ type Service struct {
 }
 
 // Register keeps a sign-up and mails its link, or keeps a decoy and mails the
-// address's user. p is normalised. Faults: auth.sign_up_closed, server.busy.
+// address's user. An address that has had its mails of the day gets none; what is kept
+// can be established through any link to it. p is normalised. Faults: auth.sign_up_closed, server.busy.
 // Event: user.registration_requested.
 func (s *Service) Register(ctx context.Context, by principal.Actor, p Params) (Result, error) {
 	if s.Closed {
@@ -47,13 +49,13 @@ func (s *Service) Register(ctx context.Context, by principal.Actor, p Params) (R
 		if err != nil {
 			return Result{}, err
 		}
-		if err := s.Mail.Count(ctx, tx, p.Email); err != nil {
-			return Result{}, err
-		}
-		if taken {
+		spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailSignUp, p.Email)
+		switch {
+		case err != nil || !spare:
+		case taken:
 			told := mail.Data{Kind: mail.AlreadyRegistered, To: user.Email, FirstName: user.FirstName}
 			err = s.Mail.Add(ctx, tx, told, user.ID.Any(), "")
-		} else {
+		default:
 			err = s.mailLink(ctx, tx, registration{
 				account: r.AccountID, email: p.Email, firstName: p.FirstName,
 				accountName: p.AccountName, applicationName: p.ApplicationName,
@@ -97,38 +99,6 @@ func (s *Service) mailLink(
 		Kind: mail.VerifyEmail, To: r.email, FirstName: r.firstName, AccountName: r.accountName,
 		ApplicationName: r.applicationName, Token: token.Reveal(), ExpiresAt: until,
 	}, r.account.Any(), token.Hash())
-}
-
-// Verify uses a link: one guarded update decides who wins, and user, Account,
-// Application and Environments come into being with it. Faults:
-// auth.link_not_found, auth.link_expired, auth.link_used. Events: user.registered,
-// account.created, application.created, environment.created twice.
-func (s *Service) Verify(ctx context.Context, by principal.Actor, token string) error {
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		r, err := scan(tx.QueryRow(ctx, updateUsed, secret.Hash(token), tx.Now))
-		if errors.Is(err, database.ErrNoRows) {
-			return whyNot(ctx, tx, token)
-		}
-		if err != nil {
-			return err
-		}
-		return establish(ctx, tx, by, r)
-	})
-}
-
-// whyNot explains a link that could not be used.
-func whyNot(ctx context.Context, tx *database.Tx, token string) error {
-	var status string
-	err := tx.QueryRow(ctx, selectStatus, secret.Hash(token)).Scan(&status)
-	switch {
-	case errors.Is(err, database.ErrNoRows):
-		return portaluser.ErrLinkNotFound
-	case err != nil:
-		return err
-	case status == "used":
-		return portaluser.ErrLinkUsed
-	}
-	return portaluser.ErrLinkExpired
 }
 
 // establish makes everything a proven sign-up promised.
@@ -183,9 +153,9 @@ func (s *Service) Bootstrap(ctx context.Context, by principal.Actor, p Params) (
 
 // Resend gives the newest sign-up of an address a new link, also one whose link
 // has grown too old, until 72 hours after the sign-up; the earlier link is dead
-// at once. A decoy's life is prolonged alike, without a mail. Whether anything
-// happened is not told: doors answer before it runs. Event:
-// user.verification_resent.
+// at once. A decoy's life is prolonged alike, without a mail. Nothing happens to an
+// address that has had its mails of the day. Whether anything happened is not told:
+// doors answer before it runs. Event: user.verification_resent.
 func (s *Service) Resend(ctx context.Context, by principal.Actor, email string) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
 		var rowID ID
@@ -196,6 +166,9 @@ func (s *Service) Resend(ctx context.Context, by principal.Actor, email string) 
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailSignUp, email); err != nil || !spare {
 			return err
 		}
 		until := tx.Now.Add(life)
@@ -211,9 +184,6 @@ func (s *Service) Resend(ctx context.Context, by principal.Actor, email string) 
 			return err
 		}
 		if err := account.ProlongSlug(ctx, tx, r.account, r.accountName, until); err != nil || decoy {
-			return err
-		}
-		if err := s.Mail.Count(ctx, tx, email); err != nil {
 			return err
 		}
 		if err := s.Mail.Drop(ctx, tx, mail.VerifyEmail, r.account.Any()); err != nil {
@@ -264,9 +234,9 @@ func StillWanted(ctx context.Context, tx *database.Tx, accountID id.ID, tokenHas
 }
 
 // PendingHash is the password hash of the newest live sign-up or decoy of an
-// address; "" when there is none.
+// address, whether its link still works or not; "" when there is none.
 func PendingHash(ctx context.Context, tx *database.Tx, email string) (hash string, err error) {
-	err = tx.QueryRow(ctx, selectPendingHash, email, tx.Now).Scan(&hash)
+	err = tx.QueryRow(ctx, selectPendingHash, email, tx.Now.Add(-maxLife)).Scan(&hash)
 	if errors.Is(err, database.ErrNoRows) {
 		return "", nil
 	}

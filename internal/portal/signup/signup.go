@@ -18,10 +18,18 @@ const (
 	// An ended row is kept for a while, so that its link is answered as too
 	// old and not as unknown.
 	keepEnded = 7 * 24 * time.Hour
+	// mostTried bounds the sign-ups of an address that one password is compared with.
+	mostTried = 10
 )
 
-// ErrClosed says that nobody can sign up here.
-var ErrClosed = fault.New(fault.Forbidden, "auth.sign_up_closed", "Sign-up is closed on this server")
+// The faults of sign-up.
+var (
+	// ErrClosed says that nobody can sign up here.
+	ErrClosed = fault.New(fault.Forbidden, "auth.sign_up_closed", "Sign-up is closed on this server")
+	// ErrPasswordRequired says that the link alone does not tell whose sign-up it is.
+	ErrPasswordRequired = fault.New(fault.Conflict, "auth.password_required",
+		"Several sign-ups wait for this address; send the password chosen at sign-up")
+)
 
 // The events of sign-ups.
 var (
@@ -63,6 +71,19 @@ func (p *Params) Rules(f *text.Fields) {
 	f.Field("last_name", &p.LastName, text.LastNameRule)
 	f.Field("account_name", &p.AccountName, text.NameRule)
 	f.Field("application_name", &p.ApplicationName, text.NameRule)
+}
+
+// Proof is what an address is proved with.
+type Proof struct {
+	Token string `json:"token" doc:"From the mail."`
+	// Password tells whose sign-up it is; nil when none was sent.
+	Password *string `json:"password,omitempty" doc:"The password chosen at sign-up: it tells which sign-up of the address is established. Needed while several wait."`
+}
+
+// Rules implements text.Ruled.
+func (p *Proof) Rules(f *text.Fields) {
+	f.Field("token", &p.Token, text.TokenRule)
+	f.Optional("password", p.Password, text.CurrentPasswordRule)
 }
 
 // Result is what a sign-up is told; every id and slug will be those of the real

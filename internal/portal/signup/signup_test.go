@@ -34,7 +34,16 @@ func register(t *testing.T, p *portaltest.Portal, email, accountName string) sig
 
 func verify(t *testing.T, p *portaltest.Portal, what, token string, want error) {
 	t.Helper()
-	if err := p.Signups.Verify(t.Context(), guest, token); !errors.Is(err, want) {
+	if err := p.Signups.Verify(t.Context(), guest, signup.Proof{Token: token}); !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+// prove is verify with the password of a sign-up.
+func prove(t *testing.T, p *portaltest.Portal, what, token, password string, want error) {
+	t.Helper()
+	err := p.Signups.Verify(t.Context(), guest, signup.Proof{Token: token, Password: &password})
+	if !errors.Is(err, want) {
 		t.Errorf("%s: %v, want %v", what, err, want)
 	}
 }
@@ -174,7 +183,7 @@ func TestResendIsForTheNewestSignUp(t *testing.T) {
 		newer := p.Token(alex)
 		resend(t, p, alex)
 		verify(t, p, "the newer one's link", newer, portaluser.ErrLinkNotFound)
-		verify(t, p, "the older one's link", older, nil)
+		prove(t, p, "the older one's link", older, portaltest.Password, nil)
 	})
 }
 
@@ -220,7 +229,7 @@ func TestVerifyOnceOfMany(t *testing.T) {
 		_ = register(t, p, alex, "Acme")
 		token := p.Token(alex)
 		got := dbtest.AtOnce(20, func() string {
-			return dbtest.Outcome(p.Signups.Verify(t.Context(), guest, token))
+			return dbtest.Outcome(p.Signups.Verify(t.Context(), guest, signup.Proof{Token: token}))
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.link_used": 19}, got); diff != "" {
 			t.Error(diff)
@@ -240,7 +249,8 @@ func TestOneSignUpOfAnAddressWins(t *testing.T) {
 		}
 		_ = register(t, p, "kim@acme.com", "Initech")
 		got := dbtest.AtOnce(2, func() string {
-			return dbtest.Outcome(p.Signups.Verify(t.Context(), guest, <-tokens))
+			password := portaltest.Password
+			return dbtest.Outcome(p.Signups.Verify(t.Context(), guest, signup.Proof{Token: <-tokens, Password: &password}))
 		})
 		if got["ok"] != 1 || got["auth.link_not_found"]+got["auth.link_used"] != 1 {
 			t.Error(got)
@@ -270,7 +280,12 @@ func TestClosed(t *testing.T) {
 		if !errors.Is(err, signup.ErrClosed) || slugs(t, p) != "acme" || p.Hasher.Done() != before {
 			t.Errorf("%v, %s", err, slugs(t, p))
 		}
-		verify(t, p, "a link from before", token, nil)
+		verify(t, p, "a link from before", token, signup.ErrClosed)
+		prove(t, p, "a link from before", token, portaltest.Password, signup.ErrClosed)
+		verify(t, p, "no link", "x", portaluser.ErrLinkNotFound)
+		if p.Hasher.Done() != before || dbtest.Number(t, p.DB, `SELECT count(*) FROM portal_user`) != 0 {
+			t.Error("a sign-up that was closed meanwhile is judged, or established")
+		}
 		_ = p.Company("Initech", "lou@initech.com") // the operator can still make one
 	})
 }
@@ -309,7 +324,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 		_ = register(t, p, alex, "Acme")
 		token := p.Token(alex)
 		eventtest.Break(t, p.DB)
-		err := p.Signups.Verify(t.Context(), guest, token)
+		err := p.Signups.Verify(t.Context(), guest, signup.Proof{Token: token})
 		if !strings.Contains(dbtest.Outcome(err), "audit_event") {
 			t.Error(err)
 		}
