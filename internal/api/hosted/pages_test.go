@@ -253,3 +253,64 @@ func TestPagesOfOtherMails(t *testing.T) {
 	body := m{"token": s.MailedToken("alex@acme.com"), "password": "Another-Horse-9"}
 	guest.Must(200, "POST", "/v1/auth/reset-password", body)
 }
+
+// Where several sign-ups wait for an address, the page asks for the password, and says
+// what is wrong with it.
+func TestPageAsksWhoseSignUpItIs(t *testing.T) {
+	t.Parallel()
+	limits := func(c *config.Settings) { c.RateLimits = "sign_in=5/15m" }
+	s := servertest.New(t, database.SQLite, limits)
+	b, guest := browser(t, s), s.Client()
+	register := func(password string) string {
+		body := servertest.Registration("dana@acme.com")
+		body["password"] = password
+		guest.Must(201, "POST", "/v1/auth/register", body)
+		return s.MailedToken("dana@acme.com")
+	}
+	_ = register(servertest.Password)
+	strangers := register("Strangers-Horse-7")
+	const form = "[data-state=password]"
+
+	b.opens("verify-email", strangers, "form")
+	b.submits("form")
+	b.sees("password")
+	b.submits("password")
+	b.says("#chosen-password-error", "Enter a password")
+	b.types("#chosen-password", servertest.Password)
+	b.offline(true)
+	b.submits("password")
+	b.says(form+" .notice", "cannot be reached")
+	b.keeps("#chosen-password", servertest.Password)
+	b.offline(false)
+	for range 5 {
+		b.types("#chosen-password", "Wrong-Horse-7")
+		b.submits("password")
+		b.says("#chosen-password-error", "No sign-up that waits for this address has this password")
+	}
+	b.shot("verify-email-password-wrong")
+	b.types("#chosen-password", servertest.Password)
+	b.submits("password")
+	b.says(form+" .notice", "too many tries. Please wait 15 minutes")
+	b.keeps("#chosen-password", servertest.Password)
+	s.Clock.Advance(16 * time.Minute)
+	b.submits("password")
+	b.sees("done")
+	guest.Must(200, "POST", "/v1/auth/login", servertest.Credentials("dana@acme.com", servertest.Password))
+	guest.Must(401, "POST", "/v1/auth/login", servertest.Credentials("dana@acme.com", "Strangers-Horse-7"))
+	b.opens("verify-email", strangers, "form")
+	b.submits("form")
+	b.sees("used")
+}
+
+// A link from before sign-up was closed says so.
+func TestPageOfALinkFromBeforeSignUpWasClosed(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, database.SQLite, nil)
+	b := browser(t, s)
+	s.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration("dana@acme.com"))
+	token := s.MailedToken("dana@acme.com")
+	s.Signups.Closed = true
+	b.opens("verify-email", token, "form")
+	b.submits("form")
+	b.says("[data-state=form] .notice", "Sign-up is closed here")
+}

@@ -97,6 +97,11 @@ var provocations = map[string]servertest.Provocation{
 		p.Client().Must(200, "POST", "/v1/auth/verify-email", m{"token": link})
 		return anyone(p.Server).verify(link)
 	},
+	"auth.password_required": func(_ *testing.T, p provoker) answer {
+		email, link := registered(p)
+		p.Client().Must(201, "POST", "/v1/auth/register", servertest.Registration(email))
+		return anyone(p.Server).verify(link)
+	},
 	"account.last_owner": func(_ *testing.T, p provoker) answer {
 		c, account := p.Owner()
 		return c.Do("DELETE", account+"/users/"+c.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id"), nil)

@@ -126,6 +126,11 @@ func TestOfManyOneWins(t *testing.T) {
 		link := s.MailedToken("alex@acme.com")
 		check("verify", "auth.link_used", func() answer { return c.verify(link) })
 
+		c.Must(201, "POST", "/v1/auth/register", servertest.Registration("noa@acme.com"))
+		c.Must(201, "POST", "/v1/auth/register", servertest.Registration("noa@acme.com"))
+		link = s.MailedToken("noa@acme.com")
+		check("verify by password", "auth.link_used", func() answer { return c.prove(link, servertest.Password) })
+
 		c.SignIn("alex@acme.com")
 		check("create", "invites.already_pending", func() answer {
 			return c.Do("POST", servertest.Invites("acme"), dana)

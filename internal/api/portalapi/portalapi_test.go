@@ -50,6 +50,11 @@ func (g guest) verify(token string) answer {
 	return g.Do("POST", "/v1/auth/verify-email", m{"token": token})
 }
 
+// prove is verify with the password of a sign-up.
+func (g guest) prove(token, password string) answer {
+	return g.Do("POST", "/v1/auth/verify-email", m{"token": token, "password": password})
+}
+
 func (g guest) reset(token, password string) answer {
 	return g.Do("POST", "/v1/auth/reset-password", m{"token": token, "password": password})
 }

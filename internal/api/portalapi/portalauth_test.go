@@ -64,21 +64,100 @@ func TestSignUpTellsNothing(t *testing.T) {
 	})
 }
 
-// 2. Who signs up first with somebody's address gains nothing.
-func TestStrangerSignsUpFirst(t *testing.T) {
+// 2. Who signs up somebody's address gains nothing, before the owner, after, or between
+// the owner's sign-up and a new mail: the owner's password counts, whichever link the
+// owner opens. All orders are tested in signup.
+func TestStrangerSignsUpToo(t *testing.T) {
 	t.Parallel()
-	servertest.Each(t, nil, func(t *testing.T, s *server) {
+	limits := func(c *config.Settings) { c.RateLimits = "sign_up=off" }
+	servertest.Each(t, limits, func(t *testing.T, s *server) {
 		guest := anyone(s)
-		body := servertest.Registration("dana@acme.com")
-		body["password"] = "Strangers-Pass-1"
-		guest.Must(201, "POST", "/v1/auth/register", body)
-		strangers := s.MailedToken("dana@acme.com")
-		guest.Must(201, "POST", "/v1/auth/register", servertest.Registration("dana@acme.com"))
-		guest.Must(200, "POST", "/v1/auth/verify-email", m{"token": s.MailedToken("dana@acme.com")})
-		is(t, "the stranger's link", guest.verify(strangers), 404, "auth.link_not_found")
-		is(t, "the stranger's password",
-			guest.login("dana@acme.com", "Strangers-Pass-1"), 401, "auth.invalid_credentials")
-		is(t, "the owner's password", guest.login("dana@acme.com", servertest.Password), 200, "")
+		register := func(email, password string) string {
+			body := servertest.Registration(email)
+			body["password"] = password
+			guest.Must(201, "POST", "/v1/auth/register", body)
+			return s.MailedToken(email)
+		}
+		const strangers = "Strangers-Pass-1"
+		for email, links := range map[string]func(email string) []string{
+			"before@acme.com": func(email string) []string {
+				return []string{register(email, strangers), register(email, servertest.Password)}
+			},
+			"after@acme.com": func(email string) []string {
+				return []string{register(email, servertest.Password), register(email, strangers)}
+			},
+			"between@acme.com": func(email string) []string {
+				_, _ = register(email, servertest.Password), register(email, strangers)
+				guest.Must(200, "POST", "/v1/auth/resend-verification", m{"email": email})
+				return []string{s.MailedToken(email)}
+			},
+		} {
+			list := links(email)
+			open := list[0]
+			is(t, email+" by the link alone", guest.verify(open), 409, "auth.password_required")
+			byLink := guest.Do("GET", "/v1/auth/verify-email?token="+open, nil)
+			is(t, email+" by GET", byLink, 409, "auth.password_required")
+			is(t, email+" with no sign-up's password", guest.prove(open, "Wrong-Pass-9"), 401, "auth.invalid_credentials")
+			is(t, email+" with an empty password", guest.prove(open, ""), 400, "validation")
+			is(t, email+" with the owner's password", guest.prove(open, servertest.Password), 200, "")
+			is(t, email+" again", guest.prove(open, servertest.Password), 410, "auth.link_used")
+			for _, other := range list[1:] {
+				if a := guest.prove(other, strangers); a.Status != 404 && a.Status != 410 {
+					t.Errorf("%s by the other link: %s", email, a.Raw)
+				}
+			}
+			is(t, email+": the stranger's password", guest.login(email, strangers), 401, "auth.invalid_credentials")
+			is(t, email+": the owner's password", guest.login(email, servertest.Password), 200, "")
+		}
+	})
+}
+
+// The mails that strangers can ask for are counted apart from each other and from an
+// Account's, and refuse nothing.
+func TestStrangersDoNotUseUpMails(t *testing.T) {
+	t.Parallel()
+	limits := func(c *config.Settings) { c.RateLimits = "sign_up=off,recover=off,recover_ip=off" }
+	servertest.Each(t, limits, func(t *testing.T, s *server) {
+		w := world{s.Acme()}
+		other, otherSlug := s.SignUp("noa@northwind.com", "Northwind")
+		guest := anyone(s)
+		for range 11 {
+			for _, call := range []struct {
+				path string
+				body m
+				want int
+			}{
+				{"/v1/auth/register", servertest.Registration("dana@acme.com"), 201},
+				{"/v1/auth/register", servertest.Registration("alex@acme.com"), 201},
+				{"/v1/auth/forgot-password", m{"email": "alex@acme.com"}, 200},
+				{"/v1/auth/resend-verification", m{"email": "dana@acme.com"}, 200},
+			} {
+				guest.Must(call.want, "POST", call.path, call.body)
+				s.Deliver()
+			}
+		}
+		kinds := map[string]int{}
+		for _, mail := range s.Mail.Messages() {
+			kinds[mail.To+": "+mail.Subject]++
+		}
+		if diff := cmp.Diff(map[string]int{
+			"alex@acme.com: Confirm your e-mail address":     1,
+			"alex@acme.com: You already have an account":     9,
+			"alex@acme.com: Reset your password":             10,
+			"dana@acme.com: Confirm your e-mail address":     10,
+			"noa@northwind.com: Confirm your e-mail address": 1,
+		}, kinds); diff != "" {
+			t.Error(diff)
+		}
+		reset := s.MailedToken("alex@acme.com")
+		for range 10 {
+			inviteID, _ := w.Invite("dana@acme.com")
+			w.Alex.Must(204, "DELETE", w.invites()+"/"+inviteID, nil)
+		}
+		full := w.Alex.Do("POST", w.invites(), servertest.Invitation("dana@acme.com"))
+		is(t, "an eleventh invite of one Account", full, 429, "rate_limit.exceeded")
+		other.Must(201, "POST", servertest.Invites(otherSlug), servertest.Invitation("dana@acme.com"))
+		is(t, "the newest reset link", guest.reset(reset, "Another-Horse-8"), 200, "")
 	})
 }
 
