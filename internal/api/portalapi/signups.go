@@ -46,7 +46,7 @@ func (h *Signups) Routes(rt *wire.Router) {
 		About: "Keeps the sign-up until the mailed link is used; ids and slugs are those that will be. " +
 			"The answer is the same for an address that is free and for one that is taken.",
 		Limits: []wire.Limit{{Name: ratelimit.SignUp, By: wire.ByIP}},
-		Status: http.StatusCreated, Faults: []*fault.Error{signup.ErrClosed, fault.RateLimited, fault.Busy},
+		Status: http.StatusCreated, Faults: []*fault.Error{signup.ErrClosed, fault.Busy},
 		Writes: []wire.EventType{signup.Requested},
 	}, h.register)
 	wire.Handle(g, wire.Route{

@@ -21,9 +21,11 @@ func TestPlainWords(t *testing.T) {
 	for _, s := range []string{
 		"", " ", "  a", "a  b", " a", "a ", "a\tb", "a\nb", "a\u00a0b", "a\u3000b",
 		"evil.example", "a. .b", "login-canopy.example/a", "URGENT: verify", "http://evil", "a@b", "www.evil", "a..", ".a",
-		"ｗｗｗ．evil", "evil。example", "evil․example", "1.2.3.4", "a_b", "a+b", "(a)", "<b>", "{{.Link}}", `"a"`, "a;b", "a!", "a?",
+		"ｗｗｗ．evil", "evil。example", "evil․example", "1.2.3.4",
+		"a_b", "a+b", "(a)", "<b>", "{{.Link}}", `"a"`, "a;b", "a!", "a?",
 		"pаypal", "Αpple", "дом home", "東京tower", "カナ한글", "ㄅㄆ かな", "한국 かな", "Дом Ελλάδα",
-		"١٢ अ१ a", "a\u200bb", "علی\u200cرضا", "\u202eabc", "abc\u2066", "a\x00", "a\xff", "\u0301a", "1\u0301", "😀", "Ⓐ", "½", "€",
+		"١٢ अ१ a", "a\u200bb", "علی\u200cرضا", "\u202eabc", "abc\u2066", "a\x00",
+		"a\xff", "\u0301a", "1\u0301", "😀", "Ⓐ", "½", "€",
 		"a\u2019.b",
 	} {
 		if text.PlainWords(s, 0) {
@@ -31,7 +33,8 @@ func TestPlainWords(t *testing.T) {
 		}
 	}
 	for _, letter := range []string{"a", "界", "𝔇"} {
-		if s := strings.Repeat(letter, 60); !text.PlainWords(s, 60) || text.PlainWords(s+letter, 60) || !text.PlainWords(s+letter, 0) {
+		s := strings.Repeat(letter, 60)
+		if !text.PlainWords(s, 60) || text.PlainWords(s+letter, 60) || !text.PlainWords(s+letter, 0) {
 			t.Errorf("60 times %s", letter)
 		}
 	}

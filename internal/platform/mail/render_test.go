@@ -375,7 +375,8 @@ var wwwLink = regexp.MustCompile(`(?i)www\.[^\s.,]`)
 // gains no link.
 func FuzzNames(f *testing.F) {
 	for _, s := range []string{
-		"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "evil.example", "a. b", "x://y", "\xff", "{{.}}", "-->", "www", "ｗｗｗ．", "&lt;",
+		"Dana", "a\r\nb", "<b>", `"'`, "\u202e", "www.x", "evil.example", "a. b", "x://y",
+		"\xff", "{{.}}", "-->", "www", "ｗｗｗ．", "&lt;",
 	} {
 		f.Add(s)
 	}

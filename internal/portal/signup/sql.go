@@ -42,7 +42,9 @@ const (
 
 // scan reads what returning gives, and what may follow it.
 func scan(s database.Scanner, more ...any) (r registration, err error) {
-	err = s.Scan(append([]any{&r.account, &r.application, &r.user, &r.email, &r.firstName, &r.lastName, &r.accountName,
-		&r.applicationName, &r.applicationSlug, &r.passwordHash}, more...)...)
+	err = s.Scan(append([]any{
+		&r.account, &r.application, &r.user, &r.email, &r.firstName, &r.lastName, &r.accountName,
+		&r.applicationName, &r.applicationSlug, &r.passwordHash,
+	}, more...)...)
 	return r, err
 }

@@ -29,7 +29,7 @@ func (s *Service) Verify(ctx context.Context, by principal.Actor, p Proof) error
 	case p.Password == nil && len(seen.waiting) > 1:
 		return ErrPasswordRequired
 	case p.Password == nil:
-		return s.establish(ctx, by, seen, 0, func(tx *database.Tx) error {
+		return s.spend(ctx, by, seen, 0, func(tx *database.Tx) error {
 			// Another sign-up may have come since the link was looked at.
 			others, err := live(ctx, tx, seen)
 			if err == nil && len(others) > 0 {
@@ -57,7 +57,7 @@ func (s *Service) Verify(ctx context.Context, by principal.Actor, p Proof) error
 		}
 		return portaluser.ErrInvalidCredentials
 	}
-	return s.establish(ctx, by, seen, which, func(tx *database.Tx) error { return attempt.Right(ctx, tx) })
+	return s.spend(ctx, by, seen, which, func(tx *database.Tx) error { return attempt.Right(ctx, tx) })
 }
 
 // link is a link that works, with the live sign-ups of its address.
@@ -121,9 +121,9 @@ func live(ctx context.Context, tx *database.Tx, l link) ([]waiting, error) {
 	}, selectLive, l.email, tx.Now.Add(-maxLife), l.id, mostTried)
 }
 
-// establish spends a link and one of the sign-ups that wait, and makes everything that
+// spend uses a link for one of the sign-ups that wait, and makes everything that
 // was promised there, if both still wait; with what goes along. Else nothing changes.
-func (s *Service) establish(
+func (s *Service) spend(
 	ctx context.Context, by principal.Actor, l link, which int, along func(tx *database.Tx) error,
 ) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
