@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
-	netmail "net/mail"
 	"net/url"
 	"regexp"
 	"strings"
@@ -66,9 +65,9 @@ func NewRenderer(publicURL *url.URL, from string) (*Renderer, error) {
 		publicURL.User != nil || publicURL.RawQuery != "" || publicURL.Fragment != "" {
 		return nil, errors.New("mail: the public URL must be http(s)://host, without user, query or fragment")
 	}
-	sender, err := netmail.ParseAddress(from)
-	if err != nil || !headerSafe(sender.Address) || oneLine(sender.Name) != sender.Name {
-		return nil, errors.New("mail: the sender must be an e-mail address, or Name <address>")
+	sender, err := parseSender(from)
+	if err != nil {
+		return nil, err
 	}
 	r := &Renderer{
 		public: publicURL.JoinPath(), from: sender.String(),
@@ -102,10 +101,11 @@ var (
 // or malformed token, a missing time. It repeats none of them.
 func (r *Renderer) Render(d Data, messageID string) (Message, error) {
 	s, known := forms[d.Kind]
+	to, bare := bareAddress(d.To)
 	switch {
 	case !known:
 		return Message{}, errors.New("mail: unknown kind")
-	case !bareAddress(d.To):
+	case !bare:
 		return Message{}, fmt.Errorf("mail: %s: the recipient is not a bare ASCII address", d.Kind)
 	case !dotAtom.MatchString(messageID):
 		return Message{}, fmt.Errorf("mail: %s: the message id must be letters, digits, dots, dashes or underscores", d.Kind)
@@ -134,7 +134,7 @@ func (r *Renderer) Render(d Data, messageID string) (Message, error) {
 		return Message{}, fmt.Errorf("mail: %s: html: %w", d.Kind, err)
 	}
 	return Message{
-		From: r.from, To: d.To, Subject: s.subject, Text: text.String(), HTML: html.String(),
+		From: r.from, To: to, Subject: s.subject, Text: text.String(), HTML: html.String(),
 		MessageID: messageID + "@" + r.domain,
 	}, nil
 }
@@ -153,10 +153,4 @@ func (r *Renderer) link(page, token string) string {
 // that no reader takes the day for the month.
 func readable(t time.Time) string {
 	return t.UTC().Format("Monday, 2 January 2006 at 15:04 UTC")
-}
-
-func bareAddress(s string) bool {
-	a, err := netmail.ParseAddress(s)
-	return err == nil && a.Name == "" && a.Address == s && headerSafe(s) && len(s) <= 254 &&
-		!strings.ContainsAny(s, `"<> `)
 }

@@ -329,6 +329,8 @@ func TestNewRendererRefuses(t *testing.T) {
 	good := &url.URL{Scheme: "https", Host: "acme.example"}
 	for _, from := range []string{
 		"", "Canopy", "a@b, c@d", "Canopy\r\nBcc: x@y <a@b.example>", "=?utf-8?q?a=0Ab?= <a@b.example>",
+		"A <a@b.example>, C <c@d.example>", "a@b.example <c@d.example>", "Canopy <>", "Canopy <a@b.example", "a@-ü.example",
+		"Canopy \u202e <a@b.example>", "a@b.example\r\n (x)", "Canopy <a@b\u2028.example>",
 	} {
 		if _, err := mail.NewRenderer(good, from); err == nil {
 			t.Errorf("sender %q was taken", from)

@@ -33,6 +33,9 @@ type SMTPConfig struct {
 	Password string `json:"-"`
 	// TLS never gives way to a weaker mode.
 	TLS TLSMode
+	// EHLO is what the client calls itself, as ParseEHLO gives it; empty means the
+	// address it speaks from.
+	EHLO string
 	// RootCAs are the authorities to trust; nil means those of the system.
 	RootCAs *x509.CertPool `json:"-"`
 }
@@ -80,8 +83,13 @@ func ParseSMTPURL(s string) (SMTPConfig, error) {
 			return SMTPConfig{}, errors.New("SMTP URL: the port must be 1 to 65535")
 		}
 	}
-	if !headerSafe(c.Host) || strings.ContainsAny(c.Host, " ") {
-		return SMTPConfig{}, errors.New("SMTP URL: the host must be an ASCII name or an IP address")
+	if !headerSafe(c.Host) {
+		if c.Host, err = domains.ToASCII(c.Host); err != nil {
+			c.Host = ""
+		}
+	}
+	if c.Host == "" || strings.ContainsAny(c.Host, " ") {
+		return SMTPConfig{}, errors.New("SMTP URL: the host must be a name or an IP address")
 	}
 	if u.User != nil {
 		c.Username = u.User.Username()

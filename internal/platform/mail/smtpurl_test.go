@@ -35,6 +35,7 @@ func TestParseSMTPURL(t *testing.T) {
 		"smtp://u:p@[::1]:1025?tls=none": {
 			Host: "::1", Port: 1025, Username: "u", Password: "p", TLS: mail.NoTLS,
 		},
+		"smtp://MX.Bücher.example:25":            {Host: "mx.xn--bcher-kva.example", Port: 25, TLS: mail.StartTLS},
 		"SMTP://mx.acme.example:25?tls=starttls": {Host: "mx.acme.example", Port: 25, TLS: mail.StartTLS},
 	} {
 		got, err := mail.ParseSMTPURL(url)
@@ -43,6 +44,30 @@ func TestParseSMTPURL(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s:\n%s", url, diff)
+		}
+	}
+}
+
+func TestParseEHLO(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"canopy.acme.example": "canopy.acme.example", "Canopy.ACME.example.": "canopy.acme.example",
+		"host-1": "host-1", "mx.bücher.example": "mx.xn--bcher-kva.example",
+		"192.0.2.1": "[192.0.2.1]", "[192.0.2.1]": "[192.0.2.1]",
+		"2001:DB8::1": "[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]": "[IPv6:2001:db8::1]",
+		"[2001:db8::1]": "[IPv6:2001:db8::1]", "::ffff:192.0.2.1": "[192.0.2.1]",
+	} {
+		if got, err := mail.ParseEHLO(in); got != want || err != nil {
+			t.Errorf("%q is read as %q, %v; want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		"", ".", "my_host", "a b", "a\r\nMAIL FROM:<x@y>", "a..b", "-a", "canopy:25", "https://canopy.example", "192.0.2",
+		"192.0.2.256", "[192.0.2.1", "[canopy]", "fe80::1%eth0", "\u202ea", strings.Repeat("a", 64) + ".example",
+		strings.Repeat("a.", 127) + "example",
+	} {
+		if got, err := mail.ParseEHLO(in); err == nil || strings.ContainsAny(err.Error(), "\r\n") {
+			t.Errorf("%q is read as %q, %v", in, got, err)
 		}
 	}
 }
@@ -76,7 +101,7 @@ func TestParseSMTPURLRefuses(t *testing.T) {
 		"smtp://u:hunter2@mx.acme?tls=none":      "loopback",
 		"smtp://u:hunter2@10.0.0.1?tls=none":     "loopback",
 		"smtp://u:hunter2@localhost.x?tls=none":  "loopback",
-		"smtp://u:hunter2@m\u00fcx?tls=starttls": "ASCII",
+		"smtp://u:hunter2@m\u202ex?tls=starttls": "the host must be a name",
 	} {
 		_, err := mail.ParseSMTPURL(url)
 		if err == nil || !strings.Contains(err.Error(), want) {

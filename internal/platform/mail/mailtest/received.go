@@ -18,6 +18,11 @@ import (
 type Received struct {
 	// From and To are the addresses of the envelope.
 	From, To string
+	// EHLO is what the client called itself.
+	EHLO string
+	// UTF8 says that the client asked for SMTPUTF8, and Size is what it announced.
+	UTF8 bool
+	Size int64
 	// Header is that of the mail, as it came: values may be encoded words.
 	Header mail.Header
 	// Text and HTML are the two parts, decoded, with lines ended by "\n".

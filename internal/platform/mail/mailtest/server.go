@@ -1,6 +1,7 @@
 package mailtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -35,6 +36,13 @@ type Options struct {
 	// Username and Password, when set, are needed before a mail is taken, by the
 	// mechanism PLAIN.
 	Username, Password string
+	// Keywords changes the lines of replies that are sent outside STARTTLS, such as
+	// strings.ToLower; nil leaves them.
+	Keywords func(string) string
+	// UTF8 has the server offer SMTPUTF8.
+	UTF8 bool
+	// MaxSize is the largest mail in bytes, as SIZE tells it; 0 means 1 MiB.
+	MaxSize int64
 }
 
 // Server is an SMTP server that keeps what it is given. Its methods are safe for
@@ -54,6 +62,7 @@ type Server struct {
 	content  int // reply code for contents, 0 to accept
 	refused  int
 	slow     time.Duration
+	dot      time.Duration // before the reply to the final dot
 	down     bool
 }
 
@@ -84,9 +93,11 @@ func New(t testing.TB, options ...Options) *Server {
 	server.Domain = "localhost"
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	server.MaxRecipients = 1 // every mail of Canopy has one
-	server.MaxMessageBytes = 1 << 20
+	server.MaxMessageBytes = cmp.Or(s.options.MaxSize, 1<<20)
+	server.EnableSMTPUTF8 = s.options.UTF8
 	server.ReadTimeout, server.WriteTimeout = time.Minute, time.Minute
-	server.AllowInsecureAuth = s.options.TLS == mail.NoTLS
+	// Where keywords are changed, the server doesn't see the TLS beneath.
+	server.AllowInsecureAuth = s.options.TLS == mail.NoTLS || s.options.Keywords != nil
 	var l net.Listener = gate{s.listener, s}
 	tlsConfig := &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12}
 	switch s.options.TLS {
@@ -97,6 +108,9 @@ func New(t testing.TB, options ...Options) *Server {
 	case mail.NoTLS:
 	default:
 		t.Fatalf("mailtest: unknown TLS mode %q", s.options.TLS)
+	}
+	if s.options.Keywords != nil {
+		l = rewriting{l, s.options.Keywords}
 	}
 	served := make(chan struct{})
 	go func() {
@@ -151,6 +165,10 @@ func (s *Server) RefuseContent(code int) { s.set(func() { s.content = code }) }
 
 // Slow makes the server wait for d before each of its replies, until Slow(0).
 func (s *Server) Slow(d time.Duration) { s.set(func() { s.slow = d }) }
+
+// SlowDot makes the server keep each mail at once and then wait for d before it
+// says so, until SlowDot(0).
+func (s *Server) SlowDot(d time.Duration) { s.set(func() { s.dot = d }) }
 
 // Down breaks all connections and, until Up, every new one at once. The port
 // stays taken, so that no other process gets it.
@@ -223,6 +241,20 @@ func (s *Server) set(f func()) {
 	f()
 }
 
+// linger waits for what d says, and no longer than the test.
+func (s *Server) linger(d func() time.Duration) {
+	var pause time.Duration
+	if s.set(func() { pause = d() }); pause <= 0 {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ended:
+	}
+}
+
 func (s *Server) hangUp() {
 	s.set(func() {
 		for c := range s.conns {
@@ -272,17 +304,7 @@ type patientConn struct {
 }
 
 func (c *patientConn) Write(b []byte) (int, error) {
-	c.s.mu.Lock()
-	d := c.s.slow
-	c.s.mu.Unlock()
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-c.s.ended:
-		}
-	}
+	c.s.linger(func() time.Duration { return c.s.slow })
 	return c.Conn.Write(b)
 }
 
@@ -291,16 +313,46 @@ func (c *patientConn) Close() error {
 	return c.Conn.Close()
 }
 
+// rewriting hands out connections whose replies are changed.
+type rewriting struct {
+	net.Listener
+	change func(string) string
+}
+
+func (l rewriting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return rewritten{c, l.change}, err
+}
+
+type rewritten struct {
+	net.Conn
+	change func(string) string
+}
+
+// Write changes replies, and leaves what is no text: TLS that begins on top.
+func (c rewritten) Write(b []byte) (int, error) {
+	changed := b
+	if len(b) > 3 && b[0] >= '2' && b[0] <= '5' && (b[3] == '-' || b[3] == ' ') {
+		changed = []byte(c.change(string(b)))
+	}
+	_, err := c.Conn.Write(changed)
+	return len(b), err
+}
+
 type backend struct{ s *Server }
 
 // NewSession implements smtp.Backend.
-func (b backend) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{s: b.s}, nil }
+func (b backend) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	return &session{s: b.s, conn: c}, nil
+}
 
 // session is one connection; go-smtp calls it from one goroutine.
 type session struct {
 	s        *Server
+	conn     *smtp.Conn
 	signedIn bool
 	from, to string
+	options  smtp.MailOptions
 }
 
 func (c *session) AuthMechanisms() []string {
@@ -320,11 +372,11 @@ func (c *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-func (c *session) Mail(from string, _ *smtp.MailOptions) error {
+func (c *session) Mail(from string, o *smtp.MailOptions) error {
 	if c.s.options.Username != "" && !c.signedIn {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
-	c.from = from
+	c.from, c.options = from, *o
 	return nil
 }
 
@@ -362,7 +414,9 @@ func (c *session) Data(r io.Reader) error {
 	if err != nil {
 		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "can't be read: " + err.Error()}
 	}
+	received.EHLO, received.UTF8, received.Size = c.conn.Hostname(), c.options.UTF8, c.options.Size
 	c.s.keep(received)
+	c.s.linger(func() time.Duration { return c.s.dot })
 	return nil
 }
 
