@@ -72,7 +72,7 @@ func (p *platform) mailLane(renderer *mail.Renderer) outbox.Lane {
 		handlers[string(kind)] = h
 	}
 	return outbox.Lane{
-		Name: mailqueue.Lane, Parallel: 4, Handlers: handlers, Observe: p.metrics.Mail,
+		Name: mailqueue.Lane, Parallel: 4, Longest: mail.Longest + time.Minute, Handlers: handlers, Observe: p.metrics.Mail,
 		Idle: func() bool { return p.sender == nil },
 	}
 }

@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	// lease is how long a claimed job is one worker's; deliverFor ends earlier,
-	// which leaves time to settle.
-	lease      = 60 * time.Second
+	// lease is how long a claimed job is one worker's, who renews it each quarter of
+	// that while it delivers. settleFor is the time for writing a renewal, or the
+	// end; the lease outlasts it.
+	lease     = 60 * time.Second
+	settleFor = 15 * time.Second
+	// deliverFor is the time for a delivery where the lane says nothing.
 	deliverFor = 45 * time.Second
 	// maxAttempts is more than a day of pauses holds. Only a job that ends its
 	// worker each time gets there.
@@ -42,7 +45,10 @@ func (l *lane) work(ctx context.Context, j Job) error {
 	case !wanted:
 		return l.end(ctx, j, "dropped", nil, nil)
 	}
-	if err := deliver(ctx, h, j); err != nil {
+	switch err := l.deliver(ctx, h, j); {
+	case errors.Is(err, errLost):
+		return nil // whoever has the job now, or dropped it, ends it
+	case err != nil:
 		return l.fail(ctx, j, h, err)
 	}
 	if err := l.settle(ctx, j, h, nil); err != nil {
@@ -53,11 +59,54 @@ func (l *lane) work(ctx context.Context, j Job) error {
 	return nil
 }
 
-func deliver(ctx context.Context, h Handler, j Job) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, deliverFor)
-	defer cancel()
+// deliver hands the job to its handler, and keeps it leased meanwhile. errLost says
+// that it was ended since the job is no longer this worker's.
+func (l *lane) deliver(ctx context.Context, h Handler, j Job) (err error) {
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	limited, cancel := context.WithTimeout(ctx, l.Longest)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		l.keep(limited, j, lose)
+	}()
+	defer func() {
+		cancel()
+		<-kept
+		if err != nil && errors.Is(context.Cause(ctx), errLost) {
+			err = errLost
+		}
+	}()
 	defer caught(&err)
-	return h.Deliver(ctx, j)
+	return h.Deliver(limited, j)
+}
+
+var errLost = errors.New("outbox: the job is no longer this worker's")
+
+// keep renews the lease until ctx ends, and calls lose when there is none any more.
+// A store that can't be reached is asked again soon: another worker that reaches it
+// would take the job.
+func (l *lane) keep(ctx context.Context, j Job, lose context.CancelCauseFunc) {
+	often := l.lease / 4
+	timer := time.NewTimer(often)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		ours, err := l.renew(ctx, j)
+		switch {
+		case err != nil:
+			timer.Reset(often / 10)
+		case !ours:
+			lose(errLost)
+			return
+		default:
+			timer.Reset(often)
+		}
+	}
 }
 
 // caught turns a handler's panic into an error: one bad job doesn't take the

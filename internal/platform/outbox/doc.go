@@ -14,8 +14,9 @@
 // Queue of its lane; whoever queues a job need not wake anybody, the commit does.
 //
 // A worker leases a job by moving its next attempt ahead, so a job is in one
-// worker's hands at a time, and a job whose worker has died comes back. A crash
-// between Deliver and Settled delivers twice: handlers bear that.
+// worker's hands at a time, and a job whose worker has died comes back. While it
+// delivers, it renews the lease, however long that takes; a worker that finds its
+// lease gone ends the delivery. A crash between Deliver and Settled delivers twice: handlers bear that.
 //
 // It refuses to know what a job is about; handlers do. It calls database, secret
 // and id; every room may call Queue.Enqueue and Drop.

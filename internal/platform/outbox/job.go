@@ -39,7 +39,8 @@ type Handler interface {
 	// job that is no longer wanted is dropped.
 	Wanted(ctx context.Context, tx *database.Tx, j Job) (bool, error)
 	// Deliver does the work, outside any transaction. It returns soon after ctx
-	// ends, which is before the job's lease does. An error that is Permanent ends
+	// ends: after Lane.Longest, when the process is stopped, or when the job is no
+	// longer this worker's. An error that is Permanent ends
 	// the job as failed; after any other it is tried again. The same job may be
 	// delivered twice.
 	Deliver(ctx context.Context, j Job) error

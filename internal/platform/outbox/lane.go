@@ -3,8 +3,11 @@ package outbox
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 )
@@ -21,6 +24,9 @@ type Lane struct {
 	Name string // kept in the table: it never changes
 	// Parallel is how many jobs of the lane one process works on at once.
 	Parallel int
+	// Longest is how long a delivery may take; 0 is 45 seconds. The job stays this
+	// worker's meanwhile.
+	Longest time.Duration
 	// Handlers by the kind of job; a kind belongs to one lane. Jobs of other kinds
 	// stay queued, for a process that knows them.
 	Handlers map[string]Handler
@@ -35,11 +41,12 @@ type Lane struct {
 // lane is a Lane at work.
 type lane struct {
 	Lane
-	db   *database.DB
-	box  *secret.Box
-	log  *slog.Logger
-	wake chan struct{}
-	done chan struct{} // holds as many as there are jobs at once
+	db    *database.DB
+	box   *secret.Box
+	log   *slog.Logger
+	lease time.Duration
+	wake  chan struct{}
+	done  chan id.ID // holds as many as there are jobs at once
 }
 
 // rouse makes run look for jobs now instead of within a second. It never blocks
@@ -58,34 +65,34 @@ func (l *lane) run(ctx context.Context) {
 
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	free, failing := l.Parallel, false
+	underWay, failing := map[id.ID]struct{}{}, false
 	for ctx.Err() == nil {
-		jobs, err := l.claim(ctx, free)
+		jobs, err := l.claim(ctx, l.Parallel-len(underWay), slices.Collect(maps.Keys(underWay))...)
 		if err != nil && !failing && ctx.Err() == nil {
 			l.log.ErrorContext(ctx, "the outbox can't be read", "error", err)
 		}
 		failing = err != nil
 		for _, j := range jobs {
-			free--
+			underWay[j.ID] = struct{}{}
 			go l.handle(working, j)
 		}
 		select {
 		case <-ctx.Done():
-		case <-l.done:
-			free++
+		case ended := <-l.done:
+			delete(underWay, ended)
 		case <-l.wake:
 		case <-tick.C:
 		}
 	}
 	defer time.AfterFunc(grace, cut).Stop()
-	for ; free < l.Parallel; free++ {
+	for range underWay {
 		<-l.done
 	}
 }
 
 // handle works on a claimed job and says when it has.
 func (l *lane) handle(ctx context.Context, j Job) {
-	defer func() { l.done <- struct{}{} }()
+	defer func() { l.done <- j.ID }()
 	if err := l.work(ctx, j); err != nil {
 		l.log.ErrorContext(ctx, "an outbox job can't be settled",
 			"kind", j.Kind, "job", j.ID.String(), "error", err)

@@ -194,7 +194,7 @@ func TestLaneIsFoundByItsIndex(t *testing.T) {
 	t.Parallel()
 	each(t, func(b bench) {
 		b.fill(Queue{Box: b.box, Lane: "hooks"}, "hook", 2000)
-		due, args := b.worker().lanes[0].due()
+		due, args := b.worker().lanes[0].due(nil)
 		query := `SELECT id FROM outbox WHERE ` + due + ` ORDER BY next_at, id LIMIT 4`
 		explain := "EXPLAIN QUERY PLAN "
 		if b.db.Engine == database.Postgres {

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -27,12 +28,13 @@ const leaseDue = `WITH due AS MATERIALIZED (SELECT id FROM outbox WHERE %s ORDER
 	UPDATE outbox SET attempts = attempts + 1, next_at = $%d WHERE id IN (SELECT id FROM due)
 	RETURNING id, kind, subject_id, version, payload, attempts, created_at, give_up_at`
 
-// claim leases up to n due jobs of the lane, the longest due first.
-func (l *lane) claim(ctx context.Context, n int) ([]Job, error) {
+// claim leases up to n due jobs of the lane, the longest due first, but none that
+// is under way here: its lease may have passed while the store could not be reached.
+func (l *lane) claim(ctx context.Context, n int, underWay ...id.ID) ([]Job, error) {
 	if n == 0 || len(l.Handlers) == 0 || l.Idle != nil && l.Idle() {
 		return nil, nil
 	}
-	due, args := l.due()
+	due, args := l.due(underWay)
 	// Most looks find nothing and take no write transaction.
 	found, err := database.Read(ctx, l.db, func(tx *database.Tx) (found int, err error) {
 		err = tx.QueryRow(ctx, fmt.Sprintf(anyDue, due), args(tx.Now)...).Scan(&found)
@@ -48,27 +50,30 @@ func (l *lane) claim(ctx context.Context, n int) ([]Job, error) {
 	next := len(args(time.Time{})) + 1
 	query := fmt.Sprintf(leaseDue, due, next, lock, next+1)
 	return database.Write(ctx, l.db, func(tx *database.Tx) ([]Job, error) {
-		return database.All(ctx, tx, scanJob, query, append(args(tx.Now), n, tx.Now.Add(lease))...)
+		return database.All(ctx, tx, scanJob, query, append(args(tx.Now), n, tx.Now.Add(l.lease))...)
 	})
 }
 
 // due is the condition of jobs that the lane can work on, and its arguments, of
 // which the last is the moment.
-func (l *lane) due() (condition string, args func(now time.Time) []any) {
-	kinds := slices.Sorted(maps.Keys(l.Handlers))
-	list := make([]string, len(kinds))
-	for i := range kinds {
-		list[i] = fmt.Sprintf("$%d", i+2)
-	}
-	condition = fmt.Sprintf(`state = 'queued' AND lane = $1 AND kind IN (%s) AND next_at <= $%d`,
-		strings.Join(list, ", "), len(kinds)+2)
-	return condition, func(now time.Time) []any {
-		args := []any{l.Name}
-		for _, kind := range kinds {
-			args = append(args, kind)
+func (l *lane) due(underWay []id.ID) (condition string, args func(now time.Time) []any) {
+	values := []any{l.Name}
+	list := func(n int, value func(int) any) string {
+		marks := make([]string, n)
+		for i := range marks {
+			values = append(values, value(i))
+			marks[i] = fmt.Sprintf("$%d", len(values))
 		}
-		return append(args, now)
+		return strings.Join(marks, ", ")
 	}
+	kinds := slices.Sorted(maps.Keys(l.Handlers))
+	condition = `state = 'queued' AND lane = $1 AND kind IN (` +
+		list(len(kinds), func(i int) any { return kinds[i] }) + `)`
+	if len(underWay) > 0 {
+		condition += ` AND id NOT IN (` + list(len(underWay), func(i int) any { return underWay[i] }) + `)`
+	}
+	condition += fmt.Sprintf(` AND next_at <= $%d`, len(values)+1)
+	return condition, func(now time.Time) []any { return append(slices.Clone(values), now) }
 }
 
 func scanJob(row database.Scanner) (j Job, err error) {
@@ -82,7 +87,18 @@ const (
 	held        = ` AND state = 'queued' AND attempts = `
 	endJob      = `UPDATE outbox SET state = $1, payload = NULL, last_error = $2 WHERE id = $3` + held + `$4`
 	postponeJob = `UPDATE outbox SET next_at = $1, last_error = $2 WHERE id = $3` + held + `$4`
+	renewLease  = `UPDATE outbox SET next_at = $1 WHERE id = $2` + held + `$3`
 )
+
+// renew begins the lease anew; false when the job is no longer this worker's.
+func (l *lane) renew(ctx context.Context, j Job) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	return database.Write(ctx, l.db, func(tx *database.Tx) (bool, error) {
+		n, err := tx.Exec(ctx, renewLease, tx.Now.Add(l.lease), j.ID, j.Attempts)
+		return n > 0, err
+	})
+}
 
 // end closes a job, wipes its payload and runs also in the same transaction; a
 // job that is no longer this worker's is left alone. It does so even while the
@@ -91,7 +107,7 @@ func (l *lane) end(
 	ctx context.Context, j Job, state string, cause error,
 	also func(context.Context, *database.Tx) error,
 ) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease-deliverFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
 	defer cancel()
 	ours, err := database.Write(ctx, l.db, func(tx *database.Tx) (bool, error) {
 		n, err := tx.Exec(ctx, endJob, state, excerpt(cause), j.ID, j.Attempts)
@@ -109,7 +125,7 @@ func (l *lane) end(
 // postpone plans the next attempt, the last one for the moment the job is given
 // up.
 func (l *lane) postpone(ctx context.Context, j Job, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease-deliverFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
 	defer cancel()
 	l.log.InfoContext(ctx, "will try an outbox job again", "kind", j.Kind, "job", j.ID.String(),
 		"attempts", j.Attempts, "error", cause)

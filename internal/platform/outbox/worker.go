@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 )
@@ -33,6 +34,7 @@ func NewWorker(c Config) *Worker {
 	log := cmp.Or(c.Log, slog.Default())
 	of := map[string]string{}
 	for _, settings := range c.Lanes {
+		settings.Longest = cmp.Or(settings.Longest, deliverFor)
 		if settings.Name == "" || settings.Parallel < 1 || w.lane(settings.Name) != nil {
 			panic(fmt.Sprintf("outbox: lane %q needs a name of its own and to work on a job at a time", settings.Name))
 		}
@@ -44,7 +46,7 @@ func NewWorker(c Config) *Worker {
 		}
 		w.lanes = append(w.lanes, &lane{
 			Lane: settings, db: c.DB, box: c.Box, log: log.With("lane", settings.Name),
-			wake: make(chan struct{}, 1), done: make(chan struct{}, settings.Parallel),
+			lease: lease, wake: make(chan struct{}, 1), done: make(chan id.ID, settings.Parallel),
 		})
 	}
 	return w
