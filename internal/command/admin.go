@@ -226,7 +226,10 @@ func (doctorCmd) Run(ctx context.Context, e *environment) error {
 	if c.SMTP == nil {
 		fmt.Fprintf(e.Stdout, "note  %-11s no mail server is configured (CANOPY_SMTP_URL): mail stays queued\n", "mail")
 	} else {
-		tell("mail", mail.NewSender(*c.SMTP).Check(ctx), "the server greets, encrypts and lets us in")
+		// Sending waits for minutes; whoever asks is better told that it is so slow.
+		patient, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		tell("mail", mail.NewSender(*c.SMTP).Check(patient), "the server greets, encrypts and lets us in")
 	}
 	tell("public url", nil, c.PublicURL)
 	if failed > 0 {

@@ -38,6 +38,7 @@ type Settings struct {
 	SecretKeyFile   string        `help:"File that holds the secret key." env:"CANOPY_SECRET_KEY_FILE" type:"path"`
 	SMTPURL         string        `name:"smtp-url" help:"smtp://user:pass@host:587?tls=starttls|none|implicit; without it mail stays queued." env:"CANOPY_SMTP_URL" secret:"url"`
 	SMTPURLFile     string        `name:"smtp-url-file" help:"File that holds the SMTP URL." env:"CANOPY_SMTP_URL_FILE" type:"path"`
+	SMTPEHLO        string        `name:"smtp-ehlo" help:"What the server calls itself in EHLO: a host name, or an address such as [192.0.2.1]; this machine's name when not set." env:"CANOPY_SMTP_EHLO"`
 	MailFrom        string        `help:"Sender of all mails." env:"CANOPY_MAIL_FROM" default:"Canopy <no-reply@localhost>"`
 	InviteTTL       time.Duration `name:"invite-ttl" help:"Life of invites, 24h to 720h." env:"CANOPY_INVITE_TTL" default:"168h"`
 	AccessTTL       time.Duration `name:"access-token-ttl" help:"Life of access tokens, 1m to 1h." env:"CANOPY_ACCESS_TOKEN_TTL" default:"15m"`
@@ -133,6 +134,11 @@ func (s Settings) Check() (*Checked, error) {
 		}
 		c.SMTP = &smtp
 	}
+	if name, err := ehlo(c.SMTPEHLO); err != nil {
+		wrong("CANOPY_SMTP_EHLO %w", err)
+	} else if c.SMTP != nil {
+		c.SMTP.EHLO = name
+	}
 	if _, err := mail.NewRenderer(c.Public, c.MailFrom); err != nil {
 		wrong("CANOPY_MAIL_FROM: %w", err)
 	}
@@ -140,6 +146,22 @@ func (s Settings) Check() (*Checked, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// ehlo is the name for EHLO: the one that is set, or the machine's. A machine whose
+// name no mail server would take gets none, and gives its address.
+func ehlo(set string) (string, error) {
+	if set != "" {
+		return mail.ParseEHLO(set)
+	}
+	name, err := os.Hostname()
+	if err == nil {
+		name, err = mail.ParseEHLO(name)
+	}
+	if err != nil {
+		name = ""
+	}
+	return name, nil
 }
 
 func fromFile(value *string, path, name string) error {
