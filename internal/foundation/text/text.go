@@ -172,13 +172,4 @@ func SlugNumber(slug string, n int) string {
 	return strings.TrimRight(cut(slug, 63-len(suffix)), "-") + suffix
 }
 
-// LikePattern makes a LIKE pattern that finds q literally, anywhere, for use
-// with ESCAPE '\'. The caller folds case on both sides.
-func LikePattern(q string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(Fold(q)) + "%"
-}
-
-// Fold is the case-insensitive form kept beside searchable text.
-func Fold(s string) string { return strings.ToLower(norm.NFC.String(s)) }
-
 func cut(s string, n int) string { return s[:min(len(s), n)] }

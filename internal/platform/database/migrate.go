@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"time"
 
@@ -47,8 +48,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return nil
 	}
 	return db.alone(ctx, func(p *goose.Provider) error {
-		_, err := p.Up(ctx)
-		return err
+		return db.up(ctx, p, math.MaxInt64)
 	})
 }
 
@@ -62,7 +62,7 @@ func (db *DB) MigrateTo(ctx context.Context, version int64) error {
 		case version < current:
 			_, err = p.DownTo(ctx, version)
 		case version > current:
-			_, err = p.UpTo(ctx, version)
+			err = db.up(ctx, p, version)
 		}
 		return err
 	})

@@ -84,6 +84,37 @@ func ids(list []Invite) []string {
 	return names
 }
 
+// Names are found in whatever case they are asked for (field report 17).
+func TestSearchFoldsCase(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		names := []string{"Νίκος", "Straße", "\u212aelvin", "Ꭰꭱ", "İrem"}
+		in := dbtest.Write(t, db, func(tx *database.Tx) (account.ID, error) {
+			in, err := anAccount(t.Context(), tx)
+			for k, first := range names {
+				if err != nil {
+					break
+				}
+				d := Draft{Email: fmt.Sprintf("p%d@x.test", k), FirstName: first, LastName: "Cole"}
+				_, err = tx.Exec(t.Context(), insertInvite, id.New[ID](tx.Now), in, d.Email, first, d.LastName,
+					d.folded(), d.searched(), first, in, tx.Now, tx.Now.Add(time.Hour))
+			}
+			return in, err
+		})
+		s := &Service{DB: db}
+		for q, want := range map[string]string{
+			"ΝΊΚΟΣ": "Νίκος", "νίκοσ": "Νίκος", "Νι\u0301κος": "Νίκος", "STRASSE": "Straße", "strasse c": "Straße",
+			"KELVIN": "\u212aelvin", "ꭰᎡ": "Ꭰꭱ", "İREM": "İrem",
+		} {
+			r := page.Request{Page: 1, Take: 10, Q: q, Sort: Sorts[0]}
+			list, info, err := s.List(t.Context(), scope.Account{ID: in}, r, "")
+			if err != nil || len(list) != 1 || info.ItemCount != 1 || list[0].FirstName != want {
+				t.Errorf("%s finds %v, %v; want %s", q, list, err, want)
+			}
+		}
+	})
+}
+
 // someInvites writes 50 invites of one Account and as many of another, with many
 // equal names and instants, and gives the last Account's as a list shows them.
 func someInvites(t *testing.T, db *database.DB) []Invite {

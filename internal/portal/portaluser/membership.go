@@ -1,8 +1,10 @@
 package portaluser
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,8 +75,11 @@ func MembershipOf(ctx context.Context, tx *database.Tx, in scope.AccountID, user
 
 // ActiveMemberships lists the Accounts a person can enter, by name.
 func ActiveMemberships(ctx context.Context, tx *database.Tx, userID ID) ([]Membership, error) {
-	return database.All(ctx, tx, scanMembership,
-		selectMembership+`m.user_id = $1 AND m.is_active = 1 ORDER BY lower(acc.name), acc.id`, userID)
+	list, err := database.All(ctx, tx, scanMembership, selectMembership+`m.user_id = $1 AND m.is_active = 1`, userID)
+	slices.SortFunc(list, func(a, b Membership) int {
+		return cmp.Or(text.Compare(a.AccountName, b.AccountName), cmp.Compare(a.Account.ID.String(), b.Account.ID.String()))
+	})
+	return list, err
 }
 
 // IsMember tells whether the user of an address belongs to an Account, and

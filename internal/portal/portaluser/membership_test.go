@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
@@ -107,7 +109,7 @@ func TestActiveMembershipsByName(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		dana := p.Person("dana@acme.com")
-		for n, name := range []string{"zeta", "Alpha", "beta", "Gamma", "Off"} {
+		for n, name := range []string{"zeta", "Alpha", "beta", "Gamma", "Off", "Ärzte", "STRASSE 2", "Straße 1"} {
 			c := p.Company(name, fmt.Sprintf("owner%d@acme.com", n))
 			_ = p.Join(c.Account, dana.Email, permission.Admin)
 			p.SetActive(c.Account, dana, name != "Off")
@@ -119,7 +121,7 @@ func TestActiveMembershipsByName(t *testing.T) {
 			}
 			return names, err
 		})
-		if fmt.Sprint(got) != "[Alpha beta Gamma zeta]" {
+		if fmt.Sprint(got) != "[Alpha beta Gamma Straße 1 STRASSE 2 zeta Ärzte]" {
 			t.Error(got)
 		}
 	})
@@ -194,6 +196,37 @@ func TestMembersAreASliceOfTheWhole(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// Names are found in whatever case they are asked for (field report 17).
+func TestMembersAreFoundInAnyCase(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		acme := p.Company("Acme", "alex@acme.com")
+		for k, first := range []string{"Νίκος", "Straße", "\u212aelvin", "Ꭰꭱ"} {
+			dbtest.Do(t, p.DB, func(tx *database.Tx) error {
+				u, _, err := portaluser.Create(t.Context(), tx, principal.System(), acme.ID, portaluser.NewParams{
+					ID: id.New[portaluser.ID](tx.Now), Email: fmt.Sprintf("p%d@acme.com", k), FirstName: first, LastName: "Cole",
+				})
+				if err == nil {
+					_, err = portaluser.Join(t.Context(), tx, acme.ID, u.ID, permission.Admin)
+				}
+				return err
+			})
+		}
+		for q, want := range map[string]string{
+			"ΝΊΚΟΣ": "Νίκος", "STRASSE": "Straße", "KELVIN": "\u212aelvin", "ꭰᎡ": "Ꭰꭱ",
+		} {
+			r := page.Request{Page: 1, Take: 10, Q: q, Sort: portaluser.Sorts[0]}
+			dbtest.Do(t, p.DB, func(tx *database.Tx) error {
+				list, n, err := portaluser.Members(t.Context(), tx, acme.ID, r, "")
+				if n != 1 || len(list) != 1 || list[0].FirstName != want {
+					t.Errorf("%s finds %v; want %s", q, list, want)
+				}
+				return err
+			})
+		}
 	})
 }
 

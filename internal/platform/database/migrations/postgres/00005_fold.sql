@@ -1,0 +1,6 @@
+-- Before this step folded text is written anew: see fold.go.
+-- +goose Up
+ALTER TABLE portal_user ALTER COLUMN name_fold TYPE TEXT COLLATE "C";
+
+-- +goose Down
+ALTER TABLE portal_user ALTER COLUMN name_fold TYPE TEXT COLLATE "default";

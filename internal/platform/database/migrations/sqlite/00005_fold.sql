@@ -1,0 +1,7 @@
+-- Before this step folded text is written anew: see fold.go. SQLite compares bytes
+-- by itself.
+-- +goose Up
+SELECT 1;
+
+-- +goose Down
+SELECT 1;
