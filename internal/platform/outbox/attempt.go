@@ -146,3 +146,6 @@ func pause(n int) time.Duration {
 	d := time.Duration(n*n*n*n) * time.Second
 	return d + rand.N(d/5+1) //nolint:gosec // it spreads, it hides nothing
 }
+
+// longestPause is what pause gives at most.
+func longestPause(n int) time.Duration { return time.Duration(n*n*n*n) * time.Second * 6 / 5 }

@@ -16,6 +16,10 @@ const (
 	poll = time.Second
 	// grace is what deliveries under way get when the process is stopped.
 	grace = 9 * time.Second
+	// rewindEach is how often jobs are looked for that a clock set back makes wait.
+	rewindEach = time.Minute
+	// ahead is how far the clocks of two processes may be apart.
+	ahead = 10 * time.Minute
 )
 
 // Lane is a line of jobs that waits for no other line: it has its own search for
@@ -66,6 +70,9 @@ func (l *lane) run(ctx context.Context) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	underWay, failing := map[id.ID]struct{}{}, false
+	rewind := time.NewTicker(rewindEach)
+	defer rewind.Stop()
+	l.rewound(ctx)
 	for ctx.Err() == nil {
 		jobs, err := l.claim(ctx, l.Parallel-len(underWay), slices.Collect(maps.Keys(underWay))...)
 		if err != nil && !failing && ctx.Err() == nil {
@@ -82,11 +89,20 @@ func (l *lane) run(ctx context.Context) {
 			delete(underWay, ended)
 		case <-l.wake:
 		case <-tick.C:
+		case <-rewind.C:
+			l.rewound(ctx)
 		}
 	}
 	defer time.AfterFunc(grace, cut).Stop()
 	for range underWay {
 		<-l.done
+	}
+}
+
+// rewound is rewind where nobody waits for it.
+func (l *lane) rewound(ctx context.Context) {
+	if err := l.rewind(ctx); err != nil && ctx.Err() == nil {
+		l.log.ErrorContext(ctx, "waiting jobs can't be looked at", "error", err)
 	}
 }
 

@@ -132,3 +132,27 @@ func TestDeliveryEndsWithTheTimeOfItsLane(t *testing.T) {
 		}
 	})
 }
+
+// A clock that is set back makes no job wait for longer than it should (attack L9).
+func TestClockSetBackDelaysNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(b bench) {
+		const hour = time.Hour
+		b.h.deliver = func(context.Context, Job) error { return errors.New("421") }
+		b.fill(b.queue(), "mail", 3)
+		due := func(want int) {
+			b.Helper()
+			if err := b.worker().lanes[0].rewind(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			b.run(b.worker(), want)
+		}
+		b.age(-hour) // never tried
+		due(3)
+		b.age(-hour) // tried once
+		due(3)
+		due(0) // their pause is 16 s, and stays
+		b.age(-lease)
+		due(0) // another worker's lease, by a clock that is a minute ahead, stays too
+	})
+}

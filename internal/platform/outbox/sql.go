@@ -87,8 +87,21 @@ const (
 	held        = ` AND state = 'queued' AND attempts = `
 	endJob      = `UPDATE outbox SET state = $1, payload = NULL, last_error = $2 WHERE id = $3` + held + `$4`
 	postponeJob = `UPDATE outbox SET next_at = $1, last_error = $2 WHERE id = $3` + held + `$4`
-	renewLease  = `UPDATE outbox SET next_at = $1 WHERE id = $2` + held + `$3`
+	// A job that waits for longer than its pause was planned by a clock that has been
+	// set back since: it is due. One that was tried may be in the hands of a worker
+	// whose clock is ahead, and so gets more time.
+	bringForward = `UPDATE outbox SET next_at = $1 WHERE state = 'queued' AND lane = $2 AND next_at > $1
+		AND (attempts = 0 OR next_at > $1 + $3 + $4 * attempts * attempts * attempts * attempts)`
+	renewLease = `UPDATE outbox SET next_at = $1 WHERE id = $2` + held + `$3`
 )
+
+// rewind makes jobs due which wait only since the clock was set back.
+func (l *lane) rewind(ctx context.Context) error {
+	return database.Do(ctx, l.db, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, bringForward, tx.Now, l.Name, ahead.Microseconds(), longestPause(1).Microseconds())
+		return err
+	})
+}
 
 // renew begins the lease anew; false when the job is no longer this worker's.
 func (l *lane) renew(ctx context.Context, j Job) (bool, error) {
