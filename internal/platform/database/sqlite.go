@@ -89,10 +89,11 @@ func openFile(ctx context.Context, path string, conns int, query string) (*sql.D
 	u.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)" +
 		"&_pragma=mmap_size(268435456)" + query
-	p, err := sql.Open("sqlite", u.String())
+	connector, err := newRemembering(u.String())
 	if err != nil {
 		return nil, err
 	}
+	p := sql.OpenDB(connector)
 	p.SetMaxOpenConns(conns)
 	p.SetMaxIdleConns(conns)
 	if err := p.PingContext(ctx); err != nil {
