@@ -89,10 +89,12 @@ var doors = []struct {
 		},
 	},
 	{
-		"judging passwords uncounted", []string{
+		"judging passwords uncounted",
+		[]string{
 			"(*" + module + "/internal/foundation/secret.Hasher).Verify",
 			"(*" + module + "/internal/foundation/secret.Hasher).Hash",
-		}, nil,
+		},
+		nil,
 		map[string]string{
 			"portaluser": "its Guard counts an attempt before it judges it",
 		},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // PlainWords reports whether a name that somebody chose reads as words and can't be
@@ -54,7 +56,7 @@ type writing struct {
 func (w *writing) takes(r rune) bool {
 	switch {
 	case unicode.In(r, unicode.Common, unicode.Inherited): // of every script
-		return true
+		return norm.NFKC.IsNormalString(string(r)) // but for those that dress up as another, as 𝐞
 	case !w.known:
 		w.known, w.sets = true, writings(r)
 	default:

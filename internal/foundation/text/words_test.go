@@ -26,13 +26,13 @@ func TestPlainWords(t *testing.T) {
 		"pаypal", "Αpple", "дом home", "東京tower", "カナ한글", "ㄅㄆ かな", "한국 かな", "Дом Ελλάδα",
 		"١٢ अ१ a", "a\u200bb", "علی\u200cرضا", "\u202eabc", "abc\u2066", "a\x00",
 		"a\xff", "\u0301a", "1\u0301", "😀", "Ⓐ", "½", "€",
-		"a\u2019.b",
+		"a\u2019.b", "𝐞𝐯𝐢𝐥", "Дом 𝐞𝐯𝐢𝐥", "𝔇", "𝟒𝟐",
 	} {
 		if text.PlainWords(s, 0) {
 			t.Errorf("%q is plain words", s)
 		}
 	}
-	for _, letter := range []string{"a", "界", "𝔇"} {
+	for _, letter := range []string{"a", "界", "𠮷"} {
 		s := strings.Repeat(letter, 60)
 		if !text.PlainWords(s, 60) || text.PlainWords(s+letter, 60) || !text.PlainWords(s+letter, 0) {
 			t.Errorf("60 times %s", letter)

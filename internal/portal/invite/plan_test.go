@@ -109,7 +109,7 @@ func explain(t *testing.T, db *database.DB, query string, args []any) string {
 func manyInvites(t *testing.T, db *database.DB) account.ID {
 	t.Helper()
 	var own account.ID
-	err := database.Do(t.Context(), db, func(tx *database.Tx) (err error) {
+	err := database.Do(database.Long(t.Context()), db, func(tx *database.Tx) (err error) {
 		if own, err = anAccount(t.Context(), tx); err != nil {
 			return err
 		}

@@ -175,27 +175,22 @@ func TestMembersAreASliceOfTheWhole(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		in, all := somePeople(t, p)
-		dbtest.Do(t, p.DB, func(tx *database.Tx) error {
-			for _, only := range []portaluser.Activity{"", portaluser.Active, portaluser.Inactive} {
-				for _, q := range []string{"", "o", "MÜL", "a_b", "%", `\`, "dana cole", "nowhere"} {
-					for n := range len(portaluser.Sorts) * 2 * 6 {
-						r := page.Request{
-							Page: 1 + n%6, Take: 7, Q: q, Sort: portaluser.Sorts[n/12], Desc: n/6%2 == 1,
-						}
-						want, count := whole(all, r, only)
+		for _, only := range []portaluser.Activity{"", portaluser.Active, portaluser.Inactive} {
+			for _, q := range []string{"", "o", "MÜL", "a_b", "%", `\`, "dana cole", "nowhere"} {
+				for n := range len(portaluser.Sorts) * 2 * 6 {
+					r := page.Request{Page: 1 + n%6, Take: 7, Q: q, Sort: portaluser.Sorts[n/12], Desc: n/6%2 == 1}
+					want, count := whole(all, r, only)
+					dbtest.Do(t, p.DB, func(tx *database.Tx) error {
 						got, counted, err := portaluser.Members(t.Context(), tx, in, r, only)
-						if err != nil {
-							return err
-						}
-						if addresses(got) != addresses(want) || counted != count {
+						if err == nil && (addresses(got) != addresses(want) || counted != count) {
 							t.Fatalf("only=%q %+v: %s of %d, want %s of %d",
 								only, r, addresses(got), counted, addresses(want), count)
 						}
-					}
+						return err
+					})
 				}
 			}
-			return nil
-		})
+		}
 	})
 }
 

@@ -8,10 +8,11 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 )
 
-// Write runs fn in a transaction and ends the test with its error.
+// Write runs fn in a transaction, which may take its time, and ends the test with its
+// error.
 func Write[T any](t testing.TB, db *database.DB, fn func(tx *database.Tx) (T, error)) T {
 	t.Helper()
-	v, err := database.Write(t.Context(), db, fn)
+	v, err := database.Write(database.Long(t.Context()), db, fn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +22,7 @@ func Write[T any](t testing.TB, db *database.DB, fn func(tx *database.Tx) (T, er
 // Do is Write for work that has no result but its error.
 func Do(t testing.TB, db *database.DB, fn func(tx *database.Tx) error) {
 	t.Helper()
-	if err := database.Do(t.Context(), db, fn); err != nil {
+	if err := database.Do(database.Long(t.Context()), db, fn); err != nil {
 		t.Fatal(err)
 	}
 }
