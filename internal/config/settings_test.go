@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write docs/guide/settings.md anew")
+var update = flag.Bool("update", false, "rewrite docs/guide/settings.md")
 
 // The guide lists every setting, with its variable, default and meaning.
 func TestGuideListsAllSettings(t *testing.T) {

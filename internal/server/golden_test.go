@@ -14,7 +14,7 @@ import (
 	"canopy.dev/canopy/internal/server"
 )
 
-var update = flag.Bool("update", false, "write the files of api/ anew")
+var update = flag.Bool("update", false, "rewrite the files of api/")
 
 // TestPublishedFiles: the files of api/ are what the code says, so that a change
 // of the API is seen in review.

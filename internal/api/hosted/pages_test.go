@@ -129,7 +129,7 @@ func TestPageOfInvites(t *testing.T) {
 	for range 10 {
 		b.types("#add-password", "Wrong-Horse-7")
 		b.submits("add_to_app")
-		b.says("#add-password-error", "not your present password")
+		b.says("#add-password-error", "not your current password")
 	}
 	b.types("#add-password", servertest.Password)
 	b.submits("add_to_app")

@@ -11,7 +11,7 @@ import (
 // Fold is the form in which text is searched and sorted, kept beside it: NFC and
 // full case folding (Unicode, section 3.13; no locale's), so that ΣΊΣΥΦΟΣ and
 // Σίσυφος, STRASSE and Straße are one. Lists compare it byte by byte. What has been
-// folded stays as it is. A change here needs a migration that folds kept rows anew.
+// folded stays as it is. A change here needs a migration that folds kept rows again.
 func Fold(s string) string {
 	s = cases.Fold().String(norm.NFC.String(s))
 	// Cherokee alone folds to capitals. cases turns it both ways round: small letters

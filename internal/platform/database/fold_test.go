@@ -66,7 +66,7 @@ func folded(t *testing.T, db *database.DB) (people, invites []named) {
 		read(`SELECT id, first_name, name_fold, search FROM user_invite ORDER BY id`)
 }
 
-// A store of an earlier version, whose names are in lower case, is folded anew, in
+// A store of an earlier version, whose names are in lower case, is folded again, in
 // several batches, and no row is lost where two come to be alike.
 func TestOldNamesAreFolded(t *testing.T) {
 	t.Parallel()
@@ -106,7 +106,7 @@ func TestOldNamesAreFolded(t *testing.T) {
 	})
 }
 
-// A fold that was broken off is begun anew.
+// A fold that was broken off is begun again.
 func TestFoldBrokenOffIsRepeated(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {

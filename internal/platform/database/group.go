@@ -260,7 +260,7 @@ func (g *group) goesOn() bool {
 	}
 }
 
-// undo takes back what the present writer did.
+// undo takes back what the current writer did.
 func (g *group) undo(ctx context.Context, first bool) {
 	switch {
 	case g.broken != nil: // end does it

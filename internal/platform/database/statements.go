@@ -9,7 +9,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-// SQLite's driver compiles a statement anew each time it runs, which costs as much
+// SQLite's driver compiles a statement again each time it runs, which costs as much
 // as running it. A connection here keeps what it has compiled.
 
 const (

@@ -11,7 +11,7 @@ import (
 )
 
 // TestKeptStatements: one that is being read can be asked again inside, one that was
-// left half-read or cancelled starts anew, a schema that changes is seen, and more
+// left half-read or cancelled starts afresh, a schema that changes is seen, and more
 // of them than are kept work too.
 func TestKeptStatements(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,7 @@ import (
 	"canopy.dev/canopy/internal/platform/mail"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const token = "Zm9yLXRlc3RzLW9ubHktMzItYnl0ZXMtb2YtdGV4dC4"
 

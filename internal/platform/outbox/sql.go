@@ -103,7 +103,7 @@ func (l *lane) rewind(ctx context.Context) error {
 	})
 }
 
-// renew begins the lease anew; false when the job is no longer this worker's.
+// renew starts the lease again; false when the job is no longer this worker's.
 func (l *lane) renew(ctx context.Context, j Job) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()

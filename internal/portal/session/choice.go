@@ -86,7 +86,7 @@ func reach(ctx context.Context, tx *database.Tx, who portaluser.Locked, applicat
 }
 
 // Switch binds the session to another Application, of any Account in which the caller is
-// active. Only the session's present refresh token, if the call carries it, is renewed, as
+// active. Only the session's current refresh token, if the call carries it, is renewed, as
 // by Refresh: an access token alone never becomes one. Access tokens from before stay
 // good for their own Account. Faults: applications.not_found, auth.invalid_token. Events:
 // user.application_switched, in both Accounts.

@@ -139,7 +139,7 @@ func TestSwitch(t *testing.T) {
 	})
 }
 
-// Without the session's present refresh token a switch gives none: an access token never
+// Without the session's current refresh token a switch gives none: an access token never
 // becomes one, and the browser's cookie stays good.
 func TestSwitchWithoutTheCookieGivesNone(t *testing.T) {
 	t.Parallel()
@@ -150,7 +150,7 @@ func TestSwitchWithoutTheCookieGivesNone(t *testing.T) {
 		other := p.SignIn("kim@globex.com")
 		b := enter(t, p, acme)
 		before := b.Refresh.Reveal()
-		_, present, err := refresh(t, p, before)
+		_, current, err := refresh(t, p, before)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestSwitchWithoutTheCookieGivesNone(t *testing.T) {
 				t.Errorf("%s: %+v, %v", name, to, err)
 			}
 		}
-		if after, _, err := refresh(t, p, present); err != nil || after.Application.ID != till {
+		if after, _, err := refresh(t, p, current); err != nil || after.Application.ID != till {
 			t.Errorf("the cookie: %+v, %v", after, err)
 		}
 	})

@@ -17,7 +17,7 @@ import (
 // successorUse is what the key of a sealed successor is derived for.
 const successorUse = "canopy refresh successor v1"
 
-// Refresh renews a session and its refresh token. The token before the present one gets
+// Refresh renews a session and its refresh token. The token before the current one gets
 // the same successor again for half a minute, so that tabs which race and answers that
 // got lost harm nothing; any other token used before ends the session. Faults:
 // auth.invalid_token and auth.session_revoked, after which the token is of no more use.
@@ -126,7 +126,7 @@ func (s *Service) advance(
 }
 
 // rotate gives the session its next refresh token. What is kept of that opens with the
-// present one alone, which is not kept.
+// current one alone, which is not kept.
 func (s *Service) rotate(ctx context.Context, tx *database.Tx, st *state, token string) (secret.Token, error) {
 	next, used := secret.NewToken(), st.refreshHash
 	box, err := secret.Derive([]byte(token), st.id.String(), successorUse)

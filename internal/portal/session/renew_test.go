@@ -96,7 +96,7 @@ func TestRefreshOfManyGivesOneSuccessor(t *testing.T) {
 	})
 }
 
-// The token before the present one is repeated for thirty seconds, as its answer may have
+// The token before the current one is repeated for thirty seconds, as its answer may have
 // been lost, and gives what it gave then: the same cookie, for what is left of it.
 func TestRepeatGivesTheSame(t *testing.T) {
 	t.Parallel()

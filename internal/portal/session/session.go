@@ -54,9 +54,9 @@ type state struct {
 	application application.ID
 	permissions bool // access tokens list the rights
 	refreshHash string
-	renewedWith string    // hash of the refresh token before the present one
+	renewedWith string    // hash of the refresh token before the current one
 	renewedAt   time.Time // when that was used; zero: never
-	successor   []byte    // the present refresh token, which that one opens
+	successor   []byte    // the current refresh token, which that one opens
 	expiresAt   time.Time // unless it is used before
 	endsAt      time.Time // however often it is used
 	endedAt     time.Time // zero: it is live

@@ -76,7 +76,7 @@ async function accept(entries) {
   }
   if (answer.code === "auth.invalid_credentials") {
     if (invite.intent === "add_to_app") {
-      add.refuse("password", "This is not your present password.");
+      add.refuse("password", "This is not your current password.");
       return null;
     }
     // The address has become a user's since the form was opened.

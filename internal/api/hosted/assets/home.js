@@ -17,7 +17,7 @@ const take = 20;
 let invites = ""; // the Account's invite collection
 let page = 1;
 let leave = () => {};
-let retryKey = ""; // Idempotency-Key of the present entries
+let retryKey = ""; // Idempotency-Key of the current entries
 
 // Shows the page of the session's person; returns the answer that refused it,
 // or null. leavePage(reason) is called when the session is over.
@@ -115,8 +115,8 @@ function when(time) {
   return element("time", { datetime: time }, dates.format(new Date(time)));
 }
 
-// Does something to one row, then reads the list anew. The row's buttons are
-// made anew with it, so the focus goes to the list's heading.
+// Does something to one row, then reads the list again. The row's buttons are
+// rebuilt with it, so the focus goes to the list's heading.
 async function act(button, method, path, done) {
   notice(home, "");
   announce("");

@@ -1,4 +1,4 @@
--- Before this step folded text is written anew: see fold.go.
+-- Before this step folded text is written again: see fold.go.
 -- +goose Up
 ALTER TABLE portal_user ALTER COLUMN name_fold TYPE TEXT COLLATE "C";
 

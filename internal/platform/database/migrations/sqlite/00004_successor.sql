@@ -1,5 +1,5 @@
 -- +goose Up
--- The refresh token before the present one, when it was used, and its successor, which
+-- The refresh token before the current one, when it was used, and its successor, which
 -- only that token opens: so a repeat gets the same answer.
 ALTER TABLE portal_session ADD COLUMN renewed_with TEXT;
 ALTER TABLE portal_session ADD COLUMN renewed_at INTEGER;

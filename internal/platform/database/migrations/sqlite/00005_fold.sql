@@ -1,4 +1,4 @@
--- Before this step folded text is written anew: see fold.go. SQLite compares bytes
+-- Before this step folded text is written again: see fold.go. SQLite compares bytes
 -- by itself.
 -- +goose Up
 SELECT 1;
