@@ -78,11 +78,17 @@ func Record[P any](
 // RecordFailure writes user.login.failed: about the user whose address it is, or
 // about nobody when there is none.
 func RecordFailure(ctx context.Context, tx *database.Tx, by principal.Actor, u User, known bool, reason Reason) error {
-	payload := SignInFailedPayload{reason, by.Request.IP}
+	return recordOfAddress(ctx, tx, by, u, known, SignInFailed, SignInFailedPayload{reason, by.Request.IP})
+}
+
+// recordOfAddress is Record for the user whose address it is; where there is none, it
+// writes the event about nobody, hidden.
+func recordOfAddress[P any](
+	ctx context.Context, tx *database.Tx, by principal.Actor, u User, known bool, t event.Type[P], payload P,
+) error {
 	if known {
-		return Record(ctx, tx, by, u, SignInFailed, payload)
+		return Record(ctx, tx, by, u, t, payload)
 	}
-	nobody := SignInFailed
-	nobody.Resource = ""
-	return event.Record(ctx, tx, nobody, event.Entry{Actor: by, Hidden: true}, payload)
+	t.Resource = ""
+	return event.Record(ctx, tx, t, event.Entry{Actor: by, Hidden: true}, payload)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
@@ -117,20 +116,9 @@ func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
 		if run.LockedUntil.IsZero() {
 			return nil
 		}
-		return recordLock(ctx, tx, a.by, u, known, run.LockedUntil)
+		locked := SignInLockedPayload{run.LockedUntil.Format(time.RFC3339)}
+		return recordOfAddress(ctx, tx, a.by, u, known, SignInLocked, locked)
 	})
-}
-
-func recordLock(
-	ctx context.Context, tx *database.Tx, by principal.Actor, u User, known bool, until time.Time,
-) error {
-	payload := SignInLockedPayload{until.Format(time.RFC3339)}
-	if known {
-		return Record(ctx, tx, by, u, SignInLocked, payload)
-	}
-	nobody := SignInLocked
-	nobody.Resource = ""
-	return event.Record(ctx, tx, nobody, event.Entry{Actor: by, Hidden: true}, payload)
 }
 
 // Right gives the IP its place back and forgets what was counted for the pair and the

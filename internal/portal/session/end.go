@@ -7,7 +7,6 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
 )
 
@@ -57,18 +56,15 @@ func recordOwn(
 }
 
 func endEvery(ctx context.Context, tx *database.Tx, by principal.User, reason EndReason) (int, error) {
+	who, err := lock(ctx, tx, by.UserID)
+	if err != nil {
+		return 0, err
+	}
 	n, err := end(ctx, tx, `user_id = $2`, by.UserID)
 	if err != nil {
 		return n, err
 	}
-	u, is, err := portaluser.ByID(ctx, tx, by.UserID)
-	if err == nil && !is { // gone since the token was looked at
-		err = signingkey.ErrInvalidToken
-	}
-	if err != nil {
-		return n, err
-	}
-	return n, recordEnded(ctx, tx, by.Actor, u, n, reason)
+	return n, recordEnded(ctx, tx, by.Actor, who.User(), n, reason)
 }
 
 // end ends the live sessions that match; the condition begins at $2.
