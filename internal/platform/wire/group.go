@@ -46,12 +46,8 @@ func (rt *Router) Public(prefix string, tag Tag) Group[principal.Actor] {
 func (rt *Router) Users(prefix string, tag Tag) Group[principal.User] {
 	return Group[principal.User]{
 		rt: rt, prefix: prefix, tag: tag,
-		access: access{
-			schemes: []string{SchemeUser},
-			faults:  []*fault.Error{rt.InvalidToken, ErrWrongPrincipal, ErrTwoCredentials},
-			body:    BodyObject,
-		},
-		prove: rt.user,
+		access: rt.byToken(SchemeUser),
+		prove:  rt.user,
 	}
 }
 
@@ -59,12 +55,17 @@ func (rt *Router) Users(prefix string, tag Tag) Group[principal.User] {
 func (rt *Router) PreAuth(prefix string, tag Tag) Group[principal.PreAuth] {
 	return Group[principal.PreAuth]{
 		rt: rt, prefix: prefix, tag: tag,
-		access: access{
-			schemes: []string{SchemePreAuth},
-			faults:  []*fault.Error{rt.InvalidToken, ErrWrongPrincipal, ErrTwoCredentials},
-			body:    BodyObject,
-		},
-		prove: rt.preAuth,
+		access: rt.byToken(SchemePreAuth),
+		prove:  rt.preAuth,
+	}
+}
+
+// byToken is the access of a group whose callers bear a token.
+func (rt *Router) byToken(scheme string) access {
+	return access{
+		schemes: []string{scheme},
+		faults:  []*fault.Error{rt.InvalidToken, ErrWrongPrincipal, ErrTwoCredentials},
+		body:    BodyObject,
 	}
 }
 
