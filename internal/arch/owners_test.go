@@ -24,6 +24,7 @@ var owners = map[string]string{
 	"registration":        "signup",
 	"portal_session":      "session",
 	"portal_session_used": "session",
+	"portal_browser":      "portaluser",
 	"pre_auth":            "session",
 	"password_reset":      "recovery",
 	"user_invite":         "invite",

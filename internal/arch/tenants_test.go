@@ -92,6 +92,7 @@ var ofNoTenant = map[string]string{
 	"account":             "is the tenant",
 	"portal_user":         "a person, in any number of Accounts",
 	"portal_session_used": "goes with its session",
+	"portal_browser":      "a person's, in whatever Account",
 	"pre_auth":            "a person who has yet to choose an Account",
 	"password_reset":      "a person's",
 	"outbox":              "work, whose subject has the Account",

@@ -16,6 +16,7 @@ import (
 
 // portal is what the area of portal users offers.
 type portal struct {
+	guard    *portaluser.Guard
 	signups  *signup.Service
 	sessions *session.Service
 	recovery *recovery.Service
@@ -26,6 +27,7 @@ type portal struct {
 func newPortal(c *config.Checked, p *platform) *portal {
 	guard := &portaluser.Guard{DB: p.db, Hasher: p.hasher, Limits: p.limits}
 	return &portal{
+		guard:   guard,
 		signups: &signup.Service{DB: p.db, Guard: guard, Mail: p.mail, Closed: c.Signup == "closed"},
 		sessions: &session.Service{
 			DB: p.db, Guard: guard, Keys: p.keys, Observe: p.metrics.SignIn,
@@ -38,7 +40,7 @@ func newPortal(c *config.Checked, p *platform) *portal {
 }
 
 func (p *portal) sweeps() []func(context.Context) error {
-	return []func(context.Context) error{p.signups.Sweep, p.sessions.Sweep, p.recovery.Sweep}
+	return []func(context.Context) error{p.signups.Sweep, p.sessions.Sweep, p.recovery.Sweep, p.guard.Sweep}
 }
 
 // portalMails says of each kind of mail to portal users whether it is still

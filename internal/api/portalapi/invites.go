@@ -151,7 +151,7 @@ func (h *Invites) inviteeRoutes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/accept-invite", ID: "acceptInvite", Summary: "Accept an invite by its token",
 		About: "Makes the person an admin of the Account. It signs nobody in. " +
 			"A refusal leaves the invite as it is.",
-		Limits: perLink, Status: http.StatusOK,
+		Limits: perLink, Browser: knownBrowser, Status: http.StatusOK,
 		Faults: append([]*fault.Error{
 			portaluser.ErrInvalidCredentials, portaluser.ErrTooManyAttempts, fault.Busy,
 		}, dead...),

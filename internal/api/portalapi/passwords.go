@@ -33,7 +33,7 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword",
 		Summary: "Set a new password with a reset link",
 		About:   "Ends all sessions of the person and opens none.",
-		Limits:  []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}, Status: http.StatusOK,
+		Limits:  []wire.Limit{{Name: ratelimit.Link, By: wire.ByIP}}, Browser: knownBrowser, Status: http.StatusOK,
 		Faults: []*fault.Error{portaluser.ErrLinkNotFound, portaluser.ErrLinkExpired, portaluser.ErrLinkUsed, fault.Busy},
 		Writes: []wire.EventType{recovery.Reset, session.AllRevoked},
 	}, h.reset)
@@ -41,7 +41,7 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/change-password", ID: "changePassword",
 		Summary: "Change one's password",
 		About:   "Ends all other sessions of the caller; this one goes on.",
-		Status:  http.StatusOK,
+		Browser: knownBrowser, Status: http.StatusOK,
 		Faults: []*fault.Error{
 			portaluser.ErrInvalidCredentials, portaluser.ErrTooManyAttempts,
 			portaluser.ErrNotFound, fault.Busy,
@@ -60,13 +60,21 @@ func (h *Passwords) forgot(
 }
 
 func (h *Passwords) reset(
-	ctx context.Context, _ *wire.Call, by principal.Actor, in recovery.NewPassword,
+	ctx context.Context, c *wire.Call, by principal.Actor, in recovery.NewPassword,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("Password reset", h.Recovery.Reset(ctx, by, in))
+	browser, err := h.Recovery.Reset(ctx, by, in)
+	if err == nil {
+		c.SetBrowser(browser)
+	}
+	return wire.Say("Password reset", err)
 }
 
 func (h *Passwords) change(
-	ctx context.Context, _ *wire.Call, by principal.User, in recovery.PasswordChange,
+	ctx context.Context, c *wire.Call, by principal.User, in recovery.PasswordChange,
 ) (wire.Data[wire.Message], error) {
-	return wire.Say("Password changed", h.Recovery.Change(ctx, by, in))
+	browser, err := h.Recovery.Change(ctx, by, in)
+	if err == nil {
+		c.SetBrowser(browser)
+	}
+	return wire.Say("Password changed", err)
 }

@@ -26,6 +26,12 @@ var refreshCookie = wire.Cookie{
 	Name: "canopy_refresh", Path: "/v1/auth", About: "The refresh token of a session; refresh renews it with each use.",
 }
 
+// knownBrowser marks a browser that a person has proved a password in.
+var knownBrowser = wire.BrowserCookie{
+	Name: "canopy_known", Life: portaluser.BrowserLife,
+	About: "Marks a browser that the person has signed in with: wrong passwords from elsewhere keep nobody out of it.",
+}
+
 // selection is the Account and Application to enter. What is not an id names
 // nothing, like an unknown one.
 type selection struct {
@@ -67,7 +73,7 @@ func (h *SignIn) Routes(rt *wire.Router) {
 	wire.Handle(public, wire.Route{
 		Method: http.MethodPost, Path: "/login", ID: "login", Summary: "Sign in",
 		About:  "Opens a session, or answers a pre-auth token and the choices for select-application.",
-		Cookie: refreshCookie, Status: http.StatusOK,
+		Cookie: refreshCookie, Browser: knownBrowser, Status: http.StatusOK,
 		Faults: []*fault.Error{
 			portaluser.ErrInvalidCredentials, session.ErrEmailNotVerified, session.ErrNoActiveAccount,
 			portaluser.ErrTooManyAttempts, fault.Busy,
@@ -85,7 +91,8 @@ func (h *SignIn) Routes(rt *wire.Router) {
 	wire.Handle(rt.PreAuth("/v1/auth", tagSignIn), wire.Route{
 		Method: http.MethodPost, Path: "/select-application", ID: "selectApplication", Summary: "Choose an Application",
 		About:  "Spends the pre-auth token of a login on one of the choices it offered.",
-		Cookie: refreshCookie, Status: http.StatusOK, Faults: []*fault.Error{application.ErrNotFound},
+		Cookie: refreshCookie, Browser: knownBrowser, Status: http.StatusOK,
+		Faults: []*fault.Error{application.ErrNotFound},
 		Writes: []wire.EventType{session.SignedIn},
 	}, h.choose)
 	wire.Handle(rt.Users("/v1/auth", tagSignIn), wire.Route{
@@ -124,10 +131,13 @@ func (h *SignIn) login(
 	return wire.Of(v, nil)
 }
 
-// bound sets the cookie, where there is a new one, and makes the token answer.
+// bound sets the cookies, where there are new ones, and makes the token answer.
 func bound(c *wire.Call, b *session.Bound) tokens {
 	if !b.Refresh.IsZero() {
 		c.SetCookie(b.Refresh.Reveal(), b.RefreshLife)
+	}
+	if !b.Browser.IsZero() {
+		c.SetBrowser(b.Browser)
 	}
 	return tokens{
 		AccessToken: b.AccessToken, TokenType: "Bearer", ExpiresIn: int(b.ExpiresIn / time.Second),

@@ -47,6 +47,7 @@ type Request struct {
 	IP        string // of the client
 	Network   string // what limits see of it: an IPv4 address, or the /64 of an IPv6 address
 	UserAgent string
+	Browser   string // hash of the token that marks the browser, which proves nobody; "": none came
 }
 
 // Actor is who acts, and by which request: what an audit row says of it. ID and

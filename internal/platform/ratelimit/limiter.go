@@ -20,7 +20,11 @@ type Limiter struct {
 }
 
 // New makes a limiter. It keeps a copy of rules.
-func New(db *database.DB, rules Rules) *Limiter { return &Limiter{db: db, rules: maps.Clone(rules)} }
+func New(db *database.DB, rules Rules) *Limiter {
+	l := &Limiter{db: db, rules: maps.Clone(fixed)}
+	maps.Copy(l.rules, rules)
+	return l
+}
 
 // Count counts one for a subject, in the caller's transaction. When that would
 // exceed the limit, nothing is counted and the error is fault.RateLimited with

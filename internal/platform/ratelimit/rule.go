@@ -38,7 +38,15 @@ const (
 	SCIM          Name = "scim"           // calls per directory
 	OAuthFlow     Name = "oauth_flow"     // authorization requests per client IP
 	OAuthClient   Name = "oauth_client"   // failed client authentications per client IP and client
+
+	// KnownBrowser counts wrong passwords in a row in a browser that their person is known
+	// in. It is no operator's to set: the run that fills it ends with the browser forgotten,
+	// not with anybody refused.
+	KnownBrowser Name = "known_browser"
 )
+
+// fixed are the rules that no setting changes.
+var fixed = Rules{KnownBrowser: {10, 90 * 24 * time.Hour}}
 
 // Rule allows Count things in a Period. The zero Rule is "off": no limit.
 type Rule struct {

@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/secret"
 )
 
 // Call is one request as a handler sees it. It belongs to one goroutine.
@@ -33,6 +34,11 @@ func (rt *Router) call(op *operation, w http.ResponseWriter, r *http.Request) *C
 	s := seenOf(r)
 	anonymous := principal.Actor{Kind: principal.KindAnonymous, Request: s.request}
 	c := &Call{rt: rt, op: op, r: r, w: w, seen: s, Actor: anonymous}
+	if op.Browser.Name != "" {
+		if token := c.only(rt.browserName(op)); token != "" {
+			c.Actor.Request.Browser = secret.Hash(token)
+		}
+	}
 	if len(op.params) > 0 {
 		c.values = make(map[string]any, len(op.params))
 	}
@@ -71,10 +77,35 @@ func (c *Call) SetVersion(version int) {
 // name count as none: a sibling subdomain can plant one, and nothing tells which.
 func (c *Call) Cookie() string {
 	c.wantsCookie()
-	if given := c.r.CookiesNamed(c.op.Cookie.Name); len(given) == 1 {
+	return c.only(c.op.Cookie.Name)
+}
+
+// only is the value of a cookie that came once, else "".
+func (c *Call) only(name string) string {
+	if given := c.r.CookiesNamed(name); len(given) == 1 {
 		return given[0].Value
 	}
 	return ""
+}
+
+// SetBrowser has the caller's browser send the token from now on.
+func (c *Call) SetBrowser(token secret.Token) {
+	if c.op.Browser.Name == "" {
+		panic("wire: the route " + c.op.ID + " has no browser's cookie")
+	}
+	http.SetCookie(c.w, &http.Cookie{ //nolint:gosec // Secure where the public address is https
+		Name: c.rt.browserName(c.op), Value: token.Reveal(), Path: "/", MaxAge: int(c.op.Browser.Life / time.Second),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.rt.secure(),
+	})
+}
+
+// browserName is the name of the browser's cookie. Browsers take one of this prefix from
+// the host itself alone, and only when it is Secure (RFC 6265bis, section 4.1.3).
+func (rt *Router) browserName(op *operation) string {
+	if rt.secure() {
+		return "__Host-" + op.Browser.Name
+	}
+	return op.Browser.Name
 }
 
 // SetCookie sets the route's cookie, for so long in whole seconds.

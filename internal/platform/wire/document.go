@@ -161,6 +161,9 @@ func (d *document) parameters(op *operation) []*huma.Param {
 			Schema: &p.schema, Example: exampleOf(d.schemas, &p.schema),
 		})
 	}
+	if op.Browser.Name != "" {
+		list = append(list, browserCookie(op.Browser))
+	}
 	if op.Idempotent {
 		list = append(list, idempotencyKey)
 	}

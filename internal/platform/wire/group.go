@@ -187,12 +187,13 @@ func (op *operation) check() error {
 		return fmt.Errorf("%s has no body", op.Method)
 	}
 	public := len(op.access.schemes) == 0
+	setsCookie := op.Cookie.Name != "" || op.Browser.Name != ""
 	switch {
 	case op.Needs != "" && public:
 		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
 	case op.Needs == "" && op.access.needsRight:
 		return errors.New("it names no right")
-	case op.Idempotent && (public || op.Cookie.Name != "" || op.out == reflect.TypeFor[Stream]()):
+	case op.Idempotent && (public || setsCookie || op.out == reflect.TypeFor[Stream]()):
 		return errors.New("its answer can't be kept for a repeat: it is anybody's, sets a cookie, or is a stream")
 	}
 	if op.CookieAuth && op.Cookie.Name == "" {

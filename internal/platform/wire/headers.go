@@ -57,7 +57,7 @@ func headers() map[string]*huma.Header {
 		"X-Request-Id":         text("The id of the request, as in logs and audit rows.", exampleID),
 		"ETag":                 text("The version of the answered object, quoted.", `"3"`),
 		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
-		"Set-Cookie":           text("The cookie of the operation, set or cleared.", "canopy_refresh=…; HttpOnly"),
+		"Set-Cookie":           text("A cookie of the operation, set or cleared.", "canopy_refresh=…; HttpOnly"),
 		"Cache-Control":        text("How long the answer may be kept.", "public, max-age=300"),
 		"WWW-Authenticate":     text("The scheme of the credential that is wanted.", "Bearer"),
 		"Retry-After":          count("Seconds after which a repeat may work."),
@@ -83,7 +83,7 @@ func (d *document) answerHeaders(op *operation) map[string]*huma.Header {
 	if op.Idempotent {
 		list = append(list, "Idempotency-Replayed")
 	}
-	if op.Cookie.Name != "" {
+	if op.Cookie.Name != "" || op.Browser.Name != "" {
 		list = append(list, "Set-Cookie")
 	}
 	if op.CacheFor > 0 {
@@ -102,4 +102,14 @@ func refusalHeaders(status int) map[string]*huma.Header {
 		return refs("X-Request-Id", "Retry-After")
 	}
 	return refs("X-Request-Id")
+}
+
+// browserCookie documents a cookie that no client sends by hand.
+func browserCookie(cookie BrowserCookie) *huma.Param {
+	return &huma.Param{
+		Name: cookie.Name, In: "cookie",
+		Description: cookie.About + " Over https its name begins with __Host-.",
+		Schema:      &huma.Schema{Type: huma.TypeString, MaxLength: new(43)},
+		Example:     "q0Zk3v0r8n0b1Yx2u3Tt4Ss5Rr6Qq7Pp8Oo9Nn0Mm1L",
+	}
 }

@@ -24,6 +24,7 @@ type Route struct {
 	Idempotent bool           // Idempotency-Key is honoured
 	Cookie     Cookie         // read, set or cleared: the Origin header is checked
 	CookieAuth bool           // the cookie is the credential
+	Browser    BrowserCookie  // read, set or both: names the browser, as Actor.Request.Browser
 	Params     []Parameter    // of path and query; a parameter that is not listed can't be read
 	ETag       bool           // the answer has the version of its object
 	IfMatch    bool           // the call can be made conditional on that version
@@ -79,6 +80,15 @@ type Cookie struct {
 	Name  string
 	Path  string
 	About string // one sentence for the document
+}
+
+// BrowserCookie is a cookie by which a person's browser is known again. It is no
+// credential, so no Origin is checked, and it goes to every path: HttpOnly, SameSite=Lax,
+// and where the public URL is https Secure, with __Host- before its name.
+type BrowserCookie struct {
+	Name  string
+	Life  time.Duration // in whole seconds
+	About string        // one sentence for the document
 }
 
 // Tag groups operations by task in the document.

@@ -20,8 +20,8 @@ type Guard struct {
 }
 
 // Attempt is a password for an address that may be judged: it holds a place in each
-// counter. It ends with Wrong, Right or Useless; whoever began it calls Close, which
-// gives the places back when it came to none of them.
+// counter. It ends with Wrong, Right, Useless or Unproven; whoever began it calls Close,
+// which gives the places back when it came to none of them.
 type Attempt struct {
 	guard    *Guard
 	by       principal.Actor
@@ -32,29 +32,41 @@ type Attempt struct {
 // Begin takes a place in the counters of the pair, of the IP and of the address,
 // before anything is compared. A full one, or a locked address, is
 // ErrTooManyAttempts, also for a right password; unknown addresses answer alike.
+// In a browser that the person is known in the place is one in the run of that browser
+// instead, so that nobody who guesses elsewhere shuts the person out of it.
 func (g *Guard) Begin(ctx context.Context, by principal.Actor, email string) (*Attempt, error) {
-	return g.begin(ctx, by, email, ratelimit.Counter{Name: ratelimit.Lock, Subject: email})
+	known, err := g.knownBrowser(ctx, by, email)
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		return g.begin(ctx, by, ratelimit.Counter{Name: ratelimit.KnownBrowser, Subject: by.Request.Browser})
+	}
+	lock := ratelimit.Counter{Name: ratelimit.Lock, Subject: email}
+	return g.begin(ctx, by, append(ofPair(by, email), lock)...)
 }
 
 // BeginUnproven is Begin for the password of a sign-up that waits under an address, by
 // somebody who holds a link to it. The lock is left out: it neither refuses the attempt
 // nor hears of it.
 func (g *Guard) BeginUnproven(ctx context.Context, by principal.Actor, email string) (*Attempt, error) {
-	a, err := g.begin(ctx, by, email)
+	a, err := g.begin(ctx, by, ofPair(by, email)...)
 	if err == nil {
 		a.unproven = true
 	}
 	return a, err
 }
 
-func (g *Guard) begin(
-	ctx context.Context, by principal.Actor, email string, more ...ratelimit.Counter,
-) (*Attempt, error) {
+// ofPair are the counters of a pair of IP and address, and of the IP.
+func ofPair(by principal.Actor, email string) []ratelimit.Counter {
 	ip := by.Request.Network
-	places, err := g.Limits.Reserve(ctx, append(more,
-		ratelimit.Counter{Name: ratelimit.SignIn, Subject: ip + " " + email},
-		ratelimit.Counter{Name: ratelimit.SignInIP, Subject: ip},
-	)...)
+	return []ratelimit.Counter{
+		{Name: ratelimit.SignIn, Subject: ip + " " + email}, {Name: ratelimit.SignInIP, Subject: ip},
+	}
+}
+
+func (g *Guard) begin(ctx context.Context, by principal.Actor, counters ...ratelimit.Counter) (*Attempt, error) {
+	places, err := g.Limits.Reserve(ctx, counters...)
 	if f := fault.As(err); f != nil && f.Quota != nil {
 		return nil, ErrTooManyAttempts.WithQuota(*f.Quota)
 	}
@@ -82,7 +94,8 @@ func from(by principal.Actor) secret.From {
 	return secret.From{Lane: secret.PortalUsers, Network: by.Request.Network}
 }
 
-// Wrong keeps every place as a wrong password of u, or of nobody known. Events:
+// Wrong keeps every place as a wrong password of u, or of nobody known. The one that
+// fills the run of a known browser has it forgotten. Events:
 // user.login.failed, user.locked.
 func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
 	// The guess was judged, so it counts, whoever waits for the answer.
@@ -98,6 +111,16 @@ func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
 		}
 		if _, err := a.places.Keep(ctx, tx, ratelimit.SignInIP); err != nil {
 			return err
+		}
+		browser, err := a.places.Keep(ctx, tx, ratelimit.KnownBrowser)
+		if err != nil {
+			return err
+		}
+		if browser.Filled {
+			// Its run stays full, for those who began while it was known.
+			if _, err := tx.Exec(ctx, deleteBrowser, a.by.Request.Browser); err != nil {
+				return err
+			}
 		}
 		reason := UnknownAddress
 		if known || a.unproven {
@@ -122,40 +145,38 @@ func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
 }
 
 // Right gives the IP its place back and forgets what was counted for the pair and the
-// address.
+// address, or for the known browser.
 func (a *Attempt) Right(ctx context.Context, tx *database.Tx) error {
-	if err := a.clear(ctx, tx); err != nil {
-		return err
-	}
-	return a.places.Free(ctx, tx, ratelimit.SignInIP)
+	return a.settle(ctx, tx, a.places.Clear, a.places.Free)
 }
 
 // Useless is Right for a right password that opens nothing: the IP keeps its place, so
 // that nobody tries what is known elsewhere address by address.
 func (a *Attempt) Useless(ctx context.Context, tx *database.Tx) error {
-	if err := a.clear(ctx, tx); err != nil {
-		return err
-	}
-	_, err := a.places.Keep(ctx, tx, ratelimit.SignInIP)
-	return err
-}
-
-func (a *Attempt) clear(ctx context.Context, tx *database.Tx) error {
-	if err := a.places.Clear(ctx, tx, ratelimit.Lock); err != nil {
-		return err
-	}
-	return a.places.Clear(ctx, tx, ratelimit.SignIn)
+	return a.settle(ctx, tx, a.places.Clear, a.keep)
 }
 
 // Unproven is Useless for the password of a sign-up whose address is not proven: what
 // was counted before stays, for it may be a stranger's.
 func (a *Attempt) Unproven(ctx context.Context, tx *database.Tx) error {
-	for _, name := range []ratelimit.Name{ratelimit.Lock, ratelimit.SignIn} {
-		if err := a.places.Free(ctx, tx, name); err != nil {
+	return a.settle(ctx, tx, a.places.Free, a.keep)
+}
+
+type settling = func(ctx context.Context, tx *database.Tx, name ratelimit.Name) error
+
+// settle ends the attempt's places: those that count the person's wrong passwords one
+// way, that of the IP the other. Where none is held nothing is done.
+func (a *Attempt) settle(ctx context.Context, tx *database.Tx, runs, ip settling) error {
+	for _, name := range []ratelimit.Name{ratelimit.KnownBrowser, ratelimit.Lock, ratelimit.SignIn} {
+		if err := runs(ctx, tx, name); err != nil {
 			return err
 		}
 	}
-	_, err := a.places.Keep(ctx, tx, ratelimit.SignInIP)
+	return ip(ctx, tx, ratelimit.SignInIP)
+}
+
+func (a *Attempt) keep(ctx context.Context, tx *database.Tx, name ratelimit.Name) error {
+	_, err := a.places.Keep(ctx, tx, name)
 	return err
 }
 

@@ -34,6 +34,23 @@ const (
 )
 
 const (
+	insertBrowser = `INSERT INTO portal_browser (token_hash, user_id, created_at) VALUES ($1, $2, $3)`
+
+	selectBrowser = `SELECT 1 FROM portal_browser b JOIN portal_user u ON u.id = b.user_id
+		WHERE b.token_hash = $1 AND u.email = $2 AND b.created_at > $3`
+
+	deleteBrowser = `DELETE FROM portal_browser WHERE token_hash = $1`
+
+	deleteBrowsers = `DELETE FROM portal_browser WHERE user_id = $1`
+
+	// The limit is one that nobody reaches; an offset alone is not for both engines.
+	deleteOldestBrowsers = `DELETE FROM portal_browser WHERE token_hash IN (SELECT token_hash FROM portal_browser
+		WHERE user_id = $1 ORDER BY created_at DESC, token_hash LIMIT 1000000 OFFSET $2)`
+
+	deleteEndedBrowsers = `DELETE FROM portal_browser WHERE created_at <= $1`
+)
+
+const (
 	selectMembership = `SELECT acc.id, slug.slug, acc.name, m.user_id, m.account_role, m.is_active, m.joined_at
 		FROM account_member m` + account.JoinAccount + `m.account_id` + account.JoinSlug + `m.account_id WHERE `
 

@@ -85,10 +85,14 @@ func Create(
 }
 
 // SetPassword stores a new hash, if the password is still the one of u, and holds the
-// row as Lock does; false when another call was faster.
+// row as Lock does; false when another call was faster. The person is known in no
+// browser any more.
 func SetPassword(ctx context.Context, tx *database.Tx, u User, hash string) (Locked, bool, error) {
 	u, won, err := found(scanUser(tx.QueryRow(ctx, updatePassword, hash, tx.Now, u.ID, u.PasswordChangedAt)))
-	return Locked{u}, won, err
+	if err == nil && won {
+		_, err = tx.Exec(ctx, deleteBrowsers, u.ID)
+	}
+	return Locked{u}, won && err == nil, err
 }
 
 // Locked is a user whose row the transaction holds until it ends. Whatever opens or

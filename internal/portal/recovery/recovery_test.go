@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/platform/signingkey"
@@ -24,6 +25,9 @@ const (
 
 var guest = portaltest.Guest("192.0.2.1")
 
+// failed is why a call failed.
+func failed(_ secret.Token, err error) error { return err }
+
 // forgot asks for a link and gives its token.
 func forgot(t *testing.T, p *portaltest.Portal) string {
 	t.Helper()
@@ -36,7 +40,7 @@ func forgot(t *testing.T, p *portaltest.Portal) string {
 func reset(t *testing.T, p *portaltest.Portal, what, token string, want error) {
 	t.Helper()
 	before := p.Hasher.Done()
-	err := p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh})
+	err := failed(p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh}))
 	if !errors.Is(err, want) {
 		t.Errorf("%s: %v, want %v", what, err, want)
 	}
@@ -190,7 +194,8 @@ func TestResetOnceOfMany(t *testing.T) {
 		_ = p.Company("Acme", alex)
 		token := forgot(t, p)
 		got := dbtest.AtOnce(20, func() string {
-			return dbtest.Outcome(p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh}))
+			_, err := p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh})
+			return dbtest.Outcome(err)
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "auth.link_used": 19}, got); diff != "" {
 			t.Error(diff)
@@ -208,7 +213,7 @@ func TestLinkToAPasswordThatWasReplacedSince(t *testing.T) {
 		_ = p.Company("Acme", alex)
 		token, me := forgot(t, p), p.Caller(p.SignIn(alex))
 		change := recovery.PasswordChange{Current: portaltest.Password, New: fresh}
-		if err := p.Recovery.Change(t.Context(), me, change); err != nil {
+		if err := failed(p.Recovery.Change(t.Context(), me, change)); err != nil {
 			t.Fatal(err)
 		}
 		reset(t, p, "replaced since", token, portaluser.ErrLinkUsed)
@@ -222,7 +227,7 @@ func TestLinkToAPasswordThatWasReplacedSince(t *testing.T) {
 			}
 			return err
 		}, func() error {
-			return p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh})
+			return failed(p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh}))
 		})
 		if !errors.Is(err, portaluser.ErrLinkUsed) || p.User(alex).PasswordHash != "replaced" {
 			t.Errorf("replaced meanwhile: %v", err)
@@ -238,7 +243,7 @@ func TestChangeKeepsTheCurrentSession(t *testing.T) {
 		me := p.Caller(here)
 		_ = eventtest.Take(t, p.DB)
 		change := recovery.PasswordChange{Current: portaltest.Password, New: fresh}
-		if err := p.Recovery.Change(t.Context(), me, change); err != nil {
+		if err := failed(p.Recovery.Change(t.Context(), me, change)); err != nil {
 			t.Fatal(err)
 		}
 		if got := eventtest.Actions(t, p.DB); got != "session.all_revoked user.password.changed" {
@@ -266,7 +271,7 @@ func TestChangeRefuses(t *testing.T) {
 		_ = eventtest.Take(t, p.DB)
 		refused := func(current, next string, want error, events string) {
 			t.Helper()
-			err := p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: current, New: next})
+			err := failed(p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: current, New: next}))
 			if got := eventtest.Actions(t, p.DB); !errors.Is(err, want) || got != events {
 				t.Errorf("%v with %q, want %v with %q", err, got, want, events)
 			}
@@ -299,7 +304,7 @@ func TestChangeOnceOfMany(t *testing.T) {
 			_, _, err := portaluser.SetPassword(t.Context(), tx, u, "replaced")
 			return err
 		}, func() error {
-			return p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: portaltest.Password, New: fresh})
+			return failed(p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: portaltest.Password, New: fresh}))
 		})
 		if !errors.Is(err, portaluser.ErrInvalidCredentials) || p.User(alex).PasswordHash != "replaced" {
 			t.Error(err)
@@ -313,12 +318,13 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 		_ = p.Company("Acme", alex)
 		b, token, before := p.SignIn(alex), forgot(t, p), p.User(alex)
 		me := p.Caller(b)
+		change := recovery.PasswordChange{Current: portaltest.Password, New: fresh}
 		eventtest.Break(t, p.DB)
 		for name, err := range map[string]error{
 			"forgot": p.Recovery.Forgot(t.Context(), guest, alex),
-			"reset":  p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh}),
-			"change": p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: portaltest.Password, New: fresh}),
-			"wrong":  p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: "x", New: fresh}),
+			"reset":  failed(p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh})),
+			"change": failed(p.Recovery.Change(t.Context(), me, change)),
+			"wrong":  failed(p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: "x", New: fresh})),
 		} {
 			if !strings.Contains(dbtest.Outcome(err), "audit_event") {
 				t.Errorf("%s: %v", name, err)

@@ -67,42 +67,43 @@ func StillWanted(ctx context.Context, tx *database.Tx, userID id.ID, tokenHash s
 }
 
 // Reset uses a reset link: one guarded update decides who wins; all sessions and
-// pre-auth tokens end, lock and run are cleared. p is normalised. Faults:
+// pre-auth tokens end, lock and run are cleared, and only the browser of the call is known
+// from now on, by the token that is given. p is normalised. Faults:
 // auth.link_not_found, auth.link_expired, auth.link_used, server.busy. Events:
 // user.password.reset, session.all_revoked.
-func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) error {
+func (s *Service) Reset(ctx context.Context, by principal.Actor, p NewPassword) (browser secret.Token, err error) {
 	// Nothing is hashed for a link that can't work.
-	err := database.View(ctx, s.DB, func(tx *database.Tx) error { return works(ctx, tx, p.Token) })
+	err = database.View(ctx, s.DB, func(tx *database.Tx) error { return works(ctx, tx, p.Token) })
 	if err != nil {
-		return err
+		return browser, err
 	}
 	hash, err := s.Guard.Hash(ctx, by, p.Password)
 	if err != nil {
-		return err
+		return browser, err
 	}
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+	return database.Write(ctx, s.DB, func(tx *database.Tx) (browser secret.Token, err error) {
 		u, err := use(ctx, tx, p.Token)
 		if err != nil {
-			return err
+			return browser, err
 		}
 		who, won, err := portaluser.SetPassword(ctx, tx, u, hash)
 		if err != nil {
-			return err
+			return browser, err
 		}
 		if !won {
-			return portaluser.ErrLinkUsed
+			return browser, portaluser.ErrLinkUsed
 		}
 		if err := s.Guard.Unlock(ctx, tx, u.Email); err != nil {
-			return err
+			return browser, err
 		}
 		by := by.AsUser(u.ID, u.Email)
 		if err := portaluser.Record(ctx, tx, by, u, Reset, event.None{}); err != nil {
-			return err
+			return browser, err
 		}
 		if err := session.EndForPassword(ctx, tx, by, who, session.ID{}, session.PasswordReset); err != nil {
-			return err
+			return browser, err
 		}
-		return s.replaced(ctx, tx, u)
+		return s.replaced(ctx, tx, by, who)
 	})
 }
 
@@ -144,70 +145,80 @@ func works(ctx context.Context, tx *database.Tx, token string) error {
 	return nil
 }
 
-// replaced kills the links to the old password, and tells the person.
-func (s *Service) replaced(ctx context.Context, tx *database.Tx, u portaluser.User) error {
+// replaced kills the links to the old password, tells the person, and remembers the
+// browser.
+func (s *Service) replaced(
+	ctx context.Context, tx *database.Tx, by principal.Actor, who portaluser.Locked,
+) (browser secret.Token, err error) {
+	u := who.User()
 	if _, err := tx.Exec(ctx, updateAllUsed, u.ID); err != nil {
-		return err
+		return browser, err
 	}
 	if err := s.Mail.Drop(ctx, tx, mail.PasswordReset, u.ID.Any()); err != nil {
-		return err
+		return browser, err
 	}
 	// The warning goes out whatever the daily limit says: it is not a stranger
 	// who asked for it.
 	told := mail.Data{Kind: mail.PasswordChanged, To: u.Email, FirstName: u.FirstName, At: tx.Now}
-	return s.Mail.Add(ctx, tx, told, u.ID.Any(), "")
+	if err := s.Mail.Add(ctx, tx, told, u.ID.Any(), ""); err != nil {
+		return browser, err
+	}
+	return portaluser.Remember(ctx, tx, by, who)
 }
 
-// Change replaces the caller's password; all other sessions end. c is normalised.
+// Change replaces the caller's password; all other sessions end, and only the browser of
+// the call is known from now on, by the token that is given. c is normalised.
 // Faults: auth.invalid_credentials, auth.too_many_attempts, validation,
 // server.busy. Events: user.password.changed, session.all_revoked,
 // user.login.failed, user.locked.
-func (s *Service) Change(ctx context.Context, by principal.User, c PasswordChange) error {
+func (s *Service) Change(
+	ctx context.Context, by principal.User, c PasswordChange,
+) (browser secret.Token, err error) {
 	attempt, err := s.Guard.Begin(ctx, by.Actor, by.Email)
 	if err != nil {
-		return err
+		return browser, err
 	}
 	defer attempt.Close(ctx)
 	u, err := database.Read(ctx, s.DB, func(tx *database.Tx) (portaluser.User, error) {
 		return portaluser.Find(ctx, tx, by.UserID)
 	})
 	if err != nil {
-		return err
+		return browser, err
 	}
 	which, _, err := attempt.Judge(ctx, c.Current, u.PasswordHash)
 	switch {
 	case err != nil:
-		return err
+		return browser, err
 	case which < 0:
 		if err := attempt.Wrong(ctx, u, true); err != nil {
-			return err
+			return browser, err
 		}
-		return portaluser.ErrInvalidCredentials
+		return browser, portaluser.ErrInvalidCredentials
 	case c.Current == c.New:
-		return ErrSamePassword
+		return browser, ErrSamePassword
 	}
 	hash, err := s.Guard.Hash(ctx, by.Actor, c.New)
 	if err != nil {
-		return err
+		return browser, err
 	}
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+	return database.Write(ctx, s.DB, func(tx *database.Tx) (browser secret.Token, err error) {
 		who, won, err := portaluser.SetPassword(ctx, tx, u, hash)
 		if err != nil {
-			return err
+			return browser, err
 		}
 		if !won {
-			return portaluser.ErrInvalidCredentials
+			return browser, portaluser.ErrInvalidCredentials
 		}
 		if err := portaluser.Record(ctx, tx, by.Actor, u, Changed, event.None{}); err != nil {
-			return err
+			return browser, err
 		}
 		if err := session.EndForPassword(ctx, tx, by.Actor, who, by.SessionID, session.PasswordChange); err != nil {
-			return err
+			return browser, err
 		}
-		if err := s.replaced(ctx, tx, u); err != nil {
-			return err
+		if browser, err = s.replaced(ctx, tx, by.Actor, who); err != nil {
+			return browser, err
 		}
-		return attempt.Right(ctx, tx)
+		return browser, attempt.Right(ctx, tx)
 	})
 }
 

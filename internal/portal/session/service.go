@@ -43,6 +43,9 @@ func (s *Service) open(
 	if err != nil {
 		return nil, err
 	}
+	if b.Browser, err = portaluser.Remember(ctx, tx, by, at.who); err != nil {
+		return nil, err
+	}
 	b.Refresh = secret.NewToken()
 	agent := []rune(by.Request.UserAgent)
 	told := SignedInPayload{st.id, by.Request.IP, string(agent[:min(len(agent), maxUserAgent)])}

@@ -36,6 +36,7 @@ type Bound struct {
 	ExpiresIn   time.Duration
 	Refresh     secret.Token  // for the cookie; "" leaves the cookie as it is
 	RefreshLife time.Duration // how long it can be used
+	Browser     secret.Token  // to be known by; "" leaves what there is
 	User        portaluser.User
 	Membership  portaluser.Membership
 	Application application.Application
