@@ -115,7 +115,8 @@ func TestBrowserCookieOverHTTPS(t *testing.T) {
 		_, _ = s.SignUp("alex@acme.com", "Acme")
 		c := anyone(s)
 		cookie := browserCookie(t, c.login("alex@acme.com", servertest.Password))
-		if cookie == nil || cookie.Name != "__Host-canopy_known" || !cookie.Secure || cookie.Path != "/" || cookie.Domain != "" {
+		if cookie == nil || cookie.Name != "__Host-canopy_known" || !cookie.Secure || cookie.Path != "/" ||
+			cookie.Domain != "" {
 			t.Fatalf("%+v", cookie)
 		}
 		for range 5 {

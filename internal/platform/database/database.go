@@ -42,6 +42,7 @@ type DB struct {
 	pool     *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
 	locks    []*os.File
 	queue    queue // of SQLite's writers
+	writes   writes
 
 	trouble  atomic.Pointer[trouble]
 	warnings []string

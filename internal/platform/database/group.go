@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -50,6 +51,7 @@ type group struct {
 	alone  bool
 	joined int   // writers that have had their turn
 	broken error // SQLite has undone all of it by itself, for this reason
+	wrote  []*atomic.Uint64
 
 	done chan struct{}
 	err  error
@@ -228,6 +230,7 @@ func join[T any](ctx context.Context, tx *Tx, g *group, fn func(*Tx) (T, error))
 		}
 	}
 	kept = true
+	g.wrote = append(g.wrote, tx.wrote...)
 	return v, nil
 }
 
@@ -295,6 +298,12 @@ func (g *group) end(ctx context.Context) {
 		g.rollback(ctx)
 		return
 	}
+	// Also when the commit fails: it may have come about all the same.
+	defer func() {
+		for _, n := range g.wrote {
+			n.Add(1)
+		}
+	}()
 	if g.err = g.do(ctx, "COMMIT"); g.err != nil {
 		// A constraint that is checked at the end was broken by one of them.
 		if g.joined > 1 && liteCode(g.err) == sqlite3.SQLITE_CONSTRAINT {

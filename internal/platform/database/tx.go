@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,8 @@ type Tx struct {
 	writes  bool         // and has not ended
 	after   []func()
 	group   *group // of SQLite, while it writes
-	spoiled bool   // it has broken its group
+	wrote   []*atomic.Uint64
+	spoiled bool // it has broken its group
 }
 
 // querier is what runs statements: a transaction of database/sql, or a connection
@@ -226,6 +228,7 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 		return 0, err
 	}
 	defer done()
+	tx.changed(query)
 	res, err := tx.tx.ExecContext(ctx, query, tx.stored(args)...)
 	if err != nil {
 		tx.note(err)
@@ -248,6 +251,7 @@ func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
 	if err != nil {
 		return Row{err: err}
 	}
+	tx.changed(query)
 	return Row{row: tx.tx.QueryRowContext(ctx, query, tx.stored(args)...), tx: tx, done: done}
 }
 
@@ -273,6 +277,7 @@ func (tx *Tx) Query(ctx context.Context, fn func(Scanner) error, query string, a
 		return err
 	}
 	defer done()
+	tx.changed(query)
 	rows, err := tx.tx.QueryContext(bound, query, tx.stored(args)...)
 	if err != nil {
 		tx.note(err)

@@ -94,3 +94,6 @@ func scanMember(row database.Scanner) (Member, error) {
 	err := row.Scan(&m.UserID, &m.Email, &m.FirstName, &m.LastName, &m.Role, &m.Active, &m.CreatedAt, &m.JoinedAt)
 	return m, err
 }
+
+// Tables are those that the joins of this room read (database.DB.Watch).
+func Tables() []string { return []string{"portal_user", "account_member"} }

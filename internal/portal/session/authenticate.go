@@ -28,17 +28,17 @@ func (s *Service) Authenticate(ctx context.Context, token string) (principal.Pri
 	case actor.Kind != principal.KindUser:
 		return principal.Other{Actor: actor}, nil
 	}
-	u := principal.User{
-		Actor: actor, UserID: principal.UserID(c.Subject), SessionID: c.SessionID, Account: scope.Account{ID: c.AccountID},
-	}
-	err = database.View(ctx, s.DB, func(tx *database.Tx) error {
-		return tx.QueryRow(ctx, selectCaller, u.SessionID, u.UserID, c.AccountID, c.ApplicationID, tx.Now).
-			Scan(&u.Role, &u.Email, &u.Account.Slug)
-	})
+	now, err := s.caller(ctx, claimed{c.SessionID, principal.UserID(c.Subject), c.AccountID, c.ApplicationID})
 	if errors.Is(err, database.ErrNoRows) {
 		return nil, signingkey.ErrInvalidToken
 	}
-	u.Label = u.Email
-	u.Application = scope.Application{Account: u.Account, ID: c.ApplicationID, Slug: c.ApplicationSlug}
-	return u, err
+	if err != nil {
+		return nil, err
+	}
+	actor.Label = now.email
+	in := scope.Account{ID: c.AccountID, Slug: now.slug}
+	return principal.User{
+		Actor: actor, UserID: principal.UserID(c.Subject), SessionID: c.SessionID, Email: now.email, Role: now.role,
+		Account: in, Application: scope.Application{Account: in, ID: c.ApplicationID, Slug: c.ApplicationSlug},
+	}, nil
 }

@@ -23,6 +23,8 @@ type Service struct {
 	RefreshMax time.Duration // never past this long after sign-in
 	// Observe is told how each sign-in ended, "ok" or a code; may be nil.
 	Observe func(result string)
+
+	callers callers
 }
 
 // open starts a session in a transaction that has checked the person. Event:

@@ -49,7 +49,7 @@ const (
 
 	// The membership is that of the token's Account: a session that was switched
 	// elsewhere does not take the older token along.
-	selectCaller = `SELECT m.account_role, u.email, slug.slug FROM portal_session s` +
+	selectCaller = `SELECT m.account_role, u.email, slug.slug, s.ends_at FROM portal_session s` +
 		portaluser.JoinActiveMember + `s.user_id AND m.account_id = $3` +
 		account.JoinSlug + `m.account_id` +
 		portaluser.JoinUser + `s.user_id` +

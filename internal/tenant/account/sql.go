@@ -45,3 +45,6 @@ func scan(row database.Scanner) (Account, error) {
 	a.Settings = jsontext.Value(settings)
 	return a, err
 }
+
+// Tables are those that the joins of this room read (database.DB.Watch).
+func Tables() []string { return []string{"account", "account_slug"} }

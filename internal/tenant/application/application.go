@@ -118,3 +118,6 @@ func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (sco
 	}
 	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
 }
+
+// Tables are those that the joins of this room read (database.DB.Watch).
+func Tables() []string { return []string{"application"} }
