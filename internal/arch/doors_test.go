@@ -121,6 +121,7 @@ var doors = []struct {
 		"command":            "hands the clock to the store, whose Now everything else reads",
 		"wire":               "deadlines of real connections",
 		"mail":               "deadlines of real connections",
+		"mailqueue":          "a mail to nobody takes as long as one to somebody",
 		"decide/decidebench": "measures",
 		"database/dbtest":    "hands the clock to the store",
 		"server/servertest":  "is the tests' clock",

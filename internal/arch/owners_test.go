@@ -22,6 +22,7 @@ var owners = map[string]string{
 	"portal_user":         "portaluser",
 	"account_member":      "portaluser",
 	"registration":        "signup",
+	"registration_nobody": "signup",
 	"portal_session":      "session",
 	"portal_session_used": "session",
 	"portal_browser":      "portaluser",

@@ -95,6 +95,7 @@ var ofNoTenant = map[string]string{
 	"portal_browser":      "a person's, in whatever Account",
 	"pre_auth":            "a person who has yet to choose an Account",
 	"password_reset":      "a person's",
+	"registration_nobody": "one row, about nothing",
 	"outbox":              "work, whose subject has the Account",
 	"signing_key":         "the install's",
 	"rate_count":          "counts addresses and callers",

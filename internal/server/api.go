@@ -19,19 +19,17 @@ type door struct {
 
 // api is every door that speaks JSON.
 type api struct {
-	background *portalapi.Background
-	health     *health
-	doors      []door
+	health *health
+	doors  []door
 }
 
 func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
-	background := &portalapi.Background{Log: log}
 	health := &health{platform: p, log: log}
-	return &api{background: background, health: health, doors: []door{
+	return &api{health: health, doors: []door{
 		{"portalapi", []resource{
-			&portalapi.Signups{Signups: u.signups, Background: background},
+			&portalapi.Signups{Signups: u.signups},
 			&portalapi.SignIn{Sessions: u.sessions},
-			&portalapi.Passwords{Recovery: u.recovery, Background: background},
+			&portalapi.Passwords{Recovery: u.recovery},
 			&portalapi.Sessions{Sessions: u.sessions},
 			&portalapi.Users{Members: u.members},
 			&portalapi.Invites{Invites: u.invites},

@@ -66,16 +66,18 @@ func (p *platform) pool() telemetry.Pool {
 
 // mailLane sends what the rooms have queued; without a sender it waits for one.
 func (p *platform) mailLane(renderer *mail.Renderer) outbox.Lane {
-	handlers := map[string]outbox.Handler{}
+	handlers, pace := map[string]outbox.Handler{}, &mailqueue.Pace{}
 	for kind, h := range portalMails() {
-		h.Renderer, h.Sender = renderer, p.sender
+		h.Renderer, h.Sender, h.Pace = renderer, p.sender, pace
 		handlers[string(kind)] = h
 	}
 	return outbox.Lane{
 		Name: mailqueue.Lane, Parallel: 4, Longest: mail.Longest + time.Minute, Handlers: handlers, Observe: p.metrics.Mail,
-		Idle: func() bool { return p.sender == nil },
+		Idle: p.noSender,
 	}
 }
+
+func (p *platform) noSender() bool { return p.sender == nil }
 
 func (p *platform) sweeps() []func(context.Context) error {
 	jobs := func(ctx context.Context) error { return outbox.Sweep(ctx, p.db) }

@@ -6,6 +6,7 @@ import (
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/mailqueue"
+	"canopy.dev/canopy/internal/platform/outbox"
 	"canopy.dev/canopy/internal/portal/invite"
 	"canopy.dev/canopy/internal/portal/member"
 	"canopy.dev/canopy/internal/portal/portaluser"
@@ -26,7 +27,7 @@ type portal struct {
 
 func newPortal(c *config.Checked, p *platform) *portal {
 	guard := &portaluser.Guard{DB: p.db, Hasher: p.hasher, Limits: p.limits}
-	return &portal{
+	u := &portal{
 		guard:   guard,
 		signups: &signup.Service{DB: p.db, Guard: guard, Mail: p.mail, Closed: c.Signup == "closed"},
 		sessions: &session.Service{
@@ -36,6 +37,21 @@ func newPortal(c *config.Checked, p *platform) *portal {
 		recovery: &recovery.Service{DB: p.db, Guard: guard, Mail: p.mail},
 		invites:  &invite.Service{DB: p.db, Guard: guard, Limits: p.limits, Mail: p.mail, Life: c.InviteTTL},
 		members:  &member.Service{DB: p.db},
+	}
+	errands := portaluser.Errands{DB: p.db, Queue: p.worker.Open(u.errandLane(p))}
+	u.signups.Errands, u.recovery.Errands = errands, errands
+	return u
+}
+
+// errandLane does what strangers ask for about an address. Each errand ends in a mail, so
+// none is begun without a mail server: so mails to nobody don't pile up, either.
+func (p *portal) errandLane(on *platform) outbox.Lane {
+	return outbox.Lane{
+		Name: "errand", Parallel: 4, Most: 10_000, Idle: on.noSender,
+		Handlers: map[string]outbox.Handler{
+			recovery.ForgotKind: portaluser.Errand(p.recovery.Forgot),
+			signup.ResendKind:   portaluser.Errand(p.signups.Resend),
+		},
 	}
 }
 

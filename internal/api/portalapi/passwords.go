@@ -15,8 +15,7 @@ import (
 
 // Passwords serves forgotten and changed passwords.
 type Passwords struct {
-	Recovery   *recovery.Service
-	Background *Background
+	Recovery *recovery.Service
 }
 
 // Routes registers the resource.
@@ -27,7 +26,7 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		Summary: "Ask for a reset link",
 		About:   "Mails a link that works for one hour. The answer is the same for every address.",
 		Limits:  []wire.Limit{{Name: ratelimit.RecoverIP, By: wire.ByIP}, {Name: ratelimit.Recover, By: wire.ByIPAndBody}},
-		Status:  http.StatusOK, Writes: []wire.EventType{recovery.Requested},
+		Status:  http.StatusOK, Faults: []*fault.Error{fault.Busy}, Writes: []wire.EventType{recovery.Requested},
 	}, h.forgot)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword",
@@ -53,10 +52,8 @@ func (h *Passwords) Routes(rt *wire.Router) {
 func (h *Passwords) forgot(
 	ctx context.Context, _ *wire.Call, by principal.Actor, in emailBody,
 ) (wire.Data[wire.Message], error) {
-	h.Background.Go(ctx, "forgot-password", func(ctx context.Context) error {
-		return h.Recovery.Forgot(ctx, by, in.Email)
-	})
-	return wire.Say("If an account exists for this address, a reset link has been sent", nil)
+	return wire.Say("If an account exists for this address, a reset link has been sent",
+		h.Recovery.Ask(ctx, by, in.Email))
 }
 
 func (h *Passwords) reset(

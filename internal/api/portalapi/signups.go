@@ -17,8 +17,7 @@ import (
 
 // Signups serves sign-up.
 type Signups struct {
-	Signups    *signup.Service
-	Background *Background
+	Signups *signup.Service
 }
 
 // registered is what a sign-up is told.
@@ -72,7 +71,7 @@ func (h *Signups) Routes(rt *wire.Router) {
 		Summary: "Send the confirmation mail again",
 		About:   "Gives the newest sign-up of the address a new link. The answer is the same for every address.",
 		Limits:  []wire.Limit{{Name: ratelimit.RecoverIP, By: wire.ByIP}, {Name: ratelimit.Recover, By: wire.ByIPAndBody}},
-		Status:  http.StatusOK, Writes: []wire.EventType{signup.LinkResent},
+		Status:  http.StatusOK, Faults: []*fault.Error{fault.Busy}, Writes: []wire.EventType{signup.LinkResent},
 	}, h.resend)
 }
 
@@ -103,8 +102,6 @@ func (h *Signups) verify(
 func (h *Signups) resend(
 	ctx context.Context, _ *wire.Call, by principal.Actor, in emailBody,
 ) (wire.Data[wire.Message], error) {
-	h.Background.Go(ctx, "resend-verification", func(ctx context.Context) error {
-		return h.Signups.Resend(ctx, by, in.Email)
-	})
-	return wire.Say("If this address is waiting for verification, a new email has been sent", nil)
+	return wire.Say("If this address is waiting for verification, a new email has been sent",
+		h.Signups.AskAgain(ctx, by, in.Email))
 }

@@ -11,12 +11,15 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/outbox"
@@ -49,6 +52,17 @@ func (q *Queue) Spare(ctx context.Context, tx *database.Tx, limit ratelimit.Name
 	return err == nil, err
 }
 
+// mostWaiting is how many mails may wait before strangers add none.
+const mostWaiting = 10_000
+
+// Room is server.busy while too many mails wait, as they do when the mail server is slow:
+// what strangers ask for waits for it before it becomes a mail.
+func (q *Queue) Room(ctx context.Context, tx *database.Tx) error {
+	bounded := q.Outbox
+	bounded.Most = mostWaiting
+	return bounded.Room(ctx, tx)
+}
+
 // Add queues a mail about a subject; the commit sends it on its way. version
 // tells the subject's current link from earlier ones; Wanted gets it back.
 func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject id.ID, version string) error {
@@ -58,6 +72,22 @@ func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject i
 	}
 	j := outbox.Job{Kind: string(d.Kind), SubjectID: subject, Version: version, Payload: payload}
 	return q.Outbox.Enqueue(ctx, tx, j)
+}
+
+// AddNobody is Add for an address that gets no mail, where nobody shall learn that from
+// the time other work takes: the job lies in the same line and costs the same writes,
+// and is handed to no mail server. d tells what else the mail would hold; its recipient
+// is taken off.
+func (q *Queue) AddNobody(ctx context.Context, tx *database.Tx, d mail.Data, subject id.ID, version string) error {
+	d.To = ""
+	return q.Add(ctx, tx, d, subject, version)
+}
+
+// Nobody stands for an address as the subject of mails that go to nobody. It is the same
+// each time, and that of no thing.
+func Nobody(address string) (subject id.ID) {
+	copy(subject[:], secret.Hash("nobody:"+address))
+	return subject
 }
 
 // Drop takes a subject's queued mails of one kind back and wipes their links.
@@ -70,10 +100,30 @@ type Sender interface {
 	Send(ctx context.Context, m mail.Message) error
 }
 
+// Pace is how long the last mail took. A mail to nobody takes as long. It is safe for
+// concurrent use; the zero value takes no time.
+type Pace struct{ last atomic.Int64 }
+
+// note keeps how long a mail took that began then.
+func (p *Pace) note(began time.Time) { p.last.Store(int64(time.Since(began))) }
+
+// idle takes that long, or until ctx ends.
+func (p *Pace) idle(ctx context.Context) error {
+	timer := time.NewTimer(time.Duration(p.last.Load()))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 // Handler sends the mails of one kind; it is an outbox.Handler.
 type Handler struct {
 	Renderer *mail.Renderer
 	Sender   Sender
+	Pace     *Pace // of all kinds together
 	// Still says whether the subject still wants the mail of that version; nil
 	// means always.
 	Still func(ctx context.Context, tx *database.Tx, subject id.ID, version string) (bool, error)
@@ -96,6 +146,10 @@ func (h Handler) Deliver(ctx context.Context, j outbox.Job) error {
 	if err := json.Unmarshal(j.Payload, &d); err != nil {
 		return outbox.Permanently(err)
 	}
+	if d.To == "" { // AddNobody
+		return h.Pace.idle(ctx)
+	}
+	defer h.Pace.note(time.Now())
 	m, err := h.Renderer.Render(d, strings.ToLower(j.ID.String()))
 	if err != nil {
 		return outbox.Permanently(err)

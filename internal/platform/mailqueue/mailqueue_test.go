@@ -56,7 +56,7 @@ func each(t *testing.T, fn func(t *testing.T, p *post)) {
 		}
 		p := &post{db: db, t: t, wanted: true, settled: map[string]string{}}
 		h := mailqueue.Handler{
-			Renderer: renderer, Sender: p,
+			Renderer: renderer, Sender: p, Pace: &mailqueue.Pace{},
 			Still: func(_ context.Context, _ *database.Tx, subject id.ID, version string) (bool, error) {
 				p.asked = append(p.asked, subject.String()+" "+version)
 				return p.wanted, nil
@@ -66,7 +66,7 @@ func each(t *testing.T, fn func(t *testing.T, p *post)) {
 				return nil
 			},
 		}
-		plain := mailqueue.Handler{Renderer: renderer, Sender: p}
+		plain := mailqueue.Handler{Renderer: renderer, Sender: p, Pace: h.Pace}
 		lane := outbox.Lane{
 			Name: mailqueue.Lane, Parallel: 1,
 			Handlers: map[string]outbox.Handler{string(mail.PasswordReset): h, string(mail.AlreadyRegistered): plain},

@@ -36,7 +36,7 @@ func newOutgoing(t *testing.T, db *database.DB, c mail.SMTPConfig) outgoing {
 	}
 	p := outgoing{ended: make(chan outbox.Result, 10)}
 	h := mailqueue.Handler{
-		Renderer: renderer, Sender: mail.NewSender(c),
+		Renderer: renderer, Sender: mail.NewSender(c), Pace: &mailqueue.Pace{},
 		Delivered: func(_ context.Context, _ *database.Tx, _ id.ID, _ string, r outbox.Result) error {
 			p.ended <- r
 			return nil

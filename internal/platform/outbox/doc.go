@@ -18,6 +18,9 @@
 // delivers, it renews the lease, however long that takes; a worker that finds its
 // lease gone ends the delivery. A crash between Deliver and Settled delivers twice: handlers bear that.
 //
-// It refuses to know what a job is about; handlers do. It calls database, secret
-// and id; every room may call Queue.Enqueue and Drop.
+// Work that stays within the store is a Task: it is done in the transaction that ends
+// its job, and so once.
+//
+// It refuses to know what a job is about; handlers do. It calls database, secret,
+// fault and id; every room may call Queue.Enqueue and Drop.
 package outbox

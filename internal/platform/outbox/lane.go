@@ -31,6 +31,9 @@ type Lane struct {
 	// Longest is how long a delivery may take; 0 is 45 seconds. The job stays this
 	// worker's meanwhile.
 	Longest time.Duration
+	// Most bounds the jobs that are queued in the lane; 0: as many as come. A lane that
+	// strangers fill has a bound, and refuses with server.busy beyond it.
+	Most int
 	// Handlers by the kind of job; a kind belongs to one lane. Jobs of other kinds
 	// stay queued, for a process that knows them.
 	Handlers map[string]Handler

@@ -17,6 +17,10 @@ const insertJob = `INSERT INTO outbox
 	(id, lane, kind, subject_id, version, payload, state, attempts, next_at, give_up_at, last_error, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, 'queued', 0, $7, $8, '', $7)`
 
+// countQueued stops at the bound that it is asked for.
+const countQueued = `SELECT count(*) FROM
+	(SELECT 1 AS one FROM outbox WHERE state = 'queued' AND lane = $1 LIMIT $2) AS queued`
+
 const dropJobs = `UPDATE outbox SET state = 'dropped', payload = NULL
 	WHERE subject_id = $1 AND kind = $2 AND state = 'queued'`
 

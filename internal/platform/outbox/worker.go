@@ -23,33 +23,41 @@ type Config struct {
 // Worker works jobs off. Any number of them, in any number of processes, may
 // share a store. Make one with NewWorker.
 type Worker struct {
+	db    *database.DB
 	box   *secret.Box
+	log   *slog.Logger
 	lanes []*lane
 }
 
 // NewWorker makes a worker; it does nothing before Run or RunDue. It panics when
 // two lanes share a name or a kind of job, and when one works on nothing at once.
 func NewWorker(c Config) *Worker {
-	w := &Worker{box: c.Box}
-	log := cmp.Or(c.Log, slog.Default())
-	of := map[string]string{}
+	w := &Worker{db: c.DB, box: c.Box, log: cmp.Or(c.Log, slog.Default())}
 	for _, settings := range c.Lanes {
-		settings.Longest = cmp.Or(settings.Longest, deliverFor)
-		if settings.Name == "" || settings.Parallel < 1 || w.lane(settings.Name) != nil {
-			panic(fmt.Sprintf("outbox: lane %q needs a name of its own and to work on a job at a time", settings.Name))
-		}
-		for kind := range settings.Handlers {
-			if of[kind] != "" {
-				panic(fmt.Sprintf("outbox: %s is in the lanes %s and %s", kind, of[kind], settings.Name))
-			}
-			of[kind] = settings.Name
-		}
-		w.lanes = append(w.lanes, &lane{
-			Lane: settings, db: c.DB, box: c.Box, log: log.With("lane", settings.Name),
-			lease: lease, wake: make(chan struct{}, 1), done: make(chan id.ID, settings.Parallel),
-		})
+		_ = w.Open(settings)
 	}
 	return w
+}
+
+// Open adds a lane and gives the way into it, before Run or RunDue: for work whose
+// handlers themselves queue into another lane. It panics where NewWorker does.
+func (w *Worker) Open(settings Lane) Queue {
+	settings.Longest = cmp.Or(settings.Longest, deliverFor)
+	if settings.Name == "" || settings.Parallel < 1 || w.lane(settings.Name) != nil {
+		panic(fmt.Sprintf("outbox: lane %q needs a name of its own and to work on a job at a time", settings.Name))
+	}
+	for kind := range settings.Handlers {
+		for _, other := range w.lanes {
+			if other.Handlers[kind] != nil {
+				panic(fmt.Sprintf("outbox: %s is in the lanes %s and %s", kind, other.Name, settings.Name))
+			}
+		}
+	}
+	w.lanes = append(w.lanes, &lane{
+		Lane: settings, db: w.db, box: w.box, log: w.log.With("lane", settings.Name),
+		lease: lease, wake: make(chan struct{}, 1), done: make(chan id.ID, settings.Parallel),
+	})
+	return w.Queue(settings.Name)
 }
 
 func (w *Worker) lane(name string) *lane {
@@ -68,7 +76,7 @@ func (w *Worker) Queue(name string) Queue {
 	if l == nil {
 		panic(fmt.Sprintf("outbox: no lane %q", name))
 	}
-	return Queue{Box: w.box, Lane: name, Wake: l.rouse}
+	return Queue{Box: w.box, Lane: name, Most: l.Most, Wake: l.rouse}
 }
 
 // Run works jobs off, each lane for itself, until ctx ends, and then waits for

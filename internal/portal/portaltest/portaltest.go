@@ -94,6 +94,13 @@ func start(t testing.TB, engine database.Engine) *Portal {
 		AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
 	}
 	p.Recovery = &recovery.Service{DB: p.DB, Guard: p.Guard, Mail: p.Mail}
+	errands := portaluser.Errands{DB: p.DB, Queue: p.worker.Open(outbox.Lane{
+		Name: "errand", Parallel: 1, Most: 100, Handlers: map[string]outbox.Handler{
+			recovery.ForgotKind: portaluser.Errand(p.Recovery.Forgot),
+			signup.ResendKind:   portaluser.Errand(p.Signups.Resend),
+		},
+	})}
+	p.Signups.Errands, p.Recovery.Errands = errands, errands
 	return p
 }
 
@@ -117,26 +124,34 @@ func (s *sent) handlers(t testing.TB) map[string]outbox.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handlers := map[string]outbox.Handler{}
+	handlers, pace := map[string]outbox.Handler{}, &mailqueue.Pace{}
 	for kind, h := range map[mail.Kind]mailqueue.Handler{
 		mail.VerifyEmail: {Still: signup.StillWanted}, mail.PasswordReset: {Still: recovery.StillWanted},
 		mail.UserInvite: {}, mail.AlreadyRegistered: {}, mail.PasswordChanged: {},
 	} {
-		h.Renderer, h.Sender = renderer, s
+		h.Renderer, h.Sender, h.Pace = renderer, s, pace
 		handlers[string(kind)] = h
 	}
 	return handlers
 }
 
-// Mails sends what is due and gives all mails to an address, oldest first.
+// Mails does what is due and gives all mails to an address, oldest first.
 func (p *Portal) Mails(to string) []mail.Message {
 	p.t.Helper()
-	if _, err := p.worker.RunDue(p.t.Context()); err != nil {
+	list, err := p.TryMails(to)
+	if err != nil {
 		p.t.Fatal(err)
 	}
+	return list
+}
+
+// TryMails is Mails where what is due may fail.
+func (p *Portal) TryMails(to string) ([]mail.Message, error) {
+	p.t.Helper()
+	_, err := p.worker.RunDue(p.t.Context())
 	p.sent.mu.Lock()
 	defer p.sent.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(p.sent.mails), func(m mail.Message) bool { return m.To != to })
+	return slices.DeleteFunc(slices.Clone(p.sent.mails), func(m mail.Message) bool { return m.To != to }), err
 }
 
 var link = regexp.MustCompile(`#token=([A-Za-z0-9_-]{43})`)

@@ -53,7 +53,8 @@ type SignInLockedPayload struct {
 }
 
 // Record writes an event about a person: once for every Account in which they
-// are active; where there is none, once without an Account and hidden.
+// are active; where there is none, once without an Account and hidden. The zero User is
+// nobody, about whom the same statements write one row.
 func Record[P any](
 	ctx context.Context, tx *database.Tx, by principal.Actor, u User, t event.Type[P], payload P,
 ) error {
@@ -62,6 +63,9 @@ func Record[P any](
 		return err
 	}
 	entry := event.Entry{Actor: by, Resource: u.ID.Any(), Label: u.Email}
+	if u.ID.IsZero() {
+		t.Resource = ""
+	}
 	if len(memberships) == 0 {
 		entry.Hidden = true
 		return event.Record(ctx, tx, t, entry, payload)
@@ -86,9 +90,8 @@ func RecordFailure(ctx context.Context, tx *database.Tx, by principal.Actor, u U
 func recordOfAddress[P any](
 	ctx context.Context, tx *database.Tx, by principal.Actor, u User, known bool, t event.Type[P], payload P,
 ) error {
-	if known {
-		return Record(ctx, tx, by, u, t, payload)
+	if !known {
+		u = User{}
 	}
-	t.Resource = ""
-	return event.Record(ctx, tx, t, event.Entry{Actor: by, Hidden: true}, payload)
+	return Record(ctx, tx, by, u, t, payload)
 }

@@ -28,7 +28,7 @@ var ErrSamePassword = fault.Validation.WithDetails("new_password must not be the
 var (
 	Requested = event.Type[event.None]{
 		Action: "user.password.reset_requested", Category: event.Auth, Resource: "user",
-		About: "A reset link was mailed to a portal user.",
+		About: "A reset link was mailed to a portal user. A failure, about nobody, where the address asked for got none.",
 	}
 	Reset = event.Type[event.None]{
 		Action: "user.password.reset", Category: event.Auth, Resource: "user", Severity: event.Notice,

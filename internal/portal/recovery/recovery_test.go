@@ -31,10 +31,18 @@ func failed(_ secret.Token, err error) error { return err }
 // forgot asks for a link and gives its token.
 func forgot(t *testing.T, p *portaltest.Portal) string {
 	t.Helper()
-	if err := p.Recovery.Forgot(t.Context(), guest, alex); err != nil {
+	if err := forget(t, p, alex); err != nil {
 		t.Fatal(err)
 	}
 	return p.Token(alex)
+}
+
+// forget does what the worker does once somebody has asked for a link.
+func forget(t *testing.T, p *portaltest.Portal, email string) error {
+	t.Helper()
+	return database.Do(t.Context(), p.DB, func(tx *database.Tx) error {
+		return p.Recovery.Forgot(t.Context(), tx, guest, email)
+	})
 }
 
 func reset(t *testing.T, p *portaltest.Portal, what, token string, want error) {
@@ -70,13 +78,14 @@ func TestForgot(t *testing.T) {
 		reset(t, p, "the link", second, nil)
 
 		_ = eventtest.Take(t, p.DB)
-		if err := p.Recovery.Forgot(t.Context(), guest, "nobody@acme.com"); err != nil {
+		if err := forget(t, p, "nobody@acme.com"); err != nil {
 			t.Error(err)
 		}
 		if n := len(p.Mails("nobody@acme.com")); n != 0 {
 			t.Errorf("%d mails to nobody", n)
 		}
-		if rows := eventtest.Take(t, p.DB); len(rows) != 0 {
+		rows = eventtest.Take(t, p.DB)
+		if len(rows) != 1 || rows[0].Outcome != "failure" || rows[0].Visible || !rows[0].ResourceID.IsZero() {
 			t.Errorf("%v", rows)
 		}
 	})
@@ -88,7 +97,7 @@ func TestOnlyTheCurrentLinkIsMailed(t *testing.T) {
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		for range 3 {
-			if err := p.Recovery.Forgot(t.Context(), guest, alex); err != nil {
+			if err := forget(t, p, alex); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -96,7 +105,7 @@ func TestOnlyTheCurrentLinkIsMailed(t *testing.T) {
 			t.Errorf("%d links are kept", n)
 		}
 		reset(t, p, "the only link mailed", p.Token(alex), nil)
-		if err := p.Recovery.Forgot(t.Context(), guest, alex); err != nil {
+		if err := forget(t, p, alex); err != nil {
 			t.Fatal(err)
 		}
 		p.Clock.Advance(time.Hour)
@@ -115,10 +124,10 @@ func TestMailsToOneAddressAreLimited(t *testing.T) {
 		}
 		last := forgot(t, p)
 		_ = eventtest.Take(t, p.DB)
-		if err := p.Recovery.Forgot(t.Context(), guest, alex); err != nil {
+		if err := forget(t, p, alex); err != nil {
 			t.Error(err)
 		}
-		if rows := eventtest.Take(t, p.DB); len(p.Mails(alex)) != 10 || len(rows) != 0 {
+		if rows := eventtest.Take(t, p.DB); len(p.Mails(alex)) != 10 || len(rows) != 1 || rows[0].Outcome != "failure" {
 			t.Errorf("%d mails, %v", len(p.Mails(alex)), rows)
 		}
 		reset(t, p, "the last link", last, nil)
@@ -321,7 +330,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 		change := recovery.PasswordChange{Current: portaltest.Password, New: fresh}
 		eventtest.Break(t, p.DB)
 		for name, err := range map[string]error{
-			"forgot": p.Recovery.Forgot(t.Context(), guest, alex),
+			"forgot": forget(t, p, alex),
 			"reset":  failed(p.Recovery.Reset(t.Context(), guest, recovery.NewPassword{Token: token, Password: fresh})),
 			"change": failed(p.Recovery.Change(t.Context(), me, change)),
 			"wrong":  failed(p.Recovery.Change(t.Context(), me, recovery.PasswordChange{Current: "x", New: fresh})),

@@ -23,40 +23,57 @@ type Service struct {
 	DB    *database.DB
 	Guard *portaluser.Guard
 	Mail  *mailqueue.Queue
+	// Errands takes what is asked for by strangers.
+	Errands portaluser.Errands
 }
 
-// Forgot mails a reset link to a user; earlier links are dead. An address
-// without a user gets nothing, nor does one that has had its mails of the day, whose
-// earlier link stays good. The caller is told nothing: doors answer before it runs.
-// Event: user.password.reset_requested.
-func (s *Service) Forgot(ctx context.Context, by principal.Actor, email string) error {
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailRecover, email) // known or not, alike
-		if err != nil || !spare {
-			return err
-		}
-		u, known, err := portaluser.ByEmail(ctx, tx, email)
-		if err != nil || !known {
-			return err
-		}
-		if _, err := tx.Exec(ctx, deleteLive, u.ID); err != nil {
-			return err
-		}
-		if err := s.Mail.Drop(ctx, tx, mail.PasswordReset, u.ID.Any()); err != nil {
-			return err
-		}
-		token, until := secret.NewToken(), tx.Now.Add(life)
-		if _, err := tx.Exec(ctx, insertReset, id.New[ID](tx.Now), u.ID, token.Hash(), tx.Now, until); err != nil {
-			return err
-		}
-		err = s.Mail.Add(ctx, tx, mail.Data{
-			Kind: mail.PasswordReset, To: u.Email, FirstName: u.FirstName, Token: token.Reveal(), ExpiresAt: until,
-		}, u.ID.Any(), token.Hash())
-		if err != nil {
-			return err
-		}
-		return portaluser.Record(ctx, tx, by, u, Requested, event.None{})
-	})
+// ForgotKind is the kind of the jobs that Ask queues, for the worker.
+const ForgotKind = "forgot_password"
+
+// Ask notes that somebody has forgotten the password of an address, known or not;
+// Forgot follows. Fault: server.busy.
+func (s *Service) Ask(ctx context.Context, by principal.Actor, email string) error {
+	return s.Errands.Leave(ctx, ForgotKind, by, email)
+}
+
+// Forgot mails a reset link to a user; earlier links are dead. An address without a user
+// gets nothing, nor does one that has had its mails of the day, whose earlier link stays
+// good: the same rows are written then, of a link that nobody is told and a mail to
+// nobody. So the time of other writes doesn't tell either. It is what an errand of
+// ForgotKind does. Event: user.password.reset_requested; without a mail a failure about
+// nobody.
+func (s *Service) Forgot(ctx context.Context, tx *database.Tx, by principal.Actor, email string) error {
+	if err := s.Mail.Room(ctx, tx); err != nil {
+		return err
+	}
+	spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailRecover, email)
+	if err != nil {
+		return err
+	}
+	u, known, err := portaluser.ByEmail(ctx, tx, email)
+	if err != nil {
+		return err
+	}
+	subject, add, told := u.ID.Any(), s.Mail.Add, Requested
+	if !known || !spare {
+		u, subject, add = portaluser.User{}, mailqueue.Nobody(email), s.Mail.AddNobody
+		told.Outcome = event.Failure
+	}
+	token, until := secret.NewToken(), tx.Now.Add(life)
+	// Of several at once the last one's link lives: it waits here for the others.
+	if _, err := tx.Exec(ctx, upsertLive, id.New[ID](tx.Now), subject, token.Hash(), tx.Now, until); err != nil {
+		return err
+	}
+	if err := s.Mail.Drop(ctx, tx, mail.PasswordReset, subject); err != nil {
+		return err
+	}
+	link := mail.Data{
+		Kind: mail.PasswordReset, To: u.Email, FirstName: u.FirstName, Token: token.Reveal(), ExpiresAt: until,
+	}
+	if err := add(ctx, tx, link, subject, token.Hash()); err != nil {
+		return err
+	}
+	return portaluser.Record(ctx, tx, by, u, told, event.None{})
 }
 
 // StillWanted reports whether a reset link is still live (mailqueue.Handler.Still).

@@ -125,7 +125,7 @@ func TestWhatForgetsABrowser(t *testing.T) {
 			}
 		},
 		"a reset": func(t *testing.T, p *portaltest.Portal, _ *session.Bound) {
-			if err := p.Recovery.Forgot(t.Context(), portaltest.Guest("192.0.2.1"), dana); err != nil {
+			if err := p.Recovery.Ask(t.Context(), portaltest.Guest("192.0.2.1"), dana); err != nil {
 				t.Fatal(err)
 			}
 			reset := recovery.NewPassword{Token: p.Token(dana), Password: portaltest.Password}

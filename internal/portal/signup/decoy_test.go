@@ -99,8 +99,8 @@ func TestNoLinkLeadsToADecoy(t *testing.T) {
 		}
 		_ = eventtest.Take(t, p.DB)
 		resend(t, p, alex)
-		if rows := eventtest.Take(t, p.DB); len(p.Mails(alex)) != 1 || len(rows) != 0 {
-			t.Errorf("a decoy's new link was mailed, or told: %v", rows)
+		if rows := eventtest.Take(t, p.DB); len(p.Mails(alex)) != 1 || len(rows) != 1 || rows[0].Outcome != "failure" {
+			t.Errorf("a decoy's new link was mailed, or told to be: %v", rows)
 		}
 	})
 }

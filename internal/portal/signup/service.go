@@ -26,6 +26,8 @@ type Service struct {
 	Guard  *portaluser.Guard
 	Mail   *mailqueue.Queue
 	Closed bool
+	// Errands takes what is asked for by strangers.
+	Errands portaluser.Errands
 }
 
 // Register keeps a sign-up and mails its link, or keeps a decoy and mails the
@@ -56,10 +58,10 @@ func (s *Service) Register(ctx context.Context, by principal.Actor, p Params) (R
 			told := mail.Data{Kind: mail.AlreadyRegistered, To: user.Email, FirstName: user.FirstName}
 			err = s.Mail.Add(ctx, tx, told, user.ID.Any(), "")
 		default:
-			err = s.mailLink(ctx, tx, registration{
-				account: r.AccountID, email: p.Email, firstName: p.FirstName,
-				accountName: p.AccountName, applicationName: p.ApplicationName,
-			}, token, tx.Now.Add(life))
+			link := registration{
+				email: p.Email, firstName: p.FirstName, accountName: p.AccountName, applicationName: p.ApplicationName,
+			}.mail(token, tx.Now.Add(life))
+			err = s.Mail.Add(ctx, tx, link, r.AccountID.Any(), token.Hash())
 		}
 		if err != nil {
 			return Result{}, err
@@ -92,13 +94,12 @@ func insert(
 	return r, token, err
 }
 
-func (s *Service) mailLink(
-	ctx context.Context, tx *database.Tx, r registration, token secret.Token, until time.Time,
-) error {
-	return s.Mail.Add(ctx, tx, mail.Data{
+// mail is what carries the link of a sign-up.
+func (r registration) mail(token secret.Token, until time.Time) mail.Data {
+	return mail.Data{
 		Kind: mail.VerifyEmail, To: r.email, FirstName: r.firstName, AccountName: r.accountName,
 		ApplicationName: r.applicationName, Token: token.Reveal(), ExpiresAt: until,
-	}, r.account.Any(), token.Hash())
+	}
 }
 
 // establish makes everything a proven sign-up promised.
@@ -148,51 +149,6 @@ func (s *Service) Bootstrap(ctx context.Context, by principal.Actor, p Params) (
 			accountName: p.AccountName, applicationName: p.ApplicationName, applicationSlug: r.ApplicationSlug,
 			passwordHash: hash,
 		})
-	})
-}
-
-// Resend gives the newest sign-up of an address a new link, also one whose link
-// has grown too old, until 72 hours after the sign-up; the earlier link is dead
-// at once. A decoy's life is prolonged alike, without a mail. Nothing happens to an
-// address that has had its mails of the day. Whether anything happened is not told:
-// doors answer before it runs. Event: user.verification_resent.
-func (s *Service) Resend(ctx context.Context, by principal.Actor, email string) error {
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		var rowID ID
-		var decoy bool
-		var created time.Time
-		err := tx.QueryRow(ctx, selectNewest, email, tx.Now.Add(-maxLife)).Scan(&rowID, &decoy, &created)
-		if errors.Is(err, database.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailSignUp, email); err != nil || !spare {
-			return err
-		}
-		until := tx.Now.Add(life)
-		if end := created.Add(maxLife); end.Before(until) {
-			until = end
-		}
-		token := secret.NewToken()
-		r, err := scan(tx.QueryRow(ctx, updateLink, token.Hash(), until, rowID))
-		if errors.Is(err, database.ErrNoRows) { // verified between the two statements
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := account.ProlongSlug(ctx, tx, r.account, r.accountName, until); err != nil || decoy {
-			return err
-		}
-		if err := s.Mail.Drop(ctx, tx, mail.VerifyEmail, r.account.Any()); err != nil {
-			return err
-		}
-		if err := s.mailLink(ctx, tx, r, token, until); err != nil {
-			return err
-		}
-		return event.Record(ctx, tx, LinkResent, event.Entry{Actor: by}, event.None{})
 	})
 }
 

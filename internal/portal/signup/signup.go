@@ -39,7 +39,7 @@ var (
 	}
 	LinkResent = event.Type[event.None]{
 		Action: "user.verification_resent", Category: event.Auth, Hidden: true,
-		About: "A sign-up got a new link.",
+		About: "A sign-up got a new link. A failure where the address asked for got none.",
 	}
 )
 

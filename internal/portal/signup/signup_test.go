@@ -50,9 +50,17 @@ func prove(t *testing.T, p *portaltest.Portal, what, token, password string, wan
 
 func resend(t *testing.T, p *portaltest.Portal, email string) {
 	t.Helper()
-	if err := p.Signups.Resend(t.Context(), guest, email); err != nil {
+	if err := again(t, p, email); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// again does what the worker does once somebody has asked for a link again.
+func again(t *testing.T, p *portaltest.Portal, email string) error {
+	t.Helper()
+	return database.Do(t.Context(), p.DB, func(tx *database.Tx) error {
+		return p.Signups.Resend(t.Context(), tx, guest, email)
+	})
 }
 
 // slugs are all slugs in use.
@@ -168,8 +176,13 @@ func TestResend(t *testing.T) {
 		resend(t, p, alex)
 		resend(t, p, "nobody@acme.com")
 		rows = eventtest.Take(t, p.DB)
-		if len(rows) != 0 || len(p.Mails(alex)) != mails || len(p.Mails("nobody@acme.com")) != 0 {
+		if len(rows) != 2 || len(p.Mails(alex)) != mails || len(p.Mails("nobody@acme.com")) != 0 {
 			t.Errorf("too late, and answered: %v", rows)
+		}
+		for _, row := range rows {
+			if row.Outcome != "failure" || row.Visible {
+				t.Errorf("%+v", row)
+			}
 		}
 	})
 }
@@ -216,7 +229,7 @@ func TestVerifiedUnderAResend(t *testing.T) {
 		err := dbtest.Overtake(t, p.DB, func(tx *database.Tx) error {
 			_, err := tx.Exec(t.Context(), `UPDATE registration SET status = 'used'`)
 			return err
-		}, func() error { return p.Signups.Resend(t.Context(), guest, alex) })
+		}, func() error { return again(t, p, alex) })
 		if err != nil {
 			t.Error(err)
 		}

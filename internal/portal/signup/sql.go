@@ -29,6 +29,11 @@ const (
 	updateLink = `UPDATE registration SET token_hash = $1, expires_at = $2
 		WHERE id = $3 AND status = 'pending'` + returning
 
+	// updateNobody and prolongNobody are updateLink and account.ProlongSlug for an address
+	// that gets no link.
+	updateNobody  = `UPDATE registration_nobody SET token_hash = $1, expires_at = $2`
+	prolongNobody = `UPDATE registration_nobody SET reserved_until = $1`
+
 	selectWanted = `SELECT count(*) FROM registration
 		WHERE account_id = $1 AND token_hash = $2 AND status = 'pending' AND expires_at > $3`
 
