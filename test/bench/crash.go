@@ -20,17 +20,12 @@ import (
 // again, and counts: every invite that was answered with 201 must be there, and
 // every invite's mail must reach the mail server.
 func benchCrash(ctx context.Context, o options, engine database.Engine) error {
-	inbox := &inbox{seen: map[string]int{}}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	inbox, smtpAddress, stop, err := newInbox(ctx)
 	if err != nil {
 		return err
 	}
-	mailServer := smtp.NewServer(inbox)
-	mailServer.Domain, mailServer.AllowInsecureAuth = "localhost", true
-	go func() { _ = mailServer.Serve(ln) }()
-	defer func() { _ = mailServer.Close() }()
-
-	i, err := newInstance(ctx, o, engine, "CANOPY_SMTP_URL=smtp://"+ln.Addr().String()+"?tls=none")
+	defer stop()
+	i, err := newInstance(ctx, o, engine, "CANOPY_SMTP_URL=smtp://"+smtpAddress+"?tls=none")
 	if err != nil {
 		return err
 	}
@@ -134,6 +129,19 @@ func compare(ctx context.Context, db *database.DB, answered map[string]bool, inb
 type inbox struct {
 	mu   sync.Mutex
 	seen map[string]int
+}
+
+// newInbox starts one at an address of its own.
+func newInbox(ctx context.Context) (b *inbox, address string, stop func(), err error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", nil, err
+	}
+	b = &inbox{seen: map[string]int{}}
+	mailServer := smtp.NewServer(b)
+	mailServer.Domain, mailServer.AllowInsecureAuth = "localhost", true
+	go func() { _ = mailServer.Serve(ln) }()
+	return b, ln.Addr().String(), func() { _ = mailServer.Close() }, nil
 }
 
 // NewSession implements smtp.Backend.
