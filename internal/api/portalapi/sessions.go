@@ -2,12 +2,14 @@ package portalapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/session"
 	"canopy.dev/canopy/internal/tenant/account"
@@ -61,10 +63,12 @@ var sessionID = wire.PathID[session.ID]("id", "The session's id.", session.ErrNo
 
 // Routes registers the resource.
 func (h *Sessions) Routes(rt *wire.Router) {
-	wire.Handle(rt.Users("/v1/auth", tagSignIn), wire.Route{
+	wire.Handle(rt.UsersOrCookie("/v1/auth", tagSignIn), wire.Route{
 		Method: http.MethodPost, Path: "/logout", ID: "logout", Summary: "Sign out",
-		About:  "Ends the session and clears the cookie.",
-		Cookie: refreshCookie, Status: http.StatusOK, Writes: []wire.EventType{session.SignedOut, session.AllRevoked},
+		About: "Ends the session and clears the cookie. Where the access token has run out, the session is that of " +
+			"the cookie.",
+		Cookie: refreshCookie, Status: http.StatusOK,
+		Writes: []wire.EventType{session.SignedOut, session.AllRevoked, session.ReuseDetected},
 	}, h.logout)
 
 	g := rt.Users("/v1/auth", tagSelf)
@@ -140,11 +144,17 @@ func (h *Sessions) list(
 }
 
 func (h *Sessions) logout(
-	ctx context.Context, c *wire.Call, by principal.User, in logoutScope,
+	ctx context.Context, c *wire.Call, by wire.UserOrCookie, in logoutScope,
 ) (wire.Data[revoked], error) {
-	n, err := h.Sessions.Logout(ctx, by, in.RevokeAll)
-	if err == nil {
-		c.ClearCookie()
+	var n int
+	var err error
+	if by.User != nil {
+		n, err = h.Sessions.Logout(ctx, *by.User, in.RevokeAll)
+	} else {
+		n, err = h.Sessions.LogoutByCookie(ctx, by.Actor, by.Cookie, in.RevokeAll)
+	}
+	if err == nil || errors.Is(err, signingkey.ErrInvalidToken) {
+		c.ClearCookie() // the token in it will never work again
 	}
 	return wire.Of(revoked{n}, err)
 }

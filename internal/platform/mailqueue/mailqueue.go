@@ -74,12 +74,15 @@ func (q *Queue) Add(ctx context.Context, tx *database.Tx, d mail.Data, subject i
 	return q.Outbox.Enqueue(ctx, tx, j)
 }
 
+// nobody is the recipient of mails to nobody: no address of the world (RFC 6761).
+const nobody = "nobody@nobody.invalid"
+
 // AddNobody is Add for an address that gets no mail, where nobody shall learn that from
 // the time other work takes: the job lies in the same line and costs the same writes,
-// and is handed to no mail server. d tells what else the mail would hold; its recipient
-// is taken off.
+// and is rendered, and handed to no mail server. d tells what else the mail would hold;
+// its recipient is taken off.
 func (q *Queue) AddNobody(ctx context.Context, tx *database.Tx, d mail.Data, subject id.ID, version string) error {
-	d.To = ""
+	d.To = nobody
 	return q.Add(ctx, tx, d, subject, version)
 }
 
@@ -100,7 +103,7 @@ type Sender interface {
 	Send(ctx context.Context, m mail.Message) error
 }
 
-// Pace is how long the last mail took. A mail to nobody takes as long. It is safe for
+// Pace is how long the mail server took for the last mail. A mail to nobody takes as long. It is safe for
 // concurrent use; the zero value takes no time.
 type Pace struct{ last atomic.Int64 }
 
@@ -146,14 +149,14 @@ func (h Handler) Deliver(ctx context.Context, j outbox.Job) error {
 	if err := json.Unmarshal(j.Payload, &d); err != nil {
 		return outbox.Permanently(err)
 	}
-	if d.To == "" { // AddNobody
-		return h.Pace.idle(ctx)
-	}
-	defer h.Pace.note(time.Now())
 	m, err := h.Renderer.Render(d, strings.ToLower(j.ID.String()))
 	if err != nil {
 		return outbox.Permanently(err)
 	}
+	if d.To == nobody {
+		return h.Pace.idle(ctx)
+	}
+	defer h.Pace.note(time.Now())
 	if err := h.Sender.Send(ctx, m); mail.IsPermanent(err) {
 		return outbox.Permanently(err)
 	} else if err != nil {

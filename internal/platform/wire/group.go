@@ -30,6 +30,7 @@ type access struct {
 	faults  []*fault.Error
 	body    BodyClass
 
+	cookie     bool // the route's cookie is a credential, too
 	needsRight bool // a route that names no right has forgotten it
 }
 
@@ -57,6 +58,37 @@ func (rt *Router) PreAuth(prefix string, tag Tag) Group[principal.PreAuth] {
 		rt: rt, prefix: prefix, tag: tag,
 		access: rt.byToken(SchemePreAuth),
 		prove:  rt.preAuth,
+	}
+}
+
+// UserOrCookie is a portal user with an access token, or whoever holds the route's cookie.
+type UserOrCookie struct {
+	// User is nil where no access token was good.
+	User *principal.User
+	// Actor is the caller of the request, anonymous without a User, and Cookie is then what
+	// stands for the person: it is not empty, and nothing more has been looked at.
+	Actor  principal.Actor
+	Cookie string
+}
+
+// UsersOrCookie is a group for portal users with an access token; where none is good, the
+// route's cookie is the credential. Another good credential is refused all the same.
+func (rt *Router) UsersOrCookie(prefix string, tag Tag) Group[UserOrCookie] {
+	a := rt.byToken(SchemeUser)
+	a.cookie, a.body = true, BodyAnonymous
+	return Group[UserOrCookie]{
+		rt: rt, prefix: prefix, tag: tag, access: a,
+		prove: func(c *Call) (UserOrCookie, error) {
+			guest := c.Actor
+			u, err := rt.user(c)
+			if err == nil {
+				return UserOrCookie{User: &u, Actor: u.Actor}, nil
+			}
+			if cookie := c.Cookie(); errors.Is(err, rt.InvalidToken) && strings.TrimSpace(cookie) != "" {
+				return UserOrCookie{Actor: guest, Cookie: cookie}, nil
+			}
+			return UserOrCookie{}, err
+		},
 	}
 }
 
@@ -149,6 +181,7 @@ func Handle[By, In, Out any](
 	for _, p := range route.Params {
 		op.params = append(op.params, p.declared()...)
 	}
+	op.CookieAuth = op.CookieAuth || g.access.cookie
 	if op.Body == 0 {
 		op.Body = g.access.body
 	}

@@ -23,7 +23,7 @@ type Route struct {
 	Body       BodyClass      // how large a body may be; zero: as is usual for the group
 	Idempotent bool           // Idempotency-Key is honoured
 	Cookie     Cookie         // read, set or cleared: the Origin header is checked
-	CookieAuth bool           // the cookie is the credential
+	CookieAuth bool           // the cookie is the credential, or one of them; UsersOrCookie sets it
 	Browser    BrowserCookie  // read, set or both: names the browser, as Actor.Request.Browser
 	Params     []Parameter    // of path and query; a parameter that is not listed can't be read
 	ETag       bool           // the answer has the version of its object

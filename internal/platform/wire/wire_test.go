@@ -1,11 +1,13 @@
 package wire_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +205,65 @@ func TestRoutesThatContradictThemselves(t *testing.T) {
 		})
 	}
 	wire.Handle(newRouter(nil).Public("", thingTag), good, takesThing)
+}
+
+// TestUsersOrCookie: an access token is looked at first, then the route's cookie; a good
+// credential of another kind is refused beside it.
+func TestUsersOrCookie(t *testing.T) {
+	t.Parallel()
+	rt := newRouter(nil)
+	route := wire.Route{
+		Method: http.MethodPost, Path: "/leave", ID: "leave", Summary: "Leave", About: "Ends it.",
+		Cookie: thingCookie, Status: http.StatusOK,
+	}
+	wire.Handle(rt.UsersOrCookie("", thingTag), route,
+		func(_ context.Context, _ *wire.Call, by wire.UserOrCookie, _ wire.None) (wire.Data[thing], error) {
+			name := string(by.Actor.Kind) + " " + by.Cookie
+			if by.User != nil {
+				name = by.User.Label
+			}
+			return wire.Of(thing{name}, nil)
+		})
+	cookie := thingCookie.Name + "=c"
+	for _, c := range []struct {
+		token, cookie string
+		status        int
+		want          string // the answer, or a code
+	}{
+		{"owner", cookie, 200, `{"data":{"name":"owner"}}`},
+		{"owner", "", 200, `{"data":{"name":"owner"}}`},
+		{"", cookie, 200, `{"data":{"name":"anonymous c"}}`},
+		{"old", cookie, 200, `{"data":{"name":"anonymous c"}}`},
+		{"choosing", cookie, 200, `{"data":{"name":"anonymous c"}}`},
+		{"machine", cookie, 403, "auth.wrong_principal"},
+		{"", "", 401, "auth.invalid_token"},
+		{"", thingCookie.Name + "=", 401, "auth.invalid_token"},
+		{"", cookie + "; " + cookie, 401, "auth.invalid_token"},
+		{"old", "other=c", 401, "auth.invalid_token"},
+	} {
+		header := []string{"Cookie", c.cookie}
+		if c.token != "" {
+			header = append(header, "Authorization", "Bearer "+c.token)
+		}
+		a := ask(t, rt, http.MethodPost, "/leave", "", header...)
+		if got := cmp.Or(a.code, a.Body.String()); a.Code != c.status || got != c.want {
+			t.Errorf("%q with %q: %d %s", c.token, c.cookie, a.Code, a.Body)
+		}
+	}
+	op := rt.Operations()[0]
+	if !op.CookieAuth || !slices.Equal(op.Callers, []string{wire.SchemeUser}) {
+		t.Errorf("%+v", op)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a route without a cookie was registered")
+		}
+	}()
+	route.Cookie = wire.Cookie{}
+	wire.Handle(newRouter(nil).UsersOrCookie("", thingTag), route,
+		func(context.Context, *wire.Call, wire.UserOrCookie, wire.None) (wire.Empty, error) {
+			return wire.Empty{}, nil
+		})
 }
 
 // TestPlaces: a handler gets the place that the path names, each part of which must

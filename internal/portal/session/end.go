@@ -7,22 +7,49 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
 )
 
 // Logout ends the caller's session, or all of them, and tells how many. Event:
 // user.logout or session.all_revoked.
 func (s *Service) Logout(ctx context.Context, by principal.User, all bool) (int, error) {
-	return database.Write(ctx, s.DB, func(tx *database.Tx) (int, error) {
-		if all {
-			return endEvery(ctx, tx, by, LoggedOut)
+	return database.Write(ctx, s.DB, func(tx *database.Tx) (int, error) { return signOut(ctx, tx, by, all) })
+}
+
+// LogoutByCookie is Logout of the person whose refresh token it is, for those whose
+// access token has run out. The token before the current one does as well, for as long as
+// Refresh takes its repeat; one used before that ends its session, and is refused. Fault:
+// auth.invalid_token, after which the token is of no more use. Events: those of Logout;
+// user.session.reuse_detected.
+func (s *Service) LogoutByCookie(ctx context.Context, by principal.Actor, token string, all bool) (int, error) {
+	refused := false
+	n, err := database.Write(ctx, s.DB, func(tx *database.Tx) (int, error) {
+		c, err := s.claim(ctx, tx, by, token)
+		if refused = c.refused != nil; err != nil || refused {
+			return 0, err
 		}
-		n, err := end(ctx, tx, `id = $2 AND user_id = $3`, by.SessionID, by.UserID)
-		if err != nil {
-			return n, err
-		}
-		return n, recordOwn(ctx, tx, by, SignedOut, by.SessionID)
+		u := c.who.User()
+		return signOut(ctx, tx, principal.User{
+			Actor: by.AsUser(u.ID, u.Email), UserID: u.ID, Email: u.Email, SessionID: c.st.id,
+			Account: scope.Account{ID: c.st.account},
+		}, all)
 	})
+	if err == nil && refused {
+		err = signingkey.ErrInvalidToken
+	}
+	return n, err
+}
+
+func signOut(ctx context.Context, tx *database.Tx, by principal.User, all bool) (int, error) {
+	if all {
+		return endEvery(ctx, tx, by, LoggedOut)
+	}
+	n, err := end(ctx, tx, `id = $2 AND user_id = $3`, by.SessionID, by.UserID)
+	if err != nil {
+		return n, err
+	}
+	return n, recordOwn(ctx, tx, by, SignedOut, by.SessionID)
 }
 
 // RevokeAll ends every session of the caller. Event: session.all_revoked.

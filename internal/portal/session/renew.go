@@ -38,38 +38,12 @@ type renewal struct {
 }
 
 func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor, token string) (renewal, error) {
-	hash := secret.Hash(token)
-	var sessionID ID
-	var userID portaluser.ID
-	err := tx.QueryRow(ctx, selectOwner, hash).Scan(&sessionID, &userID)
-	if errors.Is(err, database.ErrNoRows) {
-		return renewal{refused: signingkey.ErrInvalidToken}, nil
+	c, err := s.claim(ctx, tx, by, token)
+	if err != nil || c.refused != nil {
+		return renewal{refused: c.refused}, err
 	}
-	if err != nil {
-		return renewal{}, err
-	}
-	who, err := lock(ctx, tx, userID)
-	if err != nil {
-		return renewal{}, err
-	}
-	// What another call made of the session while this one waited counts.
-	st, err := scanState(tx.QueryRow(ctx, selectSession, sessionID, userID))
-	if errors.Is(err, database.ErrNoRows) {
-		return renewal{refused: signingkey.ErrInvalidToken}, nil
-	}
-	if err != nil {
-		return renewal{}, err
-	}
-	repeat := hash == st.renewedWith && tx.Now.Sub(st.renewedAt) < repeatWithin && len(st.successor) > 0
-	switch {
-	case !st.endedAt.IsZero():
-		return renewal{refused: ErrRevoked}, nil
-	case !st.live(tx.Now):
-		return renewal{refused: signingkey.ErrInvalidToken}, nil
-	case hash != st.refreshHash && !repeat:
-		return renewal{refused: ErrRevoked}, s.endReused(ctx, tx, by, st)
-	}
-	at, err := whereNow(ctx, tx, who, st)
+	st := c.st
+	at, err := whereNow(ctx, tx, c.who, st)
 	if errors.Is(err, ErrRevoked) {
 		_, err = end(ctx, tx, `id = $2`, st.id)
 		return renewal{refused: ErrRevoked}, err
@@ -78,7 +52,7 @@ func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor
 		return renewal{}, err
 	}
 	var next secret.Token
-	if repeat {
+	if c.repeat {
 		next, err = st.openSuccessor(token)
 	} else {
 		next, err = s.advance(ctx, tx, by, &st, at, token)
@@ -92,6 +66,56 @@ func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor
 	}
 	b.Refresh = next
 	return renewal{bound: b}, nil
+}
+
+// claim is the live session of a refresh token that may be used, whose person is held.
+type claim struct {
+	who    portaluser.Locked
+	st     state
+	repeat bool // it is the token before the current one, used a moment ago
+	// refused says why there is none: auth.invalid_token, or auth.session_revoked for a
+	// session that has ended. A token that was used before has just ended it.
+	refused error
+}
+
+// claim finds the session of a refresh token. A refusal commits. Event:
+// user.session.reuse_detected.
+func (s *Service) claim(
+	ctx context.Context, tx *database.Tx, by principal.Actor, token string,
+) (c claim, err error) {
+	hash := secret.Hash(token)
+	var sessionID ID
+	var userID portaluser.ID
+	err = tx.QueryRow(ctx, selectOwner, hash).Scan(&sessionID, &userID)
+	if errors.Is(err, database.ErrNoRows) {
+		return claim{refused: signingkey.ErrInvalidToken}, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	if c.who, err = lock(ctx, tx, userID); err != nil {
+		return c, err
+	}
+	// What another call made of the session while this one waited counts.
+	c.st, err = scanState(tx.QueryRow(ctx, selectSession, sessionID, userID))
+	if errors.Is(err, database.ErrNoRows) {
+		return claim{refused: signingkey.ErrInvalidToken}, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	st := &c.st
+	c.repeat = hash == st.renewedWith && tx.Now.Sub(st.renewedAt) < repeatWithin && len(st.successor) > 0
+	switch {
+	case !st.endedAt.IsZero():
+		c.refused = ErrRevoked
+	case !st.live(tx.Now):
+		c.refused = signingkey.ErrInvalidToken
+	case hash != st.refreshHash && !c.repeat:
+		c.refused = ErrRevoked
+		err = s.endReused(ctx, tx, by, *st)
+	}
+	return c, err
 }
 
 // endReused ends the session of a refresh token that was used before: two have it.
