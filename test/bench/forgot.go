@@ -77,7 +77,8 @@ func benchForgot(ctx context.Context, o options, engine database.Engine) error {
 		name string
 		of   [2]times
 	}{
-		{"the answer", answer}, {"the write after it", next},
+		{"the answer", answer},
+		{"the write after it", next},
 		{fmt.Sprintf("the %d writes after it", following), all},
 	} {
 		fmt.Printf("%-24s known p50 %9v   unknown p50 %9v   p = %.3f\n",

@@ -25,8 +25,10 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/forgot-password", ID: "forgotPassword",
 		Summary: "Ask for a reset link",
 		About:   "Mails a link that works for one hour. The answer is the same for every address.",
-		Limits:  []wire.Limit{{Name: ratelimit.RecoverIP, By: wire.ByIP}, {Name: ratelimit.Recover, By: wire.ByIPAndBody}},
-		Status:  http.StatusOK, Faults: []*fault.Error{fault.Busy}, Writes: []wire.EventType{recovery.Requested},
+		Limits: []wire.Limit{
+			{Name: ratelimit.RecoverIP, By: wire.ByUseCase}, {Name: ratelimit.Recover, By: wire.ByUseCase},
+		},
+		Browser: knownBrowser, Status: http.StatusOK, Faults: []*fault.Error{fault.Busy}, Writes: []wire.EventType{recovery.Requested},
 	}, h.forgot)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword",

@@ -56,6 +56,9 @@ const (
 	// ByIPAndBody counts the calls of one client IP about one thing, which the
 	// body names (Limited).
 	ByIPAndBody
+	// ByUseCase leaves it to the handler's use case, where what is counted by hangs on
+	// more than the request says.
+	ByUseCase
 )
 
 // Limited is a body of a route that is limited ByIPAndBody.

@@ -34,16 +34,11 @@ func Remember(ctx context.Context, tx *database.Tx, by principal.Actor, who Lock
 	return token, err
 }
 
-// knownBrowser reports whether the user of a normalised address is known in the browser
-// of a call.
-func (g *Guard) knownBrowser(ctx context.Context, by principal.Actor, email string) (bool, error) {
-	if by.Request.Browser == "" {
-		return false, nil
-	}
-	err := database.View(ctx, g.DB, func(tx *database.Tx) error {
-		var one int
-		return tx.QueryRow(ctx, selectBrowser, by.Request.Browser, email, tx.Now.Add(-BrowserLife)).Scan(&one)
-	})
+// KnownIn reports whether the user of a normalised address is known in the browser of a
+// call.
+func KnownIn(ctx context.Context, tx *database.Tx, by principal.Actor, email string) (bool, error) {
+	var one int
+	err := tx.QueryRow(ctx, selectBrowser, by.Request.Browser, email, tx.Now.Add(-BrowserLife)).Scan(&one)
 	if errors.Is(err, database.ErrNoRows) {
 		return false, nil
 	}

@@ -29,8 +29,12 @@ type errand struct {
 // longestAgent bounds what an errand keeps of the client's name.
 const longestAgent = 256
 
-// Leave queues an errand of a kind. Fault: server.busy when too many wait.
-func (e Errands) Leave(ctx context.Context, kind string, by principal.Actor, email string) error {
+// Leave queues an errand of a kind and, where counted is not nil, has it counted in the
+// same transaction. Fault: server.busy when too many wait.
+func (e Errands) Leave(
+	ctx context.Context, kind string, by principal.Actor, email string,
+	counted func(ctx context.Context, tx *database.Tx) error,
+) error {
 	request := by.Request
 	agent := []rune(request.UserAgent)
 	request.UserAgent = string(agent[:min(len(agent), longestAgent)])
@@ -39,6 +43,11 @@ func (e Errands) Leave(ctx context.Context, kind string, by principal.Actor, ema
 		return err
 	}
 	return database.Do(ctx, e.DB, func(tx *database.Tx) error {
+		if counted != nil {
+			if err := counted(ctx, tx); err != nil {
+				return err
+			}
+		}
 		jobID := id.New[id.ID](tx.Now)
 		return e.Queue.Enqueue(ctx, tx, outbox.Job{ID: jobID, Kind: kind, SubjectID: jobID, Payload: payload})
 	})

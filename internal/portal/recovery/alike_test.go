@@ -169,7 +169,7 @@ func TestAFullQueueOfErrands(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		for n := range 100 {
-			if err := p.Recovery.Ask(t.Context(), guest, fmt.Sprintf("p%d@acme.com", n)); err != nil {
+			if err := p.Recovery.Ask(t.Context(), portaltest.Guest(fmt.Sprintf("198.51.100.%d", n)), alex); err != nil {
 				t.Fatal(n, err)
 			}
 		}

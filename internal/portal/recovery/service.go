@@ -31,10 +31,29 @@ type Service struct {
 const ForgotKind = "forgot_password"
 
 // Ask notes that somebody has forgotten the password of an address, known or not;
-// Forgot follows. Fault: server.busy.
+// Forgot follows. It is counted by the caller's IP and for the address there, or, in a
+// browser that the person is known in, by that browser alone: so no stranger uses up what
+// the person may ask for. Faults: rate_limit.exceeded, server.busy.
 func (s *Service) Ask(ctx context.Context, by principal.Actor, email string) error {
-	return s.Errands.Leave(ctx, ForgotKind, by, email)
+	return s.Errands.Leave(ctx, ForgotKind, by, email, func(ctx context.Context, tx *database.Tx) error {
+		known, err := portaluser.KnownIn(ctx, tx, by, email)
+		if err != nil {
+			return err
+		}
+		ip := by.Request.Network
+		pair := ip + " " + email
+		if known {
+			ip, pair = ofBrowser(by), ofBrowser(by)
+		}
+		if err := s.Guard.Limits.Count(ctx, tx, ratelimit.RecoverIP, ip); err != nil {
+			return err
+		}
+		return s.Guard.Limits.Count(ctx, tx, ratelimit.Recover, pair)
+	})
 }
+
+// ofBrowser is what is counted by instead of IP and address.
+func ofBrowser(by principal.Actor) string { return "browser " + by.Request.Browser }
 
 // Forgot mails a reset link to a user; earlier links are dead. An address without a user
 // gets nothing, nor does one that has had its mails of the day, whose earlier link stays
@@ -46,7 +65,15 @@ func (s *Service) Forgot(ctx context.Context, tx *database.Tx, by principal.Acto
 	if err := s.Mail.Room(ctx, tx); err != nil {
 		return err
 	}
-	spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailRecover, email)
+	own, err := portaluser.KnownIn(ctx, tx, by, email)
+	if err != nil {
+		return err
+	}
+	counted := email
+	if own {
+		counted = ofBrowser(by)
+	}
+	spare, err := s.Mail.Spare(ctx, tx, ratelimit.MailRecover, counted)
 	if err != nil {
 		return err
 	}

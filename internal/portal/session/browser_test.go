@@ -212,3 +212,42 @@ func TestForAKnownBrowserAlsoTheChangePasses(t *testing.T) {
 		}
 	})
 }
+
+// TestForgottenPasswordInAKnownBrowser: what strangers, or others behind the same IP, have
+// used up is not the person's in a browser that is known; there the same numbers count.
+func TestForgottenPasswordInAKnownBrowser(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		p.Company("Acme", dana)
+		own := at("203.0.113.77", p.SignIn(dana).Browser)
+		ask := func(by principal.Actor) string {
+			got := dbtest.Outcome(p.Recovery.Ask(t.Context(), by, dana))
+			_ = p.Mails(dana) // a mail that waits would be dropped for a newer one
+			return got
+		}
+		for n := range 3 {
+			for range 5 {
+				if got := ask(portaltest.Guest(fmt.Sprintf("203.0.113.7%d", 7-n))); got != "ok" {
+					t.Fatal(got)
+				}
+			}
+		}
+		if got := ask(portaltest.Guest("203.0.113.77")); got != "rate_limit.exceeded" {
+			t.Errorf("the pair is not full: %s", got)
+		}
+		if n := len(p.Mails(dana)); n != 10 {
+			t.Errorf("%d mails, want those of a day", n)
+		}
+		for n := range 5 {
+			if got := ask(own); got != "ok" {
+				t.Errorf("call %d in the known browser: %s", n, got)
+			}
+		}
+		if n := len(p.Mails(dana)); n != 15 {
+			t.Errorf("%d mails, want five more", n)
+		}
+		if got := ask(own); got != "rate_limit.exceeded" {
+			t.Errorf("the known browser has no limit: %s", got)
+		}
+	})
+}

@@ -21,7 +21,7 @@ const ResendKind = "resend_verification"
 // AskAgain notes that somebody wants the link of an address's sign-up again, whether
 // there is one or not; Resend follows. Fault: server.busy.
 func (s *Service) AskAgain(ctx context.Context, by principal.Actor, email string) error {
-	return s.Errands.Leave(ctx, ResendKind, by, email)
+	return s.Errands.Leave(ctx, ResendKind, by, email, nil)
 }
 
 // Resend gives the newest sign-up of an address a new link, also one whose link has
