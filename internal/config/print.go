@@ -8,8 +8,11 @@ import (
 )
 
 // Lines are the settings as NAME=value, secrets masked: of a URL the password,
-// else the whole value.
+// else the whole value. The name for EHLO is the one in effect.
 func (s Settings) Lines() []string {
+	if name, err := ehlo(s.SMTPEHLO); err == nil {
+		s.SMTPEHLO = name
+	}
 	v := reflect.ValueOf(s)
 	lines := make([]string, 0, v.NumField())
 	for i := range v.NumField() {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,9 @@ func TestEHLOIsASetting(t *testing.T) {
 		c, err := given(t, smtp, "--smtp-ehlo="+set).Check()
 		if err != nil || c.SMTP.EHLO != want {
 			t.Errorf("%q is %+v, %v; want %q", set, c, err, want)
+		}
+		if lines := given(t, smtp, "--smtp-ehlo="+set).Lines(); !slices.Contains(lines, "CANOPY_SMTP_EHLO="+want) {
+			t.Errorf("%q is told as %q, want %q", set, lines, want)
 		}
 	}
 	for _, args := range [][]string{{"--smtp-ehlo=my_host"}, {smtp, "--smtp-ehlo=my host"}} {

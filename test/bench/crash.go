@@ -20,7 +20,7 @@ import (
 // again, and counts: every invite that was answered with 201 must be there, and
 // every invite's mail must reach the mail server.
 func benchCrash(ctx context.Context, o options, engine database.Engine) error {
-	inbox, smtpAddress, stop, err := newInbox(ctx)
+	inbox, smtpAddress, stop, err := newInbox(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -127,17 +127,18 @@ func compare(ctx context.Context, db *database.DB, answered map[string]bool, inb
 
 // inbox is a mail server that counts what each address gets.
 type inbox struct {
+	far  time.Duration // until it greets, as over a network
 	mu   sync.Mutex
 	seen map[string]int
 }
 
 // newInbox starts one at an address of its own.
-func newInbox(ctx context.Context) (b *inbox, address string, stop func(), err error) {
+func newInbox(ctx context.Context, far time.Duration) (b *inbox, address string, stop func(), err error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", nil, err
 	}
-	b = &inbox{seen: map[string]int{}}
+	b = &inbox{far: far, seen: map[string]int{}}
 	mailServer := smtp.NewServer(b)
 	mailServer.Domain, mailServer.AllowInsecureAuth = "localhost", true
 	go func() { _ = mailServer.Serve(ln) }()
@@ -145,7 +146,10 @@ func newInbox(ctx context.Context) (b *inbox, address string, stop func(), err e
 }
 
 // NewSession implements smtp.Backend.
-func (b *inbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &delivery{inbox: b}, nil }
+func (b *inbox) NewSession(*smtp.Conn) (smtp.Session, error) {
+	time.Sleep(b.far)
+	return &delivery{inbox: b}, nil
+}
 
 // missing counts the addresses that have got nothing.
 func (b *inbox) missing(of map[string]bool) (n int) {

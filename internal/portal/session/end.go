@@ -149,10 +149,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, deleteSuccessors, tx.Now.Add(-repeatWithin)); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, deleteOldestUsed, keepUsed)
+		_, err := tx.Exec(ctx, deleteSuccessors, tx.Now.Add(-repeatWithin))
 		return err
 	})
 }

@@ -162,7 +162,10 @@ func (s *Service) rotate(ctx context.Context, tx *database.Tx, st *state, token 
 	if _, err := tx.Exec(ctx, updateRefresh, next.Hash(), tx.Now, st.expiresAt, used, sealed, st.id); err != nil {
 		return next, err
 	}
-	_, err = tx.Exec(ctx, insertUsed, used, st.id, tx.Now)
+	if _, err := tx.Exec(ctx, insertUsed, used, st.id, tx.Now); err != nil {
+		return next, err
+	}
+	_, err = tx.Exec(ctx, deleteOldestUsed, st.id, keepUsed)
 	return next, err
 }
 

@@ -29,13 +29,11 @@ const (
 
 	deleteSuccessors = `UPDATE portal_session SET successor = NULL WHERE successor IS NOT NULL AND renewed_at < $1`
 
+	// The limits are ones that nobody reaches; an offset alone is not for both engines.
 	deleteOldestUsed = `DELETE FROM portal_session_used WHERE token_hash IN (
-		SELECT token_hash FROM (
-			SELECT token_hash, row_number() OVER (PARTITION BY session_id ORDER BY used_at DESC) AS age
-			FROM portal_session_used) u
-		WHERE age > $1)`
+		SELECT token_hash FROM portal_session_used WHERE session_id = $1
+		ORDER BY used_at DESC LIMIT 1000000 OFFSET $2)`
 
-	// The limit is one that no person reaches; an offset alone is not for both engines.
 	endOldest = `UPDATE portal_session SET ended_at = $1 WHERE id IN (
 		SELECT id FROM portal_session WHERE user_id = $2 AND ended_at IS NULL AND expires_at > $1
 		ORDER BY last_used_at DESC, id DESC LIMIT 1000000 OFFSET $3)`

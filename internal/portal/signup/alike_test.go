@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/portal/portaltest"
+	"canopy.dev/canopy/internal/portal/portaluser"
 )
 
 // A link that is asked for again costs as many rows for an address that gets nothing as
@@ -63,5 +64,26 @@ func TestAskAgain(t *testing.T) {
 		if second := p.Token(alex); second == first || len(p.Mails(alex)) != 2 || len(p.Mails("nobody@acme.com")) != 0 {
 			t.Error("the link was not mailed again, or to nobody")
 		}
+	})
+}
+
+// A sign-up that did not see the user who came into being beside it, as it can be on
+// PostgreSQL, is a decoy once its link is asked for.
+func TestSignUpBesideItsUser(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		_ = register(t, p, alex, "Acme")
+		link := p.Token(alex)
+		_ = p.Person(alex) // what waits under the address stays, as it was not seen
+		verify(t, p, "its link", link, portaluser.ErrLinkUsed)
+		resend(t, p, alex)
+		if n := len(p.Mails(alex)); n != 1 {
+			t.Errorf("a user got %d links", n-1)
+		}
+		decoys := dbtest.Number(t, p.DB, `SELECT count(*) FROM registration WHERE is_decoy = 1`)
+		if decoys != 1 {
+			t.Errorf("%d decoys", decoys)
+		}
+		verify(t, p, "its link", link, portaluser.ErrLinkNotFound)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/mailqueue"
 	"canopy.dev/canopy/internal/platform/ratelimit"
+	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 )
 
@@ -70,12 +71,19 @@ func renew(ctx context.Context, tx *database.Tx, email string, may bool, token s
 	var rowID ID
 	var decoy bool
 	var created time.Time
+	_, taken, err := portaluser.ByEmail(ctx, tx, email)
+	if err != nil {
+		return a, err
+	}
 	err = tx.QueryRow(ctx, selectNewest, email, tx.Now.Add(-maxLife)).Scan(&rowID, &decoy, &created)
 	if err == nil && may {
 		if end := created.Add(maxLife); end.Before(a.until) {
 			a.until = end
 		}
-		a.registration, err = scan(tx.QueryRow(ctx, updateLink, token.Hash(), a.until, rowID))
+		// One that was made just as another sign-up of the address was established did not
+		// see the user, and is a decoy from now on.
+		decoy = decoy || taken
+		a.registration, err = scan(tx.QueryRow(ctx, updateLink, token.Hash(), a.until, rowID, decoy))
 		if err == nil {
 			a.mailed = !decoy
 			return a, account.ProlongSlug(ctx, tx, a.account, a.accountName, a.until)

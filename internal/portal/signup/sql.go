@@ -26,7 +26,7 @@ const (
 	selectNewest = `SELECT id, is_decoy, created_at FROM registration
 		WHERE email = $1 AND status = 'pending' AND created_at > $2 ORDER BY created_at DESC, id DESC LIMIT 1`
 
-	updateLink = `UPDATE registration SET token_hash = $1, expires_at = $2
+	updateLink = `UPDATE registration SET token_hash = $1, expires_at = $2, is_decoy = $4
 		WHERE id = $3 AND status = 'pending'` + returning
 
 	// updateNobody and prolongNobody are updateLink and account.ProlongSlug for an address
