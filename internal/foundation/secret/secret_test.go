@@ -3,7 +3,6 @@ package secret_test
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,56 +10,6 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/secret"
 )
-
-func box(t *testing.T) *secret.Box {
-	t.Helper()
-	key, err := base64.StdEncoding.DecodeString(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := secret.NewBox(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func TestBoxOpensOnlyWhatItSealed(t *testing.T) {
-	t.Parallel()
-	b, plain := box(t), []byte("the link in a queued mail")
-	sealed := b.Seal(plain, "outbox 1")
-	if got, err := b.Open(sealed, "outbox 1"); err != nil || !bytes.Equal(got, plain) {
-		t.Fatalf("%q %v", got, err)
-	}
-	if bytes.Equal(sealed, b.Seal(plain, "outbox 1")) {
-		t.Error("one text is sealed alike twice")
-	}
-	if bytes.Contains(sealed, plain) {
-		t.Error("the text can be read")
-	}
-	refuse := func(what string, b *secret.Box, sealed []byte, context string) {
-		t.Helper()
-		if got, err := b.Open(sealed, context); !errors.Is(err, secret.ErrSealed) {
-			t.Errorf("%s opens: %q %v", what, got, err)
-		}
-	}
-	refuse("another row", b, sealed, "outbox 2")
-	refuse("another key", box(t), sealed, "outbox 1")
-	for i := range sealed {
-		for bit := range 8 {
-			damaged := bytes.Clone(sealed)
-			damaged[i] ^= 1 << bit
-			refuse(fmt.Sprintf("byte %d changed", i), b, damaged, "outbox 1")
-		}
-		refuse(fmt.Sprintf("the first %d bytes", i), b, sealed[:i], "outbox 1")
-	}
-	refuse("with a tail", b, append(bytes.Clone(sealed), 0), "outbox 1")
-	for _, n := range []int{0, 16, 31, 33} {
-		if _, err := secret.NewBox(make([]byte, n)); err == nil {
-			t.Errorf("a key of %d bytes is taken", n)
-		}
-	}
-}
 
 func TestTokensHideThemselves(t *testing.T) {
 	t.Parallel()
