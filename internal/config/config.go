@@ -34,7 +34,7 @@ type Settings struct {
 	PublicURL       string        `help:"Origin for links in mail, token issuer, cookies; https makes cookies Secure." env:"CANOPY_PUBLIC_URL" default:"http://localhost:8080"`
 	DatabaseURL     string        `help:"sqlite:PATH or postgres://…" env:"CANOPY_DATABASE_URL" default:"sqlite:canopy-data/canopy.db" secret:"url"`
 	DatabaseURLFile string        `name:"database-url-file" help:"File that holds the database URL." env:"CANOPY_DATABASE_URL_FILE" type:"path"`
-	SecretKey       string        `help:"32 bytes, base64; encrypts what must stay readable. SQLite makes one beside the database." env:"CANOPY_SECRET_KEY" secret:"all"`
+	SecretKey       string        `help:"32 bytes, base64; encrypts what must stay readable. Several, comma-separated: the first seals, all open. SQLite makes one beside the database." env:"CANOPY_SECRET_KEY" secret:"all"`
 	SecretKeyFile   string        `help:"File that holds the secret key." env:"CANOPY_SECRET_KEY_FILE" type:"path"`
 	SMTPURL         string        `name:"smtp-url" help:"smtp://user:pass@host:587?tls=starttls|none|implicit; without it mail stays queued." env:"CANOPY_SMTP_URL" secret:"url"`
 	SMTPURLFile     string        `name:"smtp-url-file" help:"File that holds the SMTP URL." env:"CANOPY_SMTP_URL_FILE" type:"path"`
@@ -74,6 +74,7 @@ func (s Settings) Check() (*Checked, error) {
 	problems := []error{
 		fromFile(&c.DatabaseURL, c.DatabaseURLFile, "CANOPY_DATABASE_URL"),
 		fromFile(&c.SecretKey, c.SecretKeyFile, "CANOPY_SECRET_KEY"),
+		c.checkKeys(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -175,31 +176,72 @@ func fromFile(value *string, path, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s_FILE: %w", name, err)
 	}
-	*value = strings.TrimSpace(string(raw))
+	if *value = strings.TrimSpace(string(raw)); *value == "" {
+		// Nothing is not what somebody meant who named a file.
+		return fmt.Errorf("%s_FILE: %s is empty", name, path)
+	}
 	return nil
 }
 
-// Box is the install's key. A SQLite install without one gets it at its first
+// Box is the install's keys. A SQLite install without one gets it at its first
 // start, in secret.key beside the database, readable by its owner alone; a
 // PostgreSQL install must be given it.
 func (c *Checked) Box() (*secret.Box, error) {
-	text := c.SecretKey
-	if text == "" {
-		path := c.KeyFile()
-		if path == "" {
-			return nil, errors.New("CANOPY_SECRET_KEY is required with PostgreSQL: " +
-				"32 bytes, base64, such as `openssl rand -base64 32` prints")
-		}
-		var err error
-		if text, err = keyIn(path); err != nil {
+	box, err := c.KnownBox()
+	if path := c.KeyFile(); path != "" && errors.Is(err, fs.ErrNotExist) {
+		text, err := makeKey(path)
+		if err != nil {
 			return nil, err
 		}
+		return boxOf(path, text)
 	}
-	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(key) != secret.KeySize {
-		return nil, errors.New("CANOPY_SECRET_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints")
+	return box, err
+}
+
+// KnownBox is Box for who comes beside a server: it makes no key. Where a SQLite
+// install has none yet, the error is fs.ErrNotExist.
+func (c *Checked) KnownBox() (*secret.Box, error) {
+	if c.SecretKey != "" {
+		return boxOf("CANOPY_SECRET_KEY", c.SecretKey)
 	}
-	return secret.NewBox(key)
+	path := c.KeyFile()
+	if path == "" {
+		return nil, errors.New("CANOPY_SECRET_KEY is required with PostgreSQL: " +
+			"32 bytes, base64, such as `openssl rand -base64 32` prints")
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return boxOf(path, string(raw))
+}
+
+// checkKeys tells what is wrong with the keys of the settings, where there are any.
+func (c *Checked) checkKeys() error {
+	if c.SecretKey == "" {
+		return nil
+	}
+	_, err := boxOf("CANOPY_SECRET_KEY", c.SecretKey)
+	return err
+}
+
+// boxOf reads a list of keys. The error names where they stand, and shows none of them.
+func boxOf(where, text string) (*secret.Box, error) {
+	parts := strings.Split(strings.TrimSpace(text), ",")
+	keys := make([][]byte, len(parts))
+	for i, part := range parts {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(part))
+		if err != nil || len(key) != secret.KeySize {
+			return nil, fmt.Errorf("%s: key %d of %d must be 32 bytes in base64, such as `openssl rand -base64 32` prints",
+				where, i+1, len(parts))
+		}
+		keys[i] = key
+	}
+	box, err := secret.NewBox(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	return box, nil
 }
 
 // KeyFile is where a SQLite install keeps the key that it made; "" where there is
@@ -212,15 +254,8 @@ func (c *Checked) KeyFile() string {
 	return filepath.Join(filepath.Dir(path), "secret.key")
 }
 
-// keyIn reads the key, or makes it.
-func keyIn(path string) (string, error) {
-	raw, err := os.ReadFile(path)
-	if err == nil {
-		return strings.TrimSpace(string(raw)), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
+// makeKey makes the file of a key, which must not be there.
+func makeKey(path string) (string, error) {
 	if err := private.Folder(filepath.Dir(path)); err != nil {
 		return "", err
 	}
