@@ -28,7 +28,7 @@ var areas = []struct {
 		"platform",
 		[]string{
 			"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry",
-			"reference",
+			"reference", "reseal",
 		},
 	},
 	{"foundation", []string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id", "private"}},
@@ -59,10 +59,11 @@ var sideways = []struct {
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{
 		"database",
-		[]string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey"},
+		[]string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey", "reseal"},
 		"what they keep lies in the store; an unreachable one is 503",
 	},
 	{"outbox", []string{"mailqueue"}, "mail leaves through the outbox"},
+	{"reseal", []string{"outbox", "signingkey"}, "what they seal comes under another install key"},
 	{"mail", []string{"mailqueue"}, "renders and sends what was queued"},
 	{"ratelimit", []string{"mailqueue", "wire"}, "mails to one address are limited; a route names its limits"},
 	{"wire", []string{"idempotency"}, "keeps answers as wire gives them"},

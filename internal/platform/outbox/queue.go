@@ -71,4 +71,6 @@ func Drop(ctx context.Context, tx *database.Tx, kind string, subjectID id.ID) er
 	return err
 }
 
-func sealContext(job id.ID) string { return "outbox:" + job.String() }
+func sealContext(job id.ID) string { return sealedFor(job.String()) }
+
+func sealedFor(job string) string { return "outbox:" + job }

@@ -13,6 +13,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
 )
 
 // PreAuth is the TokenType of a token that only lets its bearer choose an
@@ -45,27 +46,29 @@ const (
 	maxToken = 64 << 10
 )
 
-// Sign makes the token of c, with the key that signs now. Issuer is set here;
-// Subject, Type, IssuedAt and ExpiresAt are the caller's duty, and ExpiresAt at
-// most the service's TokenLife away: keys are retired by it. Errors are internal
-// ones.
-//
-// Sign works from memory alone, so it may be called inside a transaction: Ensure
-// must have run before, and Run must be running, which learns of a new key long
-// before it signs. It is safe for concurrent use.
-func (s *Service) Sign(c Claims) (string, error) {
-	now := s.DB.Now()
+// Sign makes the token of c, with the key that signs now by what the transaction sees: one
+// that was revoked before never does. Issuer is set here; Subject, Type, IssuedAt and
+// ExpiresAt are the caller's duty, and ExpiresAt at most the service's TokenLife away:
+// keys are retired by it. Errors are internal ones. It is safe for concurrent use.
+func (s *Service) Sign(ctx context.Context, tx *database.Tx, c Claims) (string, error) {
 	switch {
 	case c.Subject.IsZero() || c.Type == "" || c.IssuedAt == 0 || c.ExpiresAt <= c.IssuedAt:
 		return "", errors.New("signingkey: a token needs sub, type, iat and a later exp")
-	case time.Unix(c.ExpiresAt, 0).Sub(now) > s.TokenLife+skew:
+	case time.Unix(c.ExpiresAt, 0).Sub(tx.Now) > s.TokenLife+skew:
 		return "", fmt.Errorf("signingkey: a token may live %s at most", s.TokenLife)
 	}
-	set := s.known.Load()
-	if set == nil || len(set.keys) == 0 {
+	list, err := rows(ctx, tx)
+	if err != nil {
+		return "", err
+	}
+	set, err := s.opened(list, tx.Now)
+	if err != nil {
+		return "", err
+	}
+	k := set.signer(tx.Now)
+	if k == nil {
 		return "", errNoKey
 	}
-	k := set.signer(now)
 	c.Issuer = s.Issuer
 	payload, err := json.Marshal(c)
 	if err != nil {
@@ -84,7 +87,8 @@ func (s *Service) Sign(c Claims) (string, error) {
 // clock difference allowed either way. Pre-auth tokens pass; look at TokenType.
 //
 // Every token that fails is ErrInvalidToken with a hidden cause. Any other error
-// says that the keys could not be read from the store. It is safe for concurrent
+// says that the keys could not be read from the store, and those in memory are more
+// than 5 seconds old: whatever the token, nothing proves it. It is safe for concurrent
 // use.
 func (s *Service) Verify(ctx context.Context, token string, now time.Time) (Claims, error) {
 	if len(token) > maxToken {
@@ -100,13 +104,14 @@ func (s *Service) Verify(ctx context.Context, token string, now time.Time) (Clai
 		return invalid(errors.New("not the spelling that was issued"))
 	}
 	kid := signed.Signatures[0].Protected.KeyID
-	set, err := s.keys(ctx, fresh)
+	set, err := s.fresh(ctx)
 	if err != nil {
 		return Claims{}, err
 	}
 	k := set.published(kid, now)
 	if k == nil {
-		if set, err = s.keys(ctx, unknownKey); err != nil {
+		// A key that took the place of a revoked one signs before others know it.
+		if set, err = s.anew(ctx); err != nil {
 			return Claims{}, err
 		}
 		k = set.published(kid, now)

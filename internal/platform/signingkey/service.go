@@ -50,9 +50,17 @@ type Config struct {
 type Service struct {
 	Config
 
-	known atomic.Pointer[set]
-	gate  chan struct{} // held by the one caller that reads the table
-	tried time.Time     // of the last reading, good or bad; guarded by gate
+	known   atomic.Pointer[set]
+	begun   atomic.Int64  // readings that have begun
+	gate    chan struct{} // held by the one caller that reads the table
+	outcome outcome       // of the last reading; guarded by gate
+}
+
+// outcome is what a reading of the table came to.
+type outcome struct {
+	reading int64 // its number
+	set     *set
+	err     error
 }
 
 // New makes a service. It reads nothing: call Ensure once before the first Sign.
@@ -85,14 +93,14 @@ func (s *Service) Run(ctx context.Context) {
 // makes the key. An error that wraps secret.ErrSealed says that the install key
 // is not the one the keys were sealed with.
 func (s *Service) Ensure(ctx context.Context) error {
-	set, err := s.reload(ctx)
+	set, err := s.anew(ctx)
 	if err != nil || !s.due(set.youngest, s.DB.Now()) {
 		return err
 	}
 	if _, err := s.add(ctx, false); err != nil {
 		return err
 	}
-	_, err = s.reload(ctx)
+	_, err = s.anew(ctx)
 	return err
 }
 
@@ -113,7 +121,7 @@ func (s *Service) Rotate(ctx context.Context) (Key, error) {
 
 // List gives all keys of the table, by the time they sign from.
 func (s *Service) List(ctx context.Context) ([]Key, error) {
-	set, err := s.reload(ctx)
+	set, err := s.anew(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -127,27 +135,45 @@ func (s *Service) List(ctx context.Context) ([]Key, error) {
 }
 
 // JWKS is the JSON of the key set: every key whose tokens may still be taken,
-// also the one that is yet to sign (RFC 7517). It is at most a minute old.
+// also the one that is yet to sign (RFC 7517). It is at most 5 seconds old, unless the
+// store can't be reached: then it is what was read last, which proves nothing here.
 func (s *Service) JWKS(ctx context.Context) (jsontext.Value, error) {
-	set, err := s.keys(ctx, fresh)
+	set, err := s.fresh(ctx)
+	if known := s.known.Load(); err != nil && known != nil && ctx.Err() == nil {
+		s.Log.WarnContext(ctx, "signing keys can't be read, the key set stays as it was", "error", err)
+		set, err = known, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return set.jwks(s.DB.Now())
 }
 
-// How old the keys in memory may be.
 const (
-	fresh      = time.Minute     // ordinary use
-	unknownKey = 3 * time.Second // when a kid is met that they lack
+	// maxAge is how old keys in memory may be that prove a token.
+	maxAge = 5 * time.Second
+	// readFor is how long one reading may take, so that what it gives is not too old.
+	readFor = 4 * time.Second
 )
 
-// keys are those in memory, read again when they are older than age. Where the
-// store can't be read, those in memory serve on, unless a missing one is looked
-// for.
-func (s *Service) keys(ctx context.Context, age time.Duration) (*set, error) {
-	if set := s.known.Load(); set != nil && recent(set.at, s.DB.Now(), age) {
-		return set, nil
+// fresh are the keys in memory, read again when they are too old. The error says that
+// the store can't be read: database.Unreachable knows it.
+func (s *Service) fresh(ctx context.Context) (*set, error) {
+	return s.keys(ctx, func(known *set) bool { return recent(known.at, s.DB.Now()) })
+}
+
+// anew are the keys as they were at the time of the call, or later.
+func (s *Service) anew(ctx context.Context) (*set, error) {
+	return s.keys(ctx, func(*set) bool { return false })
+}
+
+// keys are those in memory if they are good, or what the table holds. One caller reads
+// at a time. Who waited takes what a reading gave that began after the call: so nobody
+// waits for more than two of them.
+func (s *Service) keys(ctx context.Context, good func(*set) bool) (*set, error) {
+	before := s.begun.Load()
+	if known := s.known.Load(); known != nil && good(known) {
+		return known, nil
 	}
 	select {
 	case s.gate <- struct{}{}:
@@ -155,44 +181,60 @@ func (s *Service) keys(ctx context.Context, age time.Duration) (*set, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-s.gate }()
-	// Those who waited take what the one before them read.
-	set, now := s.known.Load(), s.DB.Now()
-	if set != nil && (recent(set.at, now, age) || recent(s.tried, now, unknownKey)) {
-		return set, nil
+	if s.outcome.reading > before {
+		return s.outcome.set, s.outcome.err
 	}
-	read, err := s.load(ctx, set, now)
-	if err != nil && set != nil && age != unknownKey {
-		s.Log.WarnContext(ctx, "signing keys can't be read, the known ones serve on", "error", err)
-		return set, nil
+	if known := s.known.Load(); known != nil && good(known) {
+		return known, nil
+	}
+	read, err := s.load(ctx)
+	s.outcome = outcome{s.begun.Load(), read, err}
+	return read, err
+}
+
+// recent reports whether keys that were read at an instant may still prove a token. An
+// instant that is yet to come is that of a clock which was set back since: nobody
+// knows how old it is.
+func recent(at, now time.Time) bool { return !at.After(now) && now.Sub(at) < maxAge }
+
+// load reads the table, under the gate. Others wait for it, so it goes on when its
+// caller hangs up.
+func (s *Service) load(ctx context.Context) (*set, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readFor)
+	defer cancel()
+	s.begun.Add(1)
+	now := s.DB.Now()
+	list, err := database.Read(ctx, s.DB, func(tx *database.Tx) ([]row, error) { return rows(ctx, tx) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", database.ErrSlow, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	read, err := s.opened(list, now)
+	if err == nil {
+		s.known.Store(read)
 	}
 	return read, err
 }
 
-// reload reads the keys, whatever their age.
-func (s *Service) reload(ctx context.Context) (*set, error) {
-	select {
-	case s.gate <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// opened makes a set of what was read, with the keys opened. Those known from before
+// are not opened twice. An error wraps secret.ErrSealed where no install key fits.
+func (s *Service) opened(list []row, at time.Time) (*set, error) {
+	before, read := s.known.Load(), s.closed(list, at)
+	for _, k := range read.keys {
+		if old := before.find(k.ID); old != nil && bytes.Equal(old.sealed, k.sealed) {
+			k.private, k.jws = old.private, old.jws
+		} else if err := s.open(k); err != nil {
+			return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
+		}
 	}
-	defer func() { <-s.gate }()
-	return s.load(ctx, s.known.Load(), s.DB.Now())
+	return read, nil
 }
 
-// recent takes a clock that was set back as a reason to look again.
-func recent(at, now time.Time, age time.Duration) bool {
-	return !at.IsZero() && now.Sub(at) < age && now.Sub(at) > -age
-}
-
-// load reads the table, under the gate. Keys known from before are not opened
-// twice.
-func (s *Service) load(ctx context.Context, before *set, now time.Time) (*set, error) {
-	s.tried = now
-	list, err := database.Read(ctx, s.DB, func(tx *database.Tx) ([]row, error) { return rows(ctx, tx) })
-	if err != nil {
-		return nil, err
-	}
-	read := &set{at: now, youngest: youngest(list)}
+// closed makes a set of what was read, whose keys can't sign or verify yet.
+func (s *Service) closed(list []row, at time.Time) *set {
+	read := &set{at: at}
 	for i, r := range list {
 		k := &key{Key: Key{ID: r.id, CreatedAt: r.createdAt, SignsFrom: r.signsFrom}, sealed: r.private}
 		if i+1 < len(list) {
@@ -200,15 +242,12 @@ func (s *Service) load(ctx context.Context, before *set, now time.Time) (*set, e
 			// key a little longer, one for the one that verifies.
 			k.RetiresAt = list[i+1].signsFrom.Add(s.TokenLife + 2*skew)
 		}
-		if old := before.find(r.id); old != nil && bytes.Equal(old.sealed, r.private) {
-			k.private, k.jws = old.private, old.jws
-		} else if err := s.open(k); err != nil {
-			return nil, fmt.Errorf("signing key %s: %w", r.id, err)
+		if r.createdAt.After(read.youngest) {
+			read.youngest = r.createdAt
 		}
 		read.keys = append(read.keys, k)
 	}
-	s.known.Store(read)
-	return read, nil
+	return read
 }
 
 func (s *set) find(kid string) *key {
@@ -221,16 +260,6 @@ func (s *set) find(kid string) *key {
 		}
 	}
 	return nil
-}
-
-// youngest is when the youngest key was made, zero without keys.
-func youngest(list []row) (t time.Time) {
-	for _, r := range list {
-		if r.createdAt.After(t) {
-			t = r.createdAt
-		}
-	}
-	return t
 }
 
 func (s *Service) due(youngest, now time.Time) bool {
@@ -258,43 +287,102 @@ func (s *Service) open(k *key) error {
 	return err
 }
 
-// add makes a key and gives its kid; unless forced, only if one is still due
-// once other processes are kept out, else "".
-func (s *Service) add(ctx context.Context, forced bool) (string, error) {
-	// Made beforehand: it takes longer than a transaction should.
+// generate makes a private key. It takes longer than a transaction should.
+func generate() ([]byte, error) {
 	private, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+	return x509.MarshalPKCS8PrivateKey(private)
+}
+
+// add makes a key and gives its kid; unless forced, only if one is still due
+// once other processes are kept out, else "". Where a key is there that the install
+// keys don't open it makes none: servers could not open the new one.
+func (s *Service) add(ctx context.Context, forced bool) (string, error) {
+	der, err := generate()
 	if err != nil {
 		return "", err
 	}
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (string, error) {
-		if err := lock(ctx, tx); err != nil {
-			return "", err
-		}
-		list, err := rows(ctx, tx)
+		list, err := lockedRows(ctx, tx)
 		if err != nil {
 			return "", err
 		}
-		r := row{createdAt: tx.Now, signsFrom: tx.Now.Add(ahead)}
-		if len(list) == 0 {
-			r.signsFrom = tx.Now
+		set, err := s.opened(list, tx.Now)
+		if err != nil {
+			return "", err
 		}
-		if !forced && !s.due(youngest(list), tx.Now) {
+		if !forced && !s.due(set.youngest, tx.Now) {
 			return "", nil
 		}
-		for r.id == "" || slices.ContainsFunc(list, func(other row) bool { return other.id == r.id }) {
-			var tail [2]byte
-			_, _ = rand.Read(tail[:])
-			r.id = tx.Now.Format("2006-01-") + hex.EncodeToString(tail[:])
+		from := tx.Now.Add(ahead)
+		if len(list) == 0 {
+			from = tx.Now
 		}
-		r.private = s.Box.Seal(der, sealContext(r.id))
-		if err := insert(ctx, tx, r); err != nil {
+		kid, err := s.put(ctx, tx, list, der, from)
+		if err != nil {
 			return "", err
 		}
 		// A key was retired once a later one had signed for the life of a token.
-		return r.id, prune(ctx, tx, list, tx.Now.Add(-kept-s.TokenLife))
+		return kid, prune(ctx, tx, list, tx.Now.Add(-kept-s.TokenLife))
+	})
+}
+
+// put keeps a new private key and gives its kid, which is none of the list.
+func (s *Service) put(
+	ctx context.Context, tx *database.Tx, list []row, der []byte, from time.Time,
+) (string, error) {
+	r := row{createdAt: tx.Now, signsFrom: from}
+	for r.id == "" || slices.ContainsFunc(list, func(other row) bool { return other.id == r.id }) {
+		var tail [2]byte
+		_, _ = rand.Read(tail[:])
+		r.id = tx.Now.Format("2006-01-") + hex.EncodeToString(tail[:])
+	}
+	r.private = s.Box.Seal(der, sealContext(r.id))
+	return r.id, insert(ctx, tx, r)
+}
+
+// ErrUnknownKey says that no key has this kid, or none any more.
+var ErrUnknownKey = errors.New("there is no such signing key; canopy keys list shows those there are")
+
+// Revoke deletes a key: within 5 seconds no process takes or publishes it. If it was the
+// one that signs, or the last, a new one signs at once, whose kid it gives; else "".
+// The key may be one that the install keys don't open, all others must be one that they
+// do. Error: ErrUnknownKey.
+func (s *Service) Revoke(ctx context.Context, kid string) (replacement string, err error) {
+	der, err := generate()
+	if err != nil {
+		return "", err
+	}
+	return database.Write(ctx, s.DB, func(tx *database.Tx) (string, error) {
+		list, err := lockedRows(ctx, tx)
+		if err != nil {
+			return "", err
+		}
+		all := s.closed(list, tx.Now)
+		revoked := all.find(kid)
+		if revoked == nil {
+			return "", ErrUnknownKey
+		}
+		var rest []row
+		for i, k := range all.keys {
+			// The revoked key may be what says since when an older one is retired:
+			// without it that one would come back.
+			if k == revoked || all.state(k, tx.Now) == Retired {
+				if err := remove(ctx, tx, k.ID); err != nil {
+					return "", err
+				}
+				continue
+			}
+			rest = append(rest, list[i])
+		}
+		if _, err := s.opened(rest, tx.Now); err != nil {
+			return "", err
+		}
+		if all.signer(tx.Now) != revoked {
+			return "", nil
+		}
+		return s.put(ctx, tx, list, der, tx.Now)
 	})
 }

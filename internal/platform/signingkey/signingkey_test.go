@@ -53,11 +53,16 @@ func claims(now time.Time) Claims {
 
 func sign(t *testing.T, s *Service, c Claims) string {
 	t.Helper()
-	token, err := s.Sign(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return dbtest.Write(t, s.DB, func(tx *database.Tx) (string, error) { return s.Sign(t.Context(), tx, c) })
+}
+
+// trySign gives the error of Sign.
+func trySign(t *testing.T, s *Service, c Claims) error {
+	t.Helper()
+	return database.View(t.Context(), s.DB, func(tx *database.Tx) error {
+		_, err := s.Sign(t.Context(), tx, c)
+		return err
+	})
 }
 
 // age moves every key d into the past.
@@ -220,7 +225,7 @@ func TestClocksMayDifferByAMinute(t *testing.T) {
 func TestSignRefusesWhatVerifyWould(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, db *database.DB) {
-		if _, err := service(t, db).Sign(claims(db.Now())); err == nil {
+		if err := trySign(t, service(t, db), claims(db.Now())); err == nil {
 			t.Error("signed without a key")
 		}
 		s := ready(t, db)
@@ -231,7 +236,7 @@ func TestSignRefusesWhatVerifyWould(t *testing.T) {
 		} {
 			c := claims(db.Now())
 			if change(&c); name != "" {
-				if _, err := s.Sign(c); err == nil {
+				if err := trySign(t, s, c); err == nil {
 					t.Errorf("%s: signed", name)
 				}
 			}
@@ -354,14 +359,14 @@ func TestServicesOnOneStoreTakeEachOthersTokens(t *testing.T) {
 		if _, err := a.Rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		// The new key's time comes while b still has the old set, read a while ago.
-		stale := *b.known.Load()
-		stale.at = now.Add(-10 * time.Second)
-		b.known.Store(&stale)
-		b.tried = stale.at
+		// The new key's time comes while b has just read the old set.
+		if _, err := b.JWKS(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		known := b.known.Load().keys
 		age(t, db, 15*time.Minute)
-		token := sign(t, ready(t, db), claims(now))
-		if kid(t, token) == stale.keys[0].ID {
+		token := sign(t, a, claims(now))
+		if kid(t, token) == known[0].ID {
 			t.Fatal("the new key does not sign")
 		}
 		if _, err := b.Verify(t.Context(), token, now); err != nil {

@@ -121,7 +121,7 @@ func (s *Service) Switch(
 		if err := recordSwitch(ctx, tx, by, from, to); err != nil {
 			return nil, err
 		}
-		b, err := s.bind(tx, st, to)
+		b, err := s.bind(ctx, tx, st, to)
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,7 @@ func (s *Service) renew(ctx context.Context, tx *database.Tx, by principal.Actor
 	if err != nil {
 		return renewal{}, err
 	}
-	b, err := s.bind(tx, st, at)
+	b, err := s.bind(ctx, tx, st, at)
 	if err != nil {
 		return renewal{}, err
 	}

@@ -41,7 +41,7 @@ func (s *Service) open(
 	if _, err := tx.Exec(ctx, endOldest, tx.Now, u.ID, mostSessions-1); err != nil {
 		return nil, err
 	}
-	b, err := s.bind(tx, st, at)
+	b, err := s.bind(ctx, tx, st, at)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Service) open(
 }
 
 // bind makes the answer of a session that is at a place now.
-func (s *Service) bind(tx *database.Tx, st state, at place) (*Bound, error) {
+func (s *Service) bind(ctx context.Context, tx *database.Tx, st state, at place) (*Bound, error) {
 	u := at.who.User()
 	claims := signingkey.Claims{
 		Subject: u.ID.Any(), Type: string(principal.KindUser), SessionID: st.id, ID: id.New[id.ID](tx.Now),
@@ -77,7 +77,7 @@ func (s *Service) bind(tx *database.Tx, st state, at place) (*Bound, error) {
 			claims.Permissions = append(claims.Permissions, string(key))
 		}
 	}
-	token, err := s.Keys.Sign(claims)
+	token, err := s.Keys.Sign(ctx, tx, claims)
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func (s *Service) preAuth(
 	if _, err := tx.Exec(ctx, insertPreAuth, tokenID, u.ID, permissions, until); err != nil {
 		return "", err
 	}
-	return s.Keys.Sign(signingkey.Claims{
+	return s.Keys.Sign(ctx, tx, signingkey.Claims{
 		Subject: u.ID.Any(), Type: string(principal.KindUser), TokenType: signingkey.PreAuth, ID: tokenID.Any(),
 		IssuedAt: tx.Now.Unix(), ExpiresAt: until.Unix(),
 	})
