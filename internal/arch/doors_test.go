@@ -89,6 +89,18 @@ var doors = []struct {
 		},
 	},
 	{
+		"sealing what a change of the install key must find",
+		[]string{"(*" + module + "/internal/foundation/secret.Box).Seal"},
+		nil,
+		map[string]string{
+			"outbox":      "its Reseal is on the server's list",
+			"signingkey":  "its Reseal is on the server's list",
+			"reseal":      "seals anew what these have sealed",
+			"idempotency": "answers are kept for a day, which the change waits for",
+			"session":     "under a key of the used refresh token, of which no install key is part",
+		},
+	},
+	{
 		"judging passwords uncounted",
 		[]string{
 			"(*" + module + "/internal/foundation/secret.Hasher).Verify",

@@ -17,13 +17,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/term"
 
-	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
-	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/server"
@@ -97,46 +95,6 @@ func (e *environment) password(path string) (string, error) {
 		err = nil
 	}
 	return strings.TrimRight(line, "\r\n"), err
-}
-
-type keysCmd struct {
-	List   keysList   `cmd:"" help:"List the signing keys."`
-	Rotate keysRotate `cmd:"" help:"Make a new key; it signs in 15 minutes."`
-}
-
-type (
-	keysList   struct{}
-	keysRotate struct{}
-)
-
-// Run lists the keys, also beside a running server.
-func (keysList) Run(ctx context.Context, e *environment) error {
-	c, err := e.settings.Check()
-	if err != nil {
-		return err
-	}
-	db, err := database.Look(ctx, c.DatabaseURL, time.Now)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	keys, err := signingKeys(ctx, c, db)
-	for _, k := range keys {
-		fmt.Fprintf(e.Stdout, "%-20s made %s, signs from %s, %s\n",
-			k.ID, k.CreatedAt.Format(time.RFC3339), k.SignsFrom.Format(time.RFC3339), k.State)
-	}
-	return err
-}
-
-// Run makes a key.
-func (keysRotate) Run(ctx context.Context, e *environment) error {
-	return e.withServer(ctx, func(s *server.Server) error {
-		k, err := s.Keys.Rotate(ctx)
-		if err == nil {
-			fmt.Fprintf(e.Stdout, "%s signs from %s\n", k.ID, k.SignsFrom.Format(time.RFC3339))
-		}
-		return err
-	})
 }
 
 type backupCmd struct {
@@ -214,10 +172,10 @@ func (doctorCmd) Run(ctx context.Context, e *environment) error {
 		defer db.Close()
 		version, err := db.Version(ctx)
 		tell("version", err, string(db.Engine)+" "+version)
-		tell("migrations", current(ctx, db), "up to date")
+		tell("migrations", db.UpToDate(ctx), "up to date")
 		off, err := clockOff(ctx, db)
 		tell("clock", err, "within "+off.String()+" of the database's and behind no record")
-		keys, err := signingKeys(ctx, c, db)
+		keys, err := readableKeys(ctx, c, db)
 		if err == nil && len(keys) == 0 {
 			err = errors.New("there are none; the first start makes one")
 		}
@@ -257,15 +215,6 @@ func clockOff(ctx context.Context, db *database.DB) (time.Duration, error) {
 			newest.Format(time.RFC3339))
 	}
 	return off, err
-}
-
-// signingKeys reads the keys, which proves that the secret key opens them.
-func signingKeys(ctx context.Context, c *config.Checked, db *database.DB) ([]signingkey.Key, error) {
-	box, err := c.Box()
-	if err != nil {
-		return nil, err
-	}
-	return signingkey.New(signingkey.Config{DB: db, Box: box, Issuer: c.PublicURL}).List(ctx)
 }
 
 type healthcheckCmd struct {

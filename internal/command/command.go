@@ -32,7 +32,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database up to this version, or show where it is."`
 	Bootstrap   bootstrapCmd   `cmd:"" help:"Make the first Account and its verified owner, without mail."`
-	Keys        keysCmd        `cmd:"" help:"List or rotate the token signing keys."`
+	Keys        keysCmd        `cmd:"" help:"List, rotate or revoke token signing keys, or seal all anew under the first install key."`
 	Backup      backupCmd      `cmd:"" help:"Copy the SQLite database while the server runs."`
 	Restore     restoreCmd     `cmd:"" help:"Bring a copy back, into an empty place only."`
 	Doctor      doctorCmd      `cmd:"" help:"Check settings, database, mail server and keys."`
@@ -194,23 +194,10 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 		if err := db.Migrate(ctx); err != nil {
 			return err
 		}
-	} else if err := current(ctx, db); err != nil {
+	} else if err := db.UpToDate(ctx); err != nil {
 		return err
 	}
 	return listen(ctx, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version}, nil)
-}
-
-func current(ctx context.Context, db *database.DB) error {
-	steps, err := db.Migrations(ctx)
-	if err != nil {
-		return err
-	}
-	for _, m := range steps {
-		if !m.Applied {
-			return fmt.Errorf("migration %d is pending; run canopy migrate up", m.Version)
-		}
-	}
-	return nil
 }
 
 func listen(ctx context.Context, o server.Options, ready func(*server.Server) error) error {

@@ -80,6 +80,29 @@ func Look(ctx context.Context, rawURL string, now func() time.Time) (*DB, error)
 	return openPostgres(ctx, rawURL, now)
 }
 
+// Beside opens a store for reading and for short writes, beside servers that are using
+// it. On SQLite their locks keep both from harm: the file's own, which writers of two
+// processes take in turn. Nothing is made that isn't there, and nothing is migrated: a
+// store of another version than this binary's is refused.
+func Beside(ctx context.Context, rawURL string, now func() time.Time) (*DB, error) {
+	t, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	open := openPostgres
+	if t.engine == SQLite {
+		open, rawURL = besideSQLite, t.path
+	}
+	db, err := open(ctx, rawURL, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.UpToDate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
 // Close ends all connections and frees the SQLite file for other processes.
 func (db *DB) Close() error {
 	var err error

@@ -93,6 +93,21 @@ func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
 	return list, nil
 }
 
+// UpToDate says what keeps the store from being of this binary's version, or nil. It
+// takes no lock and changes nothing.
+func (db *DB) UpToDate(ctx context.Context) error {
+	steps, err := db.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range steps {
+		if !m.Applied {
+			return fmt.Errorf("migration %d is pending; run canopy migrate up", m.Version)
+		}
+	}
+	return nil
+}
+
 // knownMigrations are those of this binary, oldest first.
 func knownMigrations(engine Engine) ([]Migration, error) {
 	entries, err := migrations.ReadDir("migrations/" + string(engine))

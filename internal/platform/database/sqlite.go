@@ -123,3 +123,19 @@ func lookSQLite(ctx context.Context, path string, now func() time.Time) (*DB, er
 	db.indexes = sync.OnceValues(db.uniqueIndexes)
 	return db, nil
 }
+
+// besideBusy is how long a write beside a server waits for the file: a busy server may
+// leave it for a moment only, and has its turns one after the other.
+const besideBusy = "&_pragma=busy_timeout(30000)"
+
+func besideSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	db, err := lookSQLite(ctx, path, now)
+	if err != nil {
+		return nil, err
+	}
+	db.write, err = openFile(ctx, path, 1, "&mode=rw&_txlock=immediate"+besideBusy)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.read.Close())
+	}
+	return db, nil
+}
