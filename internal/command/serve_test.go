@@ -33,19 +33,32 @@ func (o *output) count(text string) int {
 	return strings.Count(o.buf.String(), text)
 }
 
+// zeroKey is the install key of tests to which it does not matter.
+const zeroKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+// text is all that was written so far.
+func (o *output) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
 // serve runs canopy serve on a database until the function is called, which gives
 // its exit code.
 func serve(t *testing.T, address string) (*output, func() int) {
+	t.Helper()
+	return serveWith(t, "--database-url", address, "--secret-key", zeroKey)
+}
+
+// serveWith is serve with any flags.
+func serveWith(t *testing.T, flags ...string) (*output, func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	said := &output{}
 	code := make(chan int, 1)
 	go func() {
 		p := &command.Program{
-			Args: []string{
-				"serve", "--addr", "127.0.0.1:0", "--database-url", address,
-				"--secret-key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-			},
+			Args:   append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...),
 			Stdout: said, Stderr: said, Version: "test",
 		}
 		code <- p.Run(ctx)
