@@ -314,3 +314,32 @@ func TestWaitingForKeysEnds(t *testing.T) {
 		t.Errorf("once the store answers: %v", err)
 	}
 }
+
+func TestSigningKeysComeUnderTheFirstInstallKey(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		s := ready(t, db)
+		token := sign(t, s, claims(db.Now()))
+		rotate(t, s)
+		// As earlier versions did.
+		dbtest.Exec(t, db, `UPDATE signing_key SET private = substr(private, 13) WHERE id = $1`, kid(t, token))
+		turned := service(t, db)
+		turned.Box = boxOf(t, 9, 0)
+		for _, done := range []int{2, 0} {
+			r, err := Reseal(t.Context(), db, turned.Box)
+			if err != nil || r.Done != done || r.Left != 0 || len(r.Lost) != 0 {
+				t.Errorf("%+v, %v; want %d done", r, err, done)
+			}
+		}
+		fresh := service(t, db)
+		fresh.Box = boxOf(t, 9)
+		for _, s := range []*Service{turned, fresh} {
+			if _, err := s.Verify(t.Context(), token, db.Now()); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Ensure(t.Context()); !errors.Is(err, secret.ErrSealed) {
+			t.Errorf("by the old key: %v", err)
+		}
+	})
+}
