@@ -82,7 +82,7 @@ func slow(ctx context.Context, err error) error {
 // serialization failure, on SQLite after the failure of another with which it
 // shared a commit. So it changes nothing but the store.
 func Write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error) {
-	v, err := write(ctx, db, fn)
+	v, err := write(ctx, db, guarded(ctx, fn))
 	db.remember(err)
 	return v, err
 }
