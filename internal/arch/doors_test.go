@@ -147,6 +147,28 @@ var doors = []struct {
 			"cmd/canopy": "is that door",
 		},
 	},
+	{
+		"writing past the guard of a call",
+		[]string{module + "/internal/platform/database.Unguarded"},
+		nil,
+		map[string]string{
+			"ratelimit":  "counts calls, whatever they do",
+			"portaluser": "counts guesses, whatever the call was to do",
+		},
+	},
+	{
+		"leaving the context of a call, and its guard",
+		[]string{"context.Background"},
+		nil,
+		map[string]string{
+			"cmd/canopy":        "is where contexts begin",
+			"database":          "reads the schema once",
+			"telemetry":         "is asked by a page that gives it none",
+			"database/dbtest":   "makes and drops the tests' databases",
+			"mail/mailtest":     "plays the receiving server",
+			"server/servertest": "plays the caller",
+		},
+	},
 	{"starting other programs", nil, []string{"os/exec", "plugin"}, nil},
 	{"reaching around the type system", nil, []string{"unsafe"}, nil},
 	{"logging past slog", nil, []string{"log"}, map[string]string{

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/server"
@@ -37,20 +36,11 @@ var provocations = map[string]servertest.Provocation{
 		c.Must(201, "POST", account+"/user-invites", servertest.Invitation(p.Address()), "Idempotency-Key", "k")
 		return c.Do("POST", account+"/user-invites", servertest.Invitation(p.Address()), "Idempotency-Key", "k")
 	},
-	"idempotency.in_progress": func(t *testing.T, p provoker) answer {
-		c, account := p.Owner()
-		path, body := account+"/user-invites", `{"email":"kim@acme.com","first_name":"Kim","last_name":"Abe"}`
-		me := c.Must(200, "GET", "/v1/auth/me", nil).Text("data", "id")
-		// What a first call leaves while it runs, here in another process.
-		_, err := database.Write(t.Context(), p.DB, func(tx *database.Tx) (int64, error) {
-			return tx.Exec(t.Context(),
-				`INSERT INTO idempotency (key, body_hash, status, created_at) VALUES ($1, $2, 0, $3)`,
-				secret.Hash(me+" POST "+path+" k"), secret.Hash(body), tx.Now)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c.Do("POST", path, body, "Idempotency-Key", "k")
+	"idempotency.in_progress": func(_ *testing.T, p provoker) answer {
+		return repeated(p, `UPDATE idempotency SET answer = NULL, renewed_at = created_at`)
+	},
+	"idempotency.answer_lost": func(_ *testing.T, p provoker) answer {
+		return repeated(p, `UPDATE idempotency SET answer = NULL`)
 	},
 	"auth.wrong_principal": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()
@@ -70,6 +60,16 @@ var provocations = map[string]servertest.Provocation{
 	},
 	"server.internal":    broken,
 	"server.unavailable": unavailable,
+}
+
+// repeated is the second of two equal calls, the first of which, in another process, has
+// left the rest to be said by a statement: it runs, or it died.
+func repeated(p provoker, left string) answer {
+	c, account := p.Owner()
+	invitation := servertest.Invitation(p.Address())
+	c.Must(201, "POST", account+"/user-invites", invitation, "Idempotency-Key", "k")
+	p.Execute(left + ` WHERE created_at = (SELECT max(created_at) FROM idempotency)`)
+	return c.Do("POST", account+"/user-invites", invitation, "Idempotency-Key", "k")
 }
 
 // broken: the store is not what this binary thinks it is.

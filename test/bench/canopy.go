@@ -204,7 +204,8 @@ func (i *instance) signIn(ctx context.Context) error {
 // account is the path of a resource of the Account.
 func (i *instance) account(path string) string { return "/portal/v1/accounts/" + i.slug + path }
 
-func (i *instance) call(ctx context.Context, method, path, body string) (int, []byte, error) {
+// call asks the server; header holds pairs.
+func (i *instance) call(ctx context.Context, method, path, body string, header ...string) (int, []byte, error) {
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)
@@ -218,6 +219,9 @@ func (i *instance) call(ctx context.Context, method, path, body string) (int, []
 	}
 	if i.token != "" {
 		req.Header.Set("Authorization", "Bearer "+i.token)
+	}
+	for at := 0; at+1 < len(header); at += 2 {
+		req.Header.Set(header[at], header[at+1])
 	}
 	res, err := i.http.Do(req)
 	if err != nil {

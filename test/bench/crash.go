@@ -8,17 +8,20 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/platform/database"
 )
 
 // benchCrash kills the server with SIGKILL while clients make invites, starts it
-// again, and counts: every invite that was answered with 201 must be there, and
-// every invite's mail must reach the mail server.
+// again, and counts: every invite that was answered with 201 must be there, every
+// invite's mail must reach the mail server, and a call that was not answered must act
+// once when it is repeated with its Idempotency-Key.
 func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 	inbox, smtpAddress, stop, err := newInbox(ctx, 0)
 	if err != nil {
@@ -30,7 +33,7 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 		return err
 	}
 	defer i.close()
-	answered := map[string]bool{}
+	answered, cut := map[string]bool{}, []int{}
 	var mu sync.Mutex
 	next := 0
 	for kill := range o.kills {
@@ -47,12 +50,15 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 			next++
 			k := next
 			mu.Unlock()
-			status, _, err := i.call(ctx, http.MethodPost, i.account("/user-invites"), createBody(k))
-			if status == http.StatusCreated && err == nil {
-				mu.Lock()
+			status, _, err := i.create(ctx, k)
+			mu.Lock()
+			switch {
+			case err != nil:
+				cut = append(cut, k)
+			case status == http.StatusCreated:
 				answered[address(k)] = true
-				mu.Unlock()
 			}
+			mu.Unlock()
 			if err == nil && status != http.StatusCreated {
 				return fmt.Errorf("an invite answers %d", status)
 			}
@@ -71,6 +77,9 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 		return err
 	}
 	fmt.Printf("%d kills, %d invites answered with 201 of %d asked for\n", o.kills, len(answered), next)
+	if err := repeatAll(ctx, i, cut); err != nil {
+		return err
+	}
 	for began := time.Now(); time.Since(began) < 10*time.Minute && inbox.missing(answered) > 0; {
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -81,6 +90,49 @@ func benchCrash(ctx context.Context, o options, engine database.Engine) error {
 	}
 	defer db.Close()
 	return compare(ctx, db, answered, inbox)
+}
+
+func (i *instance) create(ctx context.Context, k int) (int, string, error) {
+	status, raw, err := i.call(ctx, http.MethodPost, i.account("/user-invites"), createBody(k),
+		"Idempotency-Key", strconv.Itoa(k))
+	var a struct {
+		Error struct {
+			Code string `json:"code"`
+		} `json:"error"`
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &a)
+	}
+	return status, a.Error.Code, err
+}
+
+// repeatAll repeats the calls that were not answered: each acts now, or had acted and
+// says so. Acting a second time would find the invite of the first.
+func repeatAll(ctx context.Context, i *instance, cut []int) error {
+	if err := i.signIn(ctx); err != nil {
+		return err
+	}
+	ended := map[string]int{}
+	for _, k := range cut {
+		status, code, err := i.create(ctx, k)
+		// The claims of the last server that was killed last for a minute.
+		for began := time.Now(); code == "idempotency.in_progress" && time.Since(began) < 2*time.Minute; {
+			time.Sleep(time.Second)
+			status, code, err = i.create(ctx, k)
+		}
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusCreated:
+			ended["201"]++
+		case code == "idempotency.answer_lost":
+			ended[code]++
+		default:
+			return fmt.Errorf("the repeat of %d answers %d %s", k, status, code)
+		}
+	}
+	fmt.Printf("repeats of the %d calls without an answer: %v\n", len(cut), ended)
+	return nil
 }
 
 // compare holds what was answered against the store, and the store against what

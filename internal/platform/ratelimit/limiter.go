@@ -53,6 +53,7 @@ func (l *Limiter) Take(ctx context.Context, name Name, subject string) error {
 	if l.rules[name].Off() {
 		return nil
 	}
+	ctx = database.Unguarded(ctx)
 	return database.Do(ctx, l.db, func(tx *database.Tx) error { return l.Count(ctx, tx, name, subject) })
 }
 

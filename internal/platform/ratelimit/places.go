@@ -92,6 +92,7 @@ func (p *Places) reserve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx = database.Unguarded(ctx)
 	return database.Do(ctx, p.l.db, func(tx *database.Tx) error {
 		return p.each(func(c Counter) error {
 			period := p.l.rules[c.Name].Period
@@ -193,6 +194,7 @@ func (p *Places) Release(ctx context.Context) error {
 	if len(p.open) == 0 {
 		return nil
 	}
+	ctx = database.Unguarded(ctx)
 	return database.Do(ctx, p.l.db, func(tx *database.Tx) error {
 		return p.each(func(c Counter) error { return p.Free(ctx, tx, c.Name) })
 	})

@@ -18,16 +18,15 @@ type Call struct {
 	// Actor is the caller, anonymous on public routes.
 	Actor principal.Actor
 
-	rt       *Router
-	op       *operation
-	r        *http.Request
-	w        http.ResponseWriter
-	seen     *seen
-	holds    func(permission.Key) bool
-	values   map[string]any // of parameters, by name
-	version  int
-	asked    bool // for the version
-	replayed bool
+	rt      *Router
+	op      *operation
+	r       *http.Request
+	w       http.ResponseWriter
+	seen    *seen
+	holds   func(permission.Key) bool
+	values  map[string]any // of parameters, by name
+	version int
+	asked   bool // for the version
 }
 
 func (rt *Router) call(op *operation, w http.ResponseWriter, r *http.Request) *Call {

@@ -69,7 +69,7 @@ func (op *operation) faults() []*fault.Error {
 		list = append(list, ErrPrecondition)
 	}
 	if op.Idempotent {
-		list = append(list, ErrKeyReused, ErrInProgress)
+		list = append(list, ErrKeyReused, ErrInProgress, ErrAnswerLost)
 	}
 	slices.SortFunc(list, func(a, b *fault.Error) int { return cmp.Compare(a.Code, b.Code) })
 	return slices.CompactFunc(list, func(a, b *fault.Error) bool { return a.Code == b.Code })

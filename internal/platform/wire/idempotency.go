@@ -2,6 +2,9 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,18 +16,37 @@ import (
 // Idempotency keeps the answers of creating calls, so that a repeat finds the
 // first answer and does nothing.
 type Idempotency interface {
-	// Begin claims a scope for a body. It gives the kept answer of a finished
-	// call with the same body, false for a call that is now to be done, or
-	// ErrKeyReused or ErrInProgress.
-	Begin(ctx context.Context, scope, bodyHash, key string) (Kept, bool, error)
-	// Finish keeps the answer; Forget frees the scope for a repeat.
-	Finish(ctx context.Context, scope, key string, k Kept) error
-	Forget(ctx context.Context, scope string) error
+	// Begin claims a call. It gives the claim of one that is now to be done, or the
+	// kept answer of an equal one. Faults: ErrKeyReused, ErrInProgress, ErrAnswerLost.
+	Begin(ctx context.Context, r Repeat) (Claim, *Kept, error)
+}
+
+// Repeat is what tells a repeated call from another.
+type Repeat struct {
+	Call string // hash of who calls what, with the key
+	Body string // hash of the body, with the key
+	Key  string // Idempotency-Key as it was sent: what is kept opens with it
+}
+
+// Claim is the right of one call to act. It is settled once, by Keep or Free.
+type Claim interface {
+	// Within gives the context of the call's work. What is written with it commits
+	// only while the claim is this call's, else it fails with ErrInProgress; that it
+	// was written is noted in the same transaction. The claim lasts until done is
+	// called, or ctx ends.
+	Within(ctx context.Context) (work context.Context, done func())
+	// Keep keeps the answer for repeats; of one that is too large they learn that it is
+	// lost. ErrInProgress says that the claim has passed on, so this call did nothing.
+	Keep(ctx context.Context, k Kept) error
+	// Free lets a repeat act, unless this call did: then it learns that the answer is
+	// lost.
+	Free(ctx context.Context) error
 }
 
 // Kept is an answer that was given.
 type Kept struct {
 	Status int        `json:"status"`
+	ETag   string     `json:"etag"`
 	Body   []byte     `json:"body"`
 	Fault  *KeptFault `json:"fault"` // nil: the call succeeded
 }
@@ -39,31 +61,47 @@ type KeptFault struct {
 	Data jsontext.Value `json:"data"`
 }
 
+// Size is the length of the body in bytes; of a fault's, that of its details and data.
+func (k Kept) Size() int {
+	n := len(k.Body)
+	if k.Fault != nil {
+		n += len(k.Fault.Data)
+		for _, d := range k.Fault.Details {
+			n += len(d)
+		}
+	}
+	return n
+}
+
 // The faults of repeated calls.
 var (
 	ErrKeyReused = fault.New(fault.Unprocessable, "idempotency.key_reused",
 		"This Idempotency-Key was used with another body")
 	ErrInProgress = fault.New(fault.Conflict, "idempotency.in_progress",
 		"The first call with this Idempotency-Key is still running").WithRetryAfter(time.Second)
+	ErrAnswerLost = fault.New(fault.Conflict, "idempotency.answer_lost",
+		"The first call with this Idempotency-Key took effect, but its answer is lost; read what it made")
 )
 
-// once runs the call unless an equal one has been answered. Answers 401, 429 and
-// 5xx are not kept; the call may be repeated. An answer that can't be kept fails
-// the call, since a repeat would act twice.
+// passing are the kinds of faults that a repeat may not meet again.
+var passing = []fault.Kind{fault.Invalid, fault.Unauthenticated, fault.TooMany, fault.Internal, fault.Unavailable}
+
+// once runs the call unless an equal one has been answered. Answers 400, 401, 429 and
+// 5xx are not kept, and the call may be repeated, unless it had changed something by
+// then.
 func (rt *Router) once(
-	ctx context.Context, c *Call, raw []byte, run func() (answer, error),
+	ctx context.Context, c *Call, raw []byte, run func(context.Context) (answer, error),
 ) (answer, error) {
 	key := c.r.Header.Get("Idempotency-Key")
 	if !visible(key) {
 		return answer{}, fault.Validation.WithDetails("Idempotency-Key must be 1 to 255 visible ASCII characters")
 	}
-	scope := secret.Hash(c.Actor.ID.String() + " " + c.r.Method + " " + c.r.URL.Path + " " + key)
-	kept, found, err := rt.Idempotency.Begin(ctx, scope, secret.Hash(string(raw)), key)
-	if err != nil {
+	claim, kept, err := rt.Idempotency.Begin(ctx, c.repeat(key, raw))
+	switch {
+	case err != nil:
 		return answer{}, err
-	}
-	if found {
-		return c.replay(kept)
+	case kept != nil:
+		return c.replay(*kept)
 	}
 	// Whatever becomes of the caller, the claim is settled.
 	settle := context.WithoutCancel(ctx)
@@ -72,43 +110,74 @@ func (rt *Router) once(
 		if settled {
 			return
 		}
-		if err := rt.Idempotency.Forget(settle, scope); err != nil {
+		if err := claim.Free(settle); err != nil {
 			rt.Log.ErrorContext(ctx, "an Idempotency-Key can't be freed", "error", err, "request_id", c.Actor.Request.ID)
 		}
 	}()
-	a, err := run()
-	kept = Kept{Status: a.status, Body: a.body}
-	if err != nil {
-		f := fault.As(err)
-		if f == nil || f.Kind == fault.Internal || f.Kind == fault.Unauthenticated ||
-			f.Kind == fault.TooMany || f.Kind == fault.Unavailable {
-			return a, err
-		}
-		kept.Fault = &KeptFault{f.Kind, f.Code, f.Message, f.Details, nil}
-		if f.Data != nil {
-			var failed error
-			if kept.Fault.Data, failed = Encode(f.Data); failed != nil {
-				return answer{}, failed
-			}
-		}
+	a, err := claimed(ctx, claim, run)
+	k, keep, failed := c.kept(a, err)
+	switch {
+	case failed != nil:
+		return answer{}, failed
+	case !keep:
+		return a, err
 	}
-	settled = true // from here on a repeat must not act again
-	if lost := rt.Idempotency.Finish(settle, scope, key, kept); lost != nil {
+	settled = true
+	switch lost := claim.Keep(settle, k); {
+	case errors.Is(lost, ErrInProgress):
 		return answer{}, lost
+	case lost != nil:
+		// The call is done, and its answer is good; a repeat learns that it acted.
+		rt.Log.ErrorContext(ctx, "an answer can't be kept", "error", lost, "request_id", c.Actor.Request.ID)
 	}
 	return a, err
 }
 
+// repeat tells the call from others: by its caller, what it calls, the Environment that
+// it chooses and its key. A hash of a body can't be guessed at without the key.
+func (c *Call) repeat(key string, raw []byte) Repeat {
+	call := []string{
+		string(c.Actor.Kind), c.Actor.ID.String(), c.r.Method, c.r.URL.RequestURI(),
+		c.r.Header.Get("X-Canopy-Environment"), key,
+	}
+	return Repeat{Call: secret.Hash(strings.Join(call, "\n")), Body: secret.Hash(key + "\n" + string(raw)), Key: key}
+}
+
+// claimed runs the work of a call under its claim.
+func claimed(ctx context.Context, claim Claim, run func(context.Context) (answer, error)) (answer, error) {
+	work, done := claim.Within(ctx)
+	defer done()
+	return run(work)
+}
+
+// kept is an answer as it is kept, and whether it is.
+func (c *Call) kept(a answer, err error) (k Kept, keep bool, failed error) {
+	if err == nil {
+		return Kept{Status: a.status, ETag: c.w.Header().Get("ETag"), Body: a.body}, true, nil
+	}
+	f := fault.As(err)
+	if f == nil || slices.Contains(passing, f.Kind) {
+		return k, false, nil
+	}
+	k.Fault = &KeptFault{f.Kind, f.Code, f.Message, f.Details, nil}
+	if f.Data != nil {
+		k.Fault.Data, failed = Encode(f.Data)
+	}
+	return k, true, failed
+}
+
 func (c *Call) replay(k Kept) (answer, error) {
+	c.w.Header().Set("Idempotency-Replayed", "true")
 	if f := k.Fault; f != nil {
-		c.w.Header().Set("Idempotency-Replayed", "true")
 		again := &fault.Error{Kind: f.Kind, Code: f.Code, Message: f.Message, Details: f.Details}
 		if f.Data != nil {
 			again.Data = f.Data
 		}
 		return answer{}, again
 	}
-	c.replayed = true
+	if k.ETag != "" {
+		c.w.Header().Set("ETag", k.ETag)
+	}
 	return answer{status: k.Status, body: k.Body}, nil
 }
 

@@ -54,7 +54,7 @@ func serve[By, In, Out any](
 		ctx, cancel = context.WithTimeout(ctx, workFor)
 		defer cancel()
 	}
-	run := func() (answer, error) {
+	run := func(ctx context.Context) (answer, error) {
 		in, err := input[In](ctx, c, raw)
 		if err != nil {
 			return answer{}, err
@@ -66,7 +66,7 @@ func serve[By, In, Out any](
 		return c.answer(out)
 	}
 	if !c.op.Idempotent || c.r.Header.Get("Idempotency-Key") == "" {
-		return run()
+		return run(ctx)
 	}
 	return c.rt.once(ctx, c, raw, run)
 }
@@ -124,9 +124,6 @@ func (rt *Router) reply(ctx context.Context, c *Call, run func() (answer, error)
 		return
 	}
 	h := c.w.Header()
-	if c.replayed {
-		h.Set("Idempotency-Replayed", "true")
-	}
 	if c.op.CacheFor > 0 {
 		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(c.op.CacheFor/time.Second)))
 	}

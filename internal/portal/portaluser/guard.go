@@ -102,8 +102,9 @@ func from(by principal.Actor) secret.From {
 // fills the run of a known browser has it forgotten. Events:
 // user.login.failed, user.locked.
 func (a *Attempt) Wrong(ctx context.Context, u User, known bool) error {
-	// The guess was judged, so it counts, whoever waits for the answer.
-	ctx = context.WithoutCancel(ctx)
+	// The guess was judged, so it counts, whoever waits for the answer; it is no part of
+	// what the call was to do.
+	ctx = database.Unguarded(context.WithoutCancel(ctx))
 	return database.Do(ctx, a.guard.DB, func(tx *database.Tx) error {
 		run, err := a.places.Keep(ctx, tx, ratelimit.Lock)
 		if err != nil {

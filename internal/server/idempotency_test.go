@@ -1,0 +1,65 @@
+package server_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/server/servertest"
+)
+
+// creating has a call for each operation that honours an Idempotency-Key: its path below
+// the Account, and a body with which it creates something.
+var creating = map[string]struct {
+	path string
+	body func(p provoker) m
+}{
+	"createUserInvite": {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
+	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker) m {
+		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
+	}},
+}
+
+// TestCreatingCallsActOnce: of every operation that honours an Idempotency-Key, a repeat
+// gets the first answer, and does nothing when the process died before it was kept. New
+// routes join by being registered.
+func TestCreatingCallsActOnce(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		p := s.Provoker()
+		c, account := p.Owner()
+		audited := func() int { return dbtest.Number(t, s.DB, `SELECT count(*) FROM audit_event`) }
+		left := maps.Clone(creating)
+		for _, op := range s.Router.Operations() {
+			if !op.Idempotent {
+				continue
+			}
+			call, known := creating[op.ID]
+			if !known {
+				t.Errorf("%s: no call of this test creates something with it", op.ID)
+				continue
+			}
+			delete(left, op.ID)
+			path, body, before := account+call.path, call.body(p), audited()
+			first := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)
+			did := audited() - before
+			again := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)
+			if again.Raw != first.Raw || again.Header.Get("Idempotency-Replayed") != "true" {
+				t.Errorf("%s: %s, then %s", op.ID, first.Raw, again.Raw)
+			}
+			// What a process leaves that dies before it keeps its answer, a minute later.
+			p.Execute(`UPDATE idempotency SET answer = NULL, renewed_at = 0 WHERE answer IS NOT NULL`)
+			lost := c.Do(op.Method, path, body, "Idempotency-Key", op.ID)
+			if lost.Status != 409 || lost.Code() != "idempotency.answer_lost" {
+				t.Errorf("%s, after a crash: %d %s", op.ID, lost.Status, lost.Raw)
+			}
+			if did == 0 || audited() != before+did {
+				t.Errorf("%s: the first call wrote %d audit rows, all of them %d", op.ID, did, audited()-before)
+			}
+		}
+		if len(left) > 0 {
+			t.Errorf("no operation is named %v", slices.Sorted(maps.Keys(left)))
+		}
+	})
+}
