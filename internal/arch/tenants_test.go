@@ -33,6 +33,7 @@ var acrossTenants = []exception{
 	{"session", "WHERE refresh_hash = $", "a refresh token names its session"},
 	{"session", "WHERE id = $6", "the session just read under its person's lock"},
 	{"session", "WHERE successor IS NOT NULL AND renewed_at < $1", "sweeps what is sealed by age"},
+	{"session", "WHERE successor IS NOT NULL AND renewed_at > $1", "brings back what a clock was set back from"},
 	{"session", "WHERE id = $2", "the session just claimed by its token"},
 	{"session", "WHERE id = $3", "the session just claimed by its token"},
 	{"session", "WHERE id = $1 AND user_id = $2", "the caller's own session, in whichever Account"},

@@ -84,6 +84,10 @@ func (p *platform) sweeps() []func(context.Context) error {
 	return []func(context.Context) error{jobs, p.limits.Sweep, p.answers.Sweep}
 }
 
+func (p *platform) rewinds() []func(context.Context) error {
+	return []func(context.Context) error{p.limits.Rewind, p.answers.Rewind, p.keys.Rewind}
+}
+
 // newRouter makes the router, without routes.
 func newRouter(o Options, p *platform, portal *portal) *wire.Router {
 	return wire.NewRouter(wire.Config{

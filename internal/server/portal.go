@@ -59,6 +59,10 @@ func (p *portal) sweeps() []func(context.Context) error {
 	return []func(context.Context) error{p.signups.Sweep, p.sessions.Sweep, p.recovery.Sweep, p.guard.Sweep}
 }
 
+func (p *portal) rewinds() []func(context.Context) error {
+	return []func(context.Context) error{p.sessions.Rewind}
+}
+
 // portalMails says of each kind of mail to portal users whether it is still
 // wanted, and who is told how it ended.
 func portalMails() map[mail.Kind]mailqueue.Handler {

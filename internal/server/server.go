@@ -45,6 +45,7 @@ type Server struct {
 	platform *platform
 	api      *api
 	sweeps   []func(context.Context) error
+	rewinds  []func(context.Context) error
 	metrics  *http.Server // nil: nobody is to read them
 }
 
@@ -61,8 +62,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	portal := newPortal(o.Config, p)
 	s := &Server{
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(), log: o.Log, platform: p,
-		api:    newAPI(o.Log, p, t, portal),
-		sweeps: append(p.sweeps(), portal.sweeps()...),
+		api:     newAPI(o.Log, p, t, portal),
+		sweeps:  append(p.sweeps(), portal.sweeps()...),
+		rewinds: append(p.rewinds(), portal.rewinds()...),
 	}
 	s.Router = newRouter(o, p, portal)
 	s.api.routes(s.Router)
@@ -87,6 +89,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	wg.Go(func() { s.Keys.Run(background) })
 	wg.Go(func() { s.sweep(background) })
+	wg.Go(func() { s.watchClock(background) })
 
 	if s.metrics != nil {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.metrics.Addr)

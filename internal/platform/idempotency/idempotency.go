@@ -202,15 +202,25 @@ func (c *claim) Free(ctx context.Context) error {
 // Sweep deletes answers that have been kept long enough, in small transactions. It may
 // run at any time.
 func (s *Store) Sweep(ctx context.Context) error {
-	for _, batch := range []func(tx *database.Tx) (int64, error){
-		func(tx *database.Tx) (int64, error) { return tx.Exec(ctx, bringBackAll, tx.Now, sweepBatch) },
-		func(tx *database.Tx) (int64, error) { return tx.Exec(ctx, deleteOld, tx.Now.Add(-keep), sweepBatch) },
-	} {
-		for n := int64(sweepBatch); n >= sweepBatch; {
-			var err error
-			if n, err = database.Write(ctx, s.DB, batch); err != nil {
-				return err
-			}
+	return s.each(ctx, func(tx *database.Tx) (int64, error) {
+		return tx.Exec(ctx, deleteOld, tx.Now.Add(-keep), sweepBatch)
+	})
+}
+
+// Rewind has answers count from now that lie ahead: the clock was set back since. Claims
+// that do, Begin brings back. It may run at any time.
+func (s *Store) Rewind(ctx context.Context) error {
+	return s.each(ctx, func(tx *database.Tx) (int64, error) {
+		return tx.Exec(ctx, bringBackAll, tx.Now, sweepBatch)
+	})
+}
+
+// each runs a batch until one is not full.
+func (s *Store) each(ctx context.Context, batch func(tx *database.Tx) (int64, error)) error {
+	for n := int64(sweepBatch); n >= sweepBatch; {
+		var err error
+		if n, err = database.Write(ctx, s.DB, batch); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -394,11 +394,11 @@ func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	each(t, func(b bench) {
 		b.keep(b.claim("kept", "body"), answer)
-		b.keep(b.claim("swept", "body"), answer)
+		b.keep(b.claim("untouched", "body"), answer)
 		_ = b.claim("idle", "body")
 		b.mustAct(b.claim("acted", "body"), "acted")
 		b.clock.Advance(-time.Hour)
-		if err := b.s.Sweep(b.Context()); err != nil {
+		if err := b.s.Rewind(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 		b.expect("kept", "body", "kept")
@@ -408,7 +408,7 @@ func TestClockSetBack(t *testing.T) {
 		b.expect("acted", "body", "idempotency.answer_lost")
 		b.expect("idle", "body", "first")
 		b.clock.Advance(24*time.Hour - time.Minute)
-		b.expect("swept", "body", "first")
+		b.expect("untouched", "body", "first")
 		b.expect("kept", "body", "first")
 	})
 }

@@ -178,36 +178,48 @@ func own(ctx context.Context, tx *database.Tx, in scope.Account, inviteID ID) (I
 // on. Faults: invites.not_found, invites.not_pending, invites.resend_cooldown,
 // rate_limit.exceeded. Event: user_invite.resent.
 func (s *Service) Resend(ctx context.Context, by principal.User, in scope.Account, inviteID ID) error {
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+	tooEarly, err := database.Write(ctx, s.DB, func(tx *database.Tx) (wait time.Duration, err error) {
 		token := secret.NewToken()
 		inv, err := scan(tx.QueryRow(ctx, updateResend, token.Hash(), tx.Now.Add(s.Life), tx.Now, in.ID, inviteID,
 			tx.Now.Add(-cooldown)))
 		if errors.Is(err, database.ErrNoRows) {
-			return whyNotResent(ctx, tx, in, inviteID)
+			return cooling(ctx, tx, in, inviteID)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := s.Mail.Drop(ctx, tx, mail.UserInvite, inv.ID.Any()); err != nil {
-			return err
+			return 0, err
 		}
 		if err := s.mail(ctx, tx, by, inv, token); err != nil {
-			return err
+			return 0, err
 		}
 		told := ResentPayload{inv.Email, inv.ExpiresAt, inv.SendCount}
-		return event.Record(ctx, tx, Resent, inv.entry(by.Actor), told)
+		return 0, event.Record(ctx, tx, Resent, inv.entry(by.Actor), told)
 	})
+	if err == nil && tooEarly > 0 {
+		return ErrCooldown.WithRetryAfter(tooEarly)
+	}
+	return err
 }
 
-func whyNotResent(ctx context.Context, tx *database.Tx, in scope.Account, inviteID ID) error {
+// cooling is how long an invite that was sent just now can't be sent again. One that was
+// sent ahead counts as sent now, and is kept so: the clock was set back since.
+func cooling(ctx context.Context, tx *database.Tx, in scope.Account, inviteID ID) (wait time.Duration, err error) {
 	inv, err := own(ctx, tx, in, inviteID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if inv.Status.at(tx.Now, inv.ExpiresAt) != Pending {
-		return ErrNotPending
+		return 0, ErrNotPending
 	}
-	return ErrCooldown.WithRetryAfter(inv.askedAt.Add(cooldown).Sub(tx.Now))
+	if inv.askedAt.After(tx.Now) {
+		inv.askedAt = tx.Now
+		if _, err := tx.Exec(ctx, rewindAsked, tx.Now, in.ID, inviteID); err != nil {
+			return 0, err
+		}
+	}
+	return max(inv.askedAt.Add(cooldown).Sub(tx.Now), time.Millisecond), nil
 }
 
 // Revoke makes the link dead at once. Faults: invites.not_found,

@@ -50,6 +50,8 @@ const (
 		WHERE account_id = $4 AND id = $5 AND status = 'pending' AND expires_at > $3 AND asked_at <= $6
 		RETURNING` + columns
 
+	rewindAsked = `UPDATE user_invite SET asked_at = $1 WHERE account_id = $2 AND id = $3 AND asked_at > $1`
+
 	updateRevoke = `UPDATE user_invite SET status = 'revoked'
 		WHERE account_id = $1 AND id = $2 AND status = 'pending' AND expires_at > $3 RETURNING` + columns
 

@@ -29,7 +29,7 @@ import (
 )
 
 // Clock is what a server takes for the time. It goes on with the real one and
-// can be turned ahead or stopped.
+// can be turned or stopped.
 type Clock struct {
 	mu      sync.Mutex
 	ahead   time.Duration
@@ -53,7 +53,7 @@ func (c *Clock) Stop(at time.Time) {
 	c.stopped = at
 }
 
-// Advance turns the clock ahead.
+// Advance turns the clock ahead, or back.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

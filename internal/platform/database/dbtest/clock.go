@@ -9,7 +9,7 @@ import (
 )
 
 // Clock is the time of one test. It begins at the same instant in every test and
-// moves only when it is turned ahead, and by a microsecond at each reading, so
+// moves only when it is turned, and by a microsecond at each reading, so
 // that no two transactions share an instant. The zero value is ready; it is safe
 // for concurrent use.
 type Clock struct{ gone atomic.Int64 } // microseconds
@@ -21,7 +21,7 @@ func (c *Clock) Now() time.Time {
 	return begin.Add(time.Duration(c.gone.Add(1)) * time.Microsecond)
 }
 
-// Advance turns the clock ahead.
+// Advance turns the clock ahead, or back.
 func (c *Clock) Advance(d time.Duration) { c.gone.Add(d.Microseconds()) }
 
 // EachTimed is Each with a clock for each subtest.
