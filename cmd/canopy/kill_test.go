@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func (p program) serve(env ...string) (kill func()) {
 	p.t.Helper()
 	var said bytes.Buffer
 	cmd := exec.CommandContext(p.t.Context(), "canopy", "serve")
-	cmd.Env, cmd.Stderr = append(env, p.env...), &said
+	cmd.Env, cmd.Stderr = slices.Concat(env, p.env), &said
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

@@ -10,10 +10,11 @@ import (
 // Lines are the settings as NAME=value, secrets masked: of a URL the password,
 // else the whole value. The name for EHLO is the one in effect.
 func (s Settings) Lines() []string {
+	inEffect := s
 	if name, err := ehlo(s.SMTPEHLO); err == nil {
-		s.SMTPEHLO = name
+		inEffect.SMTPEHLO = name
 	}
-	v := reflect.ValueOf(s)
+	v := reflect.ValueOf(inEffect)
 	lines := make([]string, 0, v.NumField())
 	for i := range v.NumField() {
 		f := v.Type().Field(i)

@@ -1,7 +1,8 @@
 // Command bench measures a whole Canopy, as released, on both engines: how fast
-// it starts and what it takes, invites made and listed, sign-ins, whether the time of
-// writes tells who has forgotten a password, and what is left after it was killed under load. scripts/bench runs it with a PostgreSQL
-// of its own; every figure is printed as it was measured.
+// it starts and what it takes, invites made and listed, sign-ins, whether the
+// time of writes tells who has forgotten a password, and what is left after it
+// was killed under load. scripts/bench runs it with a PostgreSQL of its own;
+// every figure is printed as it was measured.
 //
 // It is a client of the HTTP API. Where a figure is compared with "the same
 // without HTTP", the room's own use case runs in this process on the same kind

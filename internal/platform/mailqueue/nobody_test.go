@@ -32,7 +32,9 @@ func TestMailToNobodyIsNotSent(t *testing.T) {
 				if err := p.Drop(t.Context(), tx, mail.PasswordReset, subject); err != nil {
 					return err
 				}
-				d := mail.Data{Kind: mail.PasswordReset, To: "dana@acme.com", Token: strings.Repeat("a", 43), ExpiresAt: tx.Now.Add(1e12)}
+				d := mail.Data{
+					Kind: mail.PasswordReset, To: "dana@acme.com", Token: strings.Repeat("a", 43), ExpiresAt: tx.Now.Add(1e12),
+				}
 				return p.AddNobody(t.Context(), tx, d, subject, "a")
 			})
 		}
