@@ -28,7 +28,8 @@ func (h *Passwords) Routes(rt *wire.Router) {
 		Limits: []wire.Limit{
 			{Name: ratelimit.RecoverIP, By: wire.ByUseCase}, {Name: ratelimit.Recover, By: wire.ByUseCase},
 		},
-		Browser: knownBrowser, Status: http.StatusOK, Faults: []*fault.Error{fault.Busy}, Writes: []wire.EventType{recovery.Requested},
+		Browser: knownBrowser, Status: http.StatusOK,
+		Faults: []*fault.Error{fault.Busy}, Writes: []wire.EventType{recovery.Requested},
 	}, h.forgot)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/reset-password", ID: "resetPassword",
