@@ -1,8 +1,8 @@
 // Command bench measures a whole Canopy, as released, on both engines: how fast
-// it starts and what it takes, invites made and listed, sign-ins, whether the
-// time of writes tells who has forgotten a password, and what is left after it
-// was killed under load. scripts/bench runs it with a PostgreSQL of its own;
-// every figure is printed as it was measured.
+// it starts and what it takes, invites made and listed, sign-ins, what strangers
+// can do to it, what its times tell them, and what is left after it was killed
+// under load. scripts/bench runs it with a PostgreSQL of its own; every figure is
+// printed as it was measured.
 //
 // It is a client of the HTTP API. Where a figure is compared with "the same
 // without HTTP", the room's own use case runs in this process on the same kind
@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&o.binary, "canopy", "./canopy", "the program to measure")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
 		"a PostgreSQL server in which databases may be made")
-	flag.StringVar(&only, "only", "start,create,list,signin,forgot,crash", "what to measure")
+	flag.StringVar(&only, "only", "start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash", "what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
 	flag.IntVar(&o.own, "own", 100_000, "of these, in the Account that asks")
@@ -71,6 +71,12 @@ func run(ctx context.Context, o options, engines, only []string) error {
 		{"list", benchList},
 		{"signin", benchSignIn},
 		{"forgot", benchForgot},
+		{"memory", benchMemory},
+		{"flood", benchFlood},
+		{"guesses", benchGuesses},
+		{"alike", benchAlike},
+		{"stale", benchStale},
+		{"ready", benchReady},
 		{"crash", benchCrash},
 	}
 	for _, name := range only {
