@@ -31,7 +31,10 @@ var areas = []struct {
 			"reference", "reseal",
 		},
 	},
-	{"foundation", []string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id", "private"}},
+	{
+		"foundation",
+		[]string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id", "private", "task"},
+	},
 }
 
 // helpers serve tests and are imported by nothing else.

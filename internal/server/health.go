@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/outbox"
 	"canopy.dev/canopy/internal/platform/wire"
 )
@@ -80,7 +81,9 @@ func (h *health) ready(ctx context.Context) readiness {
 			return h.last
 		}
 		h.looking = make(chan struct{})
-		h.looks.Go(func() { h.take(context.WithoutCancel(ctx)) })
+		h.looks.Go(func() {
+			task.Try(ctx, h.log, "readiness", func() { h.take(context.WithoutCancel(ctx)) })
+		})
 	}
 	over := h.looking
 	h.mu.Unlock()
@@ -101,12 +104,15 @@ func (h *health) ready(ctx context.Context) readiness {
 func (h *health) take(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, readyLook)
 	defer cancel()
-	found := h.look(ctx)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.last, h.at = found, h.platform.db.Now()
-	close(h.looking)
-	h.looking = nil
+	found := readiness{Status: "unready", Checks: map[string]checkResult{}}
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.last, h.at = found, h.platform.db.Now()
+		close(h.looking)
+		h.looking = nil
+	}()
+	found = h.look(ctx)
 }
 
 // wait waits for a look that is under way.

@@ -42,7 +42,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	}
 	p := &platform{
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
-		answers: &idempotency.Store{DB: o.DB, Box: box}, sender: o.Sender,
+		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}
 	if p.sender == nil && c.SMTP != nil {

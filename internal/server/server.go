@@ -4,12 +4,8 @@ package server
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"canopy.dev/canopy/internal/config"
@@ -46,7 +42,10 @@ type Server struct {
 	api      *api
 	sweeps   []func(context.Context) error
 	rewinds  []func(context.Context) error
-	metrics  *http.Server // nil: nobody is to read them
+
+	forCalls, forTasks time.Duration // what they get to end in
+
+	metrics *http.Server // nil: nobody is to read them
 }
 
 // New wires a server over a migrated store and makes its first signing key.
@@ -65,75 +64,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		api:     newAPI(o.Log, p, t, portal),
 		sweeps:  append(p.sweeps(), portal.sweeps()...),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
+
+		forCalls: forCalls, forTasks: forTasks,
 	}
 	s.Router = newRouter(o, p, portal)
 	s.api.routes(s.Router)
 	s.pages(o)
 	return s, nil
-}
-
-// Serve answers on the listener and works in the background until ctx ends;
-// then it finishes what is in flight, for at most ten seconds.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	h := &http.Server{
-		Handler: s.Router, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-	}
-	background, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	wg.Go(func() { s.Worker.Run(background) })
-	if s.platform.sender == nil {
-		s.log.Warn("no mail server is configured (CANOPY_SMTP_URL): mail stays queued")
-	}
-	wg.Go(func() { s.Keys.Run(background) })
-	wg.Go(func() { s.sweep(background) })
-	wg.Go(func() { s.watchClock(background) })
-
-	if s.metrics != nil {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.metrics.Addr)
-		if err != nil {
-			return errors.Join(fmt.Errorf("CANOPY_METRICS_ADDR: %w", err), ln.Close())
-		}
-		wg.Go(func() { _ = s.metrics.Serve(listener) })
-		defer s.metrics.Close()
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- h.Serve(ln) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	err := h.Shutdown(grace)
-	s.Wait()
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return err
-}
-
-// Wait waits for work that goes on after its answer; tests use it.
-func (s *Server) Wait() {
-	s.api.health.wait()
-}
-
-func (s *Server) sweep(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, sweep := range s.sweeps {
-			if err := sweep(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "sweep", "error", err)
-			}
-		}
-	}
 }

@@ -103,8 +103,29 @@ func Beside(ctx context.Context, rawURL string, now func() time.Time) (*DB, erro
 	return db, nil
 }
 
-// Close ends all connections and frees the SQLite file for other processes.
+// closeTime is how long calls get that are under way when the store is closed.
+const closeTime = 3 * time.Second
+
+// ErrStillInUse says that calls did not end while the store was being closed: their
+// connections end with the process.
+var ErrStillInUse = errors.New("the database is closed while calls are under way")
+
+// Close ends all connections and frees the SQLite file for other processes. It waits for
+// calls under way, three seconds at most: then it is ErrStillInUse.
 func (db *DB) Close() error {
+	closed := make(chan error, 1)
+	go func() { closed <- db.close() }()
+	late := time.NewTimer(closeTime)
+	defer late.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-late.C:
+		return ErrStillInUse
+	}
+}
+
+func (db *DB) close() error {
 	var err error
 	if db.read != nil {
 		err = db.read.Close()

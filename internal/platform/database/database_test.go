@@ -258,3 +258,29 @@ func TestWrongPasswordIsNotRepeated(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+// TestCloseDoesNotWaitForWhatHangs: a call that does not end keeps no process.
+func TestCloseDoesNotWaitForWhatHangs(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []database.Engine{database.SQLite, database.Postgres} {
+		db, err := database.Open(t.Context(), dbtest.URL(t, engine), time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun, end := make(chan bool), make(chan bool)
+		var call sync.WaitGroup
+		call.Go(func() {
+			_ = database.View(database.Long(t.Context()), db, func(*database.Tx) error {
+				begun <- true
+				<-end
+				return nil
+			})
+		})
+		<-begun
+		if err := db.Close(); err != nil && !errors.Is(err, database.ErrStillInUse) {
+			t.Error(err)
+		}
+		close(end)
+		call.Wait()
+	}
+}

@@ -16,6 +16,7 @@ package idempotency
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 )
@@ -45,6 +47,7 @@ const use = "canopy idempotency v1"
 type Store struct {
 	DB    *database.DB
 	Box   *secret.Box
+	Log   *slog.Logger  // nil: slog.Default()
 	Renew time.Duration // how often the claim of a running call is renewed; 0: each 20 s
 }
 
@@ -137,7 +140,9 @@ type claim struct {
 func (c *claim) Within(ctx context.Context) (work context.Context, done func()) {
 	renewing, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { c.renew(renewing) })
+	wg.Go(func() {
+		task.Try(ctx, cmp.Or(c.s.Log, slog.Default()), "idempotency claim", func() { c.renew(renewing) })
+	})
 	return database.Guarded(ctx, c.mark), func() {
 		stop()
 		wg.Wait()

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -68,7 +69,7 @@ func (l *lane) deliver(ctx context.Context, h Handler, j Job) (err error) {
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		l.keep(limited, j, lose)
+		task.Try(ctx, l.log, "outbox lease", func() { l.keep(limited, j, lose) })
 	}()
 	defer func() {
 		cancel()

@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -84,7 +85,7 @@ func (l *lane) run(ctx context.Context) {
 		failing = err != nil
 		for _, j := range jobs {
 			underWay[j.ID] = struct{}{}
-			go l.handle(working, j)
+			go task.Try(working, l.log, "outbox job", func() { l.handle(working, j) })
 		}
 		select {
 		case <-ctx.Done():

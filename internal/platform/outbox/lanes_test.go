@@ -5,11 +5,13 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
 )
 
 // during runs fn while the worker runs, and waits for the worker.
@@ -217,6 +219,38 @@ func TestLaneIsFoundByItsIndex(t *testing.T) {
 		})
 		if !strings.Contains(plan, "outbox_due") {
 			b.Errorf("the plan is\n%s", plan)
+		}
+	})
+}
+
+// TestPanicOfALaneIsNotItsEnd: what panics outside a handler is logged, and the lane goes
+// on with what comes.
+func TestPanicOfALaneIsNotItsEnd(t *testing.T) {
+	t.Parallel()
+	each(t, func(b bench) {
+		b.fill(b.queue(), "mail", 3)
+		var panicked atomic.Bool
+		ended := make(chan string, 3)
+		ctx, stop := context.WithCancel(b.Context())
+		var running sync.WaitGroup
+		w := b.worker(func(l *Lane) {
+			l.Observe = func(_, result string) {
+				if !panicked.Swap(true) {
+					panic("in the middle")
+				}
+				ended <- result
+			}
+		})
+		running.Go(func() { w.Run(ctx) })
+		for range 2 {
+			if got := <-ended; got != "done" {
+				b.Errorf("a job ended %s", got)
+			}
+		}
+		stop()
+		running.Wait()
+		if n := dbtest.Number(b, b.db, `SELECT count(*) FROM outbox WHERE state = 'done'`); n != 3 {
+			b.Errorf("%d jobs are done", n)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -84,7 +85,7 @@ func (w *Worker) Queue(name string) Queue {
 func (w *Worker) Run(ctx context.Context) {
 	var lanes sync.WaitGroup
 	for _, l := range w.lanes {
-		lanes.Go(func() { l.run(ctx) })
+		lanes.Go(func() { task.Keep(ctx, l.log, "outbox lane", l.run) })
 	}
 	lanes.Wait()
 }

@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/task"
+)
+
+const (
+	// forCalls is how long calls in flight get when the server is to stop, forTasks how
+	// long work in the background gets after that.
+	forCalls = 10 * time.Second
+	forTasks = 5 * time.Second
+)
+
+// Serve answers on the listener and works in the background until ctx ends. Then it
+// accepts nothing more and finishes what is in flight: calls get ten seconds, and work in
+// the background five more. What hangs is left behind and logged, and is no error.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	h := &http.Server{
+		Handler: s.Router, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	background, stop := context.WithCancel(ctx)
+	var tasks sync.WaitGroup
+	keep := func(what string, work func(context.Context)) {
+		tasks.Go(func() { task.Keep(background, s.log, what, work) })
+	}
+	defer s.settle(ctx, &tasks)
+	defer stop()
+	if s.metrics != nil {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.metrics.Addr)
+		if err != nil {
+			return errors.Join(fmt.Errorf("CANOPY_METRICS_ADDR: %w", err), ln.Close())
+		}
+		keep("metrics", func(context.Context) { _ = s.metrics.Serve(listener) })
+		defer s.metrics.Close()
+	}
+	keep("outbox", s.Worker.Run)
+	if s.platform.sender == nil {
+		s.log.Warn("no mail server is configured (CANOPY_SMTP_URL): mail stays queued")
+	}
+	keep("signing keys", s.Keys.Run)
+	keep("sweep", s.sweep)
+	keep("clock", s.watchClock)
+
+	failed := make(chan error, 1)
+	keep("calls", func(context.Context) { failed <- h.Serve(ln) })
+	select {
+	case err := <-failed:
+		return errors.Join(err, h.Close())
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.forCalls)
+	defer cancel()
+	if err := h.Shutdown(grace); err != nil {
+		s.log.WarnContext(grace, "calls that did not end in time are cut", "error", err)
+		_ = h.Close()
+	}
+	return nil
+}
+
+// settle waits for work in the background, for as long as it gets.
+func (s *Server) settle(ctx context.Context, tasks *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go task.Try(ctx, s.log, "end", func() {
+		tasks.Wait()
+		s.Wait()
+		close(ended)
+	})
+	late := time.NewTimer(s.forTasks)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+		s.log.ErrorContext(ctx, "work in the background that did not end in time is left")
+	}
+}
+
+// Wait waits for work that goes on after its answer; tests use it.
+func (s *Server) Wait() {
+	s.api.health.wait()
+}
+
+func (s *Server) sweep(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, sweep := range s.sweeps {
+			task.Try(ctx, s.log, "sweep", func() {
+				if err := sweep(ctx); err != nil && ctx.Err() == nil {
+					s.log.ErrorContext(ctx, "sweep", "error", err)
+				}
+			})
+		}
+	}
+}
