@@ -67,7 +67,7 @@ func (h *Sessions) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/logout", ID: "logout", Summary: "Sign out",
 		About: "Ends the session and clears the cookie. Where the access token has run out, the session is that of " +
 			"the cookie.",
-		Cookie: refreshCookie, Status: http.StatusOK,
+		Limits: perSession, Cookie: refreshCookie, Status: http.StatusOK,
 		Writes: []wire.EventType{session.SignedOut, session.AllRevoked, session.ReuseDetected},
 	}, h.logout)
 

@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/portaluser"
@@ -31,6 +32,10 @@ var knownBrowser = wire.BrowserCookie{
 	Name: "canopy_known", Life: portaluser.BrowserLife,
 	About: "Marks a browser that the person has signed in with: wrong passwords from elsewhere keep nobody out of it.",
 }
+
+// perSession limits what makes or ends the tokens of one session. Refresh counts by the
+// session of its cookie.
+var perSession = []wire.Limit{{Name: ratelimit.Session, By: wire.BySession}}
 
 // selection is the Account and Application to enter. What is not an id names
 // nothing, like an unknown one.
@@ -85,6 +90,7 @@ func (h *SignIn) Routes(rt *wire.Router) {
 		About: "Reads the cookie and sets a new one. Each refresh token works once; " +
 			"its repeat within 30 seconds gets the same new one.",
 		Cookie: refreshCookie, CookieAuth: true, Status: http.StatusOK,
+		Limits: []wire.Limit{{Name: ratelimit.Session, By: wire.ByUseCase}},
 		Faults: []*fault.Error{signingkey.ErrInvalidToken, session.ErrRevoked},
 		Writes: []wire.EventType{session.Refreshed, session.ReuseDetected},
 	}, h.refresh)
@@ -99,7 +105,7 @@ func (h *SignIn) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/switch-application", ID: "switchApplication", Summary: "Switch the Application",
 		About: "Binds the session to another Application, of any Account in which the caller is active. " +
 			"The cookie is renewed if the call carries it.",
-		Cookie: refreshCookie, Status: http.StatusOK,
+		Limits: perSession, Cookie: refreshCookie, Status: http.StatusOK,
 		Faults: []*fault.Error{application.ErrNotFound}, Writes: []wire.EventType{session.Switched},
 	}, h.change)
 }

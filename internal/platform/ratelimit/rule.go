@@ -21,6 +21,8 @@ const (
 	SignUp        Name = "sign_up"        // sign-ups per client IP
 	Recover       Name = "recover"        // forgotten passwords and resent verifications per client IP and e-mail
 	RecoverIP     Name = "recover_ip"     // the same per client IP
+	Session       Name = "session"        // renewals, switches and sign-outs per session
+	Principal     Name = "principal"      // writes per principal
 	Link          Name = "link"           // calls that take a mailed token, per client IP
 	MailSignUp    Name = "mail_sign_up"   // mails of sign-ups to one address, whole install; beyond it none goes
 	MailRecover   Name = "mail_recover"   // mails of forgotten passwords to one address, whole install; likewise
@@ -32,6 +34,7 @@ const (
 	Evaluate      Name = "evaluate"       // decisions per Environment
 	EvaluateBulk  Name = "evaluate_bulk"  // bulk decisions per Environment
 	Explain       Name = "explain"        // explanations per Environment
+	AccessPreview Name = "access_preview" // access previews per user
 	DomainVerify  Name = "domain_verify"  // domain checks per organization
 	SSOTest       Name = "sso_test"       // test sign-ins per organization
 	SSOEndpoint   Name = "sso_endpoint"   // SSO calls per client IP
@@ -43,6 +46,8 @@ const (
 	// in. It is no operator's to set: the run that fills it ends with the browser forgotten,
 	// not with anybody refused.
 	KnownBrowser Name = "known_browser"
+	// OrganizationInvite counts invite mails by administrators of one organization.
+	OrganizationInvite Name = "organization_invite"
 )
 
 // fixed are the rules that no setting changes.
@@ -77,6 +82,8 @@ func Defaults() Rules {
 		SignUp:        {10, time.Hour},
 		Recover:       {5, 15 * time.Minute},
 		RecoverIP:     {30, 15 * time.Minute},
+		Session:       {60, time.Minute},
+		Principal:     {},
 		Link:          {60, time.Minute},
 		MailSignUp:    {10, 24 * time.Hour},
 		MailRecover:   {10, 24 * time.Hour},
@@ -88,12 +95,15 @@ func Defaults() Rules {
 		Evaluate:      {},
 		EvaluateBulk:  {},
 		Explain:       {},
+		AccessPreview: {120, time.Minute},
 		DomainVerify:  {10, time.Minute},
 		SSOTest:       {30, time.Hour},
 		SSOEndpoint:   {120, time.Minute},
 		SCIM:          {1500, time.Minute},
 		OAuthFlow:     {120, time.Minute},
 		OAuthClient:   {20, 15 * time.Minute},
+
+		OrganizationInvite: {100, 24 * time.Hour},
 	}
 }
 

@@ -1,6 +1,8 @@
 package ratelimit_test
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -67,4 +69,27 @@ func TestParseNamesTheBadPart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGuideListsEveryLimit with its default, so that operators need not guess a name.
+func TestGuideListsEveryLimit(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../../docs/guide/production.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, rule := range ratelimit.Defaults() {
+		shown := "off"
+		if !rule.Off() {
+			shown = fmt.Sprintf("%d/%s", rule.Count, short(rule.Period))
+		}
+		if row := fmt.Sprintf("| `%s` | `%s` |", name, shown); !strings.Contains(string(raw), row) {
+			t.Errorf("the guide has no row that begins %s", row)
+		}
+	}
+}
+
+// short is a period without its zeros: 24h and not 24h0m0s.
+func short(d time.Duration) string {
+	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
 }

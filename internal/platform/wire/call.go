@@ -24,7 +24,8 @@ type Call struct {
 	w       http.ResponseWriter
 	seen    *seen
 	holds   func(permission.Key) bool
-	values  map[string]any // of parameters, by name
+	session principal.SessionID // of a portal user's token
+	values  map[string]any      // of parameters, by name
 	version int
 	asked   bool // for the version
 }

@@ -11,6 +11,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 )
 
 // Group is a set of routes that the same callers may call at the same place. By
@@ -144,6 +145,9 @@ func (rt *Router) authenticate(c *Call) (principal.Principal, error) {
 	}
 	request := c.Actor.Request
 	c.Actor = p.Who()
+	if u, is := p.(principal.User); is {
+		c.session = u.SessionID
+	}
 	c.Actor.Request = request
 	c.holds = p.Holds
 	c.seen.note(p)
@@ -184,6 +188,9 @@ func Handle[By, In, Out any](
 	op.CookieAuth = op.CookieAuth || g.access.cookie
 	if op.Body == 0 {
 		op.Body = g.access.body
+	}
+	if len(op.access.schemes) > 0 && op.Method != http.MethodGet {
+		op.Limits = append(slices.Clip(op.Limits), Limit{ratelimit.Principal, ByPrincipal})
 	}
 	if err := op.check(); err != nil {
 		panic(fmt.Sprintf("wire: %s %s: %v", op.Method, op.pattern, err))
@@ -235,8 +242,18 @@ func (op *operation) check() error {
 	if op.IfMatch && !slices.ContainsFunc(op.Faults, func(f *fault.Error) bool { return f.Code == "version_conflict" }) {
 		return errors.New("it honours If-Match and never answers version_conflict")
 	}
-	byBody := slices.ContainsFunc(op.Limits, func(l Limit) bool { return l.By == ByIPAndBody })
-	if byBody && !reflect.PointerTo(op.in).Implements(reflect.TypeFor[Limited]()) {
+	return op.checkLimits()
+}
+
+// checkLimits finds a limit that counts by what the route does not have.
+func (op *operation) checkLimits() error {
+	limitedBy := func(by Subject) bool {
+		return slices.ContainsFunc(op.Limits, func(l Limit) bool { return l.By == by })
+	}
+	if len(op.access.schemes) == 0 && (limitedBy(BySession) || limitedBy(ByPrincipal)) {
+		return errors.New("a limit counts by a credential that it does not ask for")
+	}
+	if limitedBy(ByIPAndBody) && !reflect.PointerTo(op.in).Implements(reflect.TypeFor[Limited]()) {
 		return errors.New("a limit counts by the body, which is not Limited")
 	}
 	return nil

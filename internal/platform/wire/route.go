@@ -59,6 +59,11 @@ const (
 	// ByUseCase leaves it to the handler's use case, where what is counted by hangs on
 	// more than the request says.
 	ByUseCase
+	// BySession counts the calls of the session that the access token belongs to.
+	BySession
+	// ByPrincipal counts the calls of one caller with a credential. Every route that
+	// writes has the limit of that name without saying so.
+	ByPrincipal
 )
 
 // Limited is a body of a route that is limited ByIPAndBody.

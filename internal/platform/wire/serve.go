@@ -91,9 +91,19 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 		return in, err
 	}
 	if l, ok := any(&in).(Limited); ok {
-		return in, c.take(ctx, ByIPAndBody, c.Actor.Request.Network+" "+l.LimitedBy())
+		if err := c.take(ctx, ByIPAndBody, c.Actor.Request.Network+" "+l.LimitedBy()); err != nil {
+			return in, err
+		}
 	}
-	return in, nil
+	if !c.session.IsZero() {
+		if err := c.take(ctx, BySession, c.session.String()); err != nil {
+			return in, err
+		}
+	}
+	if c.Actor.ID.IsZero() {
+		return in, nil
+	}
+	return in, c.take(ctx, ByPrincipal, string(c.Actor.Kind)+" "+c.Actor.ID.String())
 }
 
 func (c *Call) answer(out any) (answer, error) {

@@ -188,6 +188,9 @@ func TestRoutesThatContradictThemselves(t *testing.T) {
 		"a limit by what isn't there": func(r *wire.Route) {
 			r.Limits = []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}}
 		},
+		"a limit by nobody's session": func(r *wire.Route) {
+			r.Limits = []wire.Limit{{Name: ratelimit.Session, By: wire.BySession}}
+		},
 		"a body with GET":           func(r *wire.Route) { r.Method = http.MethodGet },
 		"an anonymous repeat":       func(r *wire.Route) { r.Idempotent = true },
 		"a credential of no cookie": func(r *wire.Route) { r.CookieAuth = true },

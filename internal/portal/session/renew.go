@@ -9,6 +9,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/application"
@@ -20,7 +21,8 @@ const successorUse = "canopy refresh successor v1"
 // Refresh renews a session and its refresh token. The token before the current one gets
 // the same successor again for half a minute, so that tabs which race and answers that
 // got lost harm nothing; any other token used before ends the session. Faults:
-// auth.invalid_token and auth.session_revoked, after which the token is of no more use.
+// auth.invalid_token and auth.session_revoked, after which the token is of no more use;
+// rate_limit.exceeded, by the session that the token belongs to.
 // Events: user.session.refreshed, user.session.reuse_detected.
 func (s *Service) Refresh(ctx context.Context, by principal.Actor, token string) (*Bound, error) {
 	r, err := database.Write(ctx, s.DB, func(tx *database.Tx) (renewal, error) { return s.renew(ctx, tx, by, token) })
@@ -78,8 +80,8 @@ type claim struct {
 	refused error
 }
 
-// claim finds the session of a refresh token. A refusal commits. Event:
-// user.session.reuse_detected.
+// claim finds the session of a refresh token. A refusal commits. Fault:
+// rate_limit.exceeded, by the session. Event: user.session.reuse_detected.
 func (s *Service) claim(
 	ctx context.Context, tx *database.Tx, by principal.Actor, token string,
 ) (c claim, err error) {
@@ -91,6 +93,9 @@ func (s *Service) claim(
 		return claim{refused: signingkey.ErrInvalidToken}, nil
 	}
 	if err != nil {
+		return c, err
+	}
+	if err := s.Guard.Limits.Count(ctx, tx, ratelimit.Session, sessionID.String()); err != nil {
 		return c, err
 	}
 	if c.who, err = lock(ctx, tx, userID); err != nil {
