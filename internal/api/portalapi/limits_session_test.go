@@ -51,6 +51,10 @@ func TestLimitPerSession(t *testing.T) {
 				t.Errorf("%s: %v", path, a.Header)
 			}
 		}
+		token := alex.Token
+		alex.Token = ""
+		is(t, "a sign-out by the cookie", alex.Do("POST", "/v1/auth/logout", m{}), 429, "rate_limit.exceeded")
+		alex.Token = token
 		if alex.CookieValue("/v1/auth", "canopy_refresh") != cookie {
 			t.Error("a refusal changed the cookie")
 		}

@@ -16,7 +16,8 @@ var (
 	idempotencyKey = &huma.Param{
 		Name: "Idempotency-Key", In: "header",
 		Description: "Visible ASCII characters, a UUID is a good choice. " +
-			"A repeat with the same key and body within 24 hours gets the first answer, and nothing is done twice.",
+			"A repeat with the same key and body within 24 hours gets the first answer, and nothing is done twice. " +
+			"Where that answer was lost it gets 409 idempotency.answer_lost: read what was made.",
 		Schema:  &huma.Schema{Type: huma.TypeString, Pattern: `^[!-~]+$`, MinLength: new(1), MaxLength: new(255)},
 		Example: "4f0c1f7e-6d1f-4a0e-9a53-5b0c7f3b6f5e",
 	}
