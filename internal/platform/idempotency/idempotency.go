@@ -18,6 +18,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -134,7 +135,11 @@ type claim struct {
 	s      *Store
 	repeat wire.Repeat
 	id     id.ID
+	acted  atomic.Bool
 }
+
+// Acted implements wire.Claim.
+func (c *claim) Acted() bool { return c.acted.Load() }
 
 // Within implements wire.Claim.
 func (c *claim) Within(ctx context.Context) (work context.Context, done func()) {
@@ -169,6 +174,7 @@ func (c *claim) renew(ctx context.Context) {
 
 // mark notes in the transaction of a change that the call acts.
 func (c *claim) mark(ctx context.Context, tx *database.Tx) error {
+	c.acted.Store(true) // also when the commit fails: it may have come about
 	return c.held(tx.Exec(ctx, markClaim, c.repeat.Call, c.id))
 }
 

@@ -62,6 +62,9 @@ func (op *operation) faults() []*fault.Error {
 	if op.Cookie.Name != "" {
 		list = append(list, ErrOriginRefused)
 	}
+	if op.Body > smallBody && hasBody(op.Method) {
+		list = append(list, fault.Busy)
+	}
 	if op.Needs != "" {
 		list = append(list, fault.PermissionDenied)
 	}

@@ -35,6 +35,8 @@ type Claim interface {
 	// was written is noted in the same transaction. The claim lasts until done is
 	// called, or ctx ends.
 	Within(ctx context.Context) (work context.Context, done func())
+	// Acted reports whether a transaction of the work may have committed.
+	Acted() bool
 	// Keep keeps the answer for repeats; of one that is too large they learn that it is
 	// lost. ErrInProgress says that the claim has passed on, so this call did nothing.
 	Keep(ctx context.Context, k Kept) error
@@ -88,14 +90,15 @@ var passing = []fault.Kind{fault.Invalid, fault.Unauthenticated, fault.TooMany, 
 
 // once runs the call unless an equal one has been answered. Answers 400, 401, 429 and
 // 5xx are not kept, and the call may be repeated, unless it had changed something by
-// then.
+// then; nor is a success that changed nothing, such as that of a bulk call of bad rows.
 func (rt *Router) once(
 	ctx context.Context, c *Call, raw []byte, run func(context.Context) (answer, error),
 ) (answer, error) {
-	key := c.r.Header.Get("Idempotency-Key")
-	if !visible(key) {
-		return answer{}, fault.Validation.WithDetails("Idempotency-Key must be 1 to 255 visible ASCII characters")
+	given := c.r.Header.Values("Idempotency-Key")
+	if len(given) != 1 || !visible(given[0]) {
+		return answer{}, fault.Validation.WithDetails("Idempotency-Key must be one of 1 to 255 visible ASCII characters")
 	}
+	key := given[0]
 	claim, kept, err := rt.Idempotency.Begin(ctx, c.repeat(key, raw))
 	switch {
 	case err != nil:
@@ -119,8 +122,8 @@ func (rt *Router) once(
 	switch {
 	case failed != nil:
 		return answer{}, failed
-	case !keep:
-		return a, err
+	case !keep, err == nil && !claim.Acted():
+		return a, err // what changed nothing may be repeated, and fills no store
 	}
 	settled = true
 	switch lost := claim.Keep(settle, k); {

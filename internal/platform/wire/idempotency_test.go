@@ -158,8 +158,28 @@ func TestRepeatsActOnce(t *testing.T) {
 				t.Errorf("the key %q: %d %s", key, a.Code, a.Body)
 			}
 		}
+		if a := m.post("", rope); a.code != "validation" {
+			t.Errorf("an empty key: %d %s", a.Code, a.Body)
+		}
 		if a := m.post(strings.Repeat("k", 255), rope); a.Code != 201 {
 			t.Errorf("a long key: %d %s", a.Code, a.Body)
+		}
+	})
+}
+
+// TestSuccessThatChangedNothingIsNotKept: a bulk call of bad rows, say, whose answers would
+// fill the store.
+func TestSuccessThatChangedNothingIsNotKept(t *testing.T) {
+	t.Parallel()
+	eachMaker(t, func(m *maker) {
+		m.work = instead(nil)
+		first := m.post("a", rope)
+		again := m.post("a", rope)
+		if first.Code != 201 || again.Code != 201 || m.calls != 2 {
+			t.Errorf("%d, then %d, in %d calls", first.Code, again.Code, m.calls)
+		}
+		if n := dbtest.Number(t, m.db, `SELECT count(*) FROM idempotency`); n != 0 {
+			t.Errorf("%d are kept", n)
 		}
 	})
 }

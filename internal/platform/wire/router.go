@@ -43,12 +43,13 @@ type Router struct {
 	Config
 	mux        *http.ServeMux
 	bodies     bodies
+	large      *large
 	operations []*operation
 }
 
 // NewRouter makes a Router without routes.
 func NewRouter(c Config) *Router {
-	return &Router{Config: c, mux: http.NewServeMux(), bodies: newBodies()}
+	return &Router{Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge()}
 }
 
 // Operation is a registered route, for tests that walk them all. Its Path is the

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"canopy.dev/canopy/internal/foundation/fault"
 )
 
 // answer is what a call is told on success: a body, or a stream of one.
@@ -45,10 +47,11 @@ func serve[By, In, Out any](
 	if err := c.allowed(); err != nil {
 		return answer{}, err
 	}
-	raw, err := read(c.w, c.r, int64(c.op.Body))
+	raw, leave, err := c.body(ctx)
 	if err != nil {
 		return answer{}, err
 	}
+	defer leave()
 	if c.op.out != reflect.TypeFor[Stream]() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, workFor)
@@ -65,7 +68,7 @@ func serve[By, In, Out any](
 		}
 		return c.answer(out)
 	}
-	if !c.op.Idempotent || c.r.Header.Get("Idempotency-Key") == "" {
+	if !c.op.Idempotent || len(c.r.Header.Values("Idempotency-Key")) == 0 {
 		return run(ctx)
 	}
 	return c.rt.once(ctx, c, raw, run)
@@ -79,6 +82,9 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 	if _, none := any(in).(None); !none || len(raw) > 0 {
 		if len(raw) == 0 {
 			raw = []byte("{}")
+		}
+		if problem := tooMuch(raw); problem != "" {
+			return in, fault.Validation.WithDetails(problem)
 		}
 		if in, err = Decode[In](c.rt.bodies, raw); err != nil {
 			return in, err

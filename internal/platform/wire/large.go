@@ -1,0 +1,133 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+)
+
+// What a body may hold, however large it may be: it is judged before anything is made of
+// it, for an empty object of two bytes takes hundreds in memory.
+const (
+	maxValues = 50_000
+	maxDepth  = 64
+	maxText   = 64 << 10 // bytes of one text or name, as it was sent
+)
+
+// tooMuch says what a body holds too much of, "" for one that may be read. A body that is
+// not JSON is not judged here.
+func tooMuch(raw []byte) string {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for n := 0; ; n++ {
+		from := dec.InputOffset()
+		token, err := dec.ReadToken()
+		switch {
+		case err != nil:
+			return ""
+		case n > maxValues:
+			return fmt.Sprintf("body must not hold more than %d values", maxValues)
+		case dec.StackDepth() > maxDepth:
+			return fmt.Sprintf("body must not be deeper than %d levels", maxDepth)
+		case token.Kind() == '"' && dec.InputOffset()-from > maxText:
+			return fmt.Sprintf("body must not hold a text of more than %d KiB", maxText>>10)
+		}
+	}
+}
+
+// large is the gate for bodies of more than smallBody: one caller has a few of them at
+// once, and few of all are worked on at once. Others wait for a while.
+type large struct {
+	mu    sync.Mutex
+	mine  map[string]*share
+	works chan struct{}
+}
+
+// body reads the whole body, through the gate if it may be large. leave is called once
+// the work on it is done.
+func (c *Call) body(ctx context.Context) (raw []byte, leave func(), err error) {
+	limit, length := int64(c.op.Body), c.r.ContentLength
+	if limit <= smallBody || length >= 0 && length <= smallBody {
+		raw, err = read(c.w, c.r, limit)
+		return raw, func() {}, err
+	}
+	received, err := c.rt.large.receive(ctx, c.Actor.ID.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err = read(c.w, c.r, limit)
+	if err != nil {
+		received()
+		return nil, nil, err
+	}
+	worked, err := c.rt.large.work(ctx)
+	if err != nil {
+		received()
+		return nil, nil, err
+	}
+	return raw, func() { worked(); received() }, nil
+}
+
+// share is what one caller has.
+type share struct {
+	slots chan struct{}
+	users int // calls that have or want one
+}
+
+const (
+	smallBody    = 64 << 10
+	largePerUser = 4
+	largeAtWork  = 8
+	largeWait    = 10 * time.Second
+)
+
+func newLarge() *large {
+	return &large{mine: map[string]*share{}, works: make(chan struct{}, largeAtWork)}
+}
+
+// receive waits until the caller may send a large body; leave gives the place back.
+func (l *large) receive(ctx context.Context, caller string) (leave func(), err error) {
+	l.mu.Lock()
+	s := l.mine[caller]
+	if s == nil {
+		s = &share{slots: make(chan struct{}, largePerUser)}
+		l.mine[caller] = s
+	}
+	s.users++
+	l.mu.Unlock()
+	out := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if s.users--; s.users == 0 {
+			delete(l.mine, caller)
+		}
+	}
+	free, err := enter(ctx, s.slots)
+	if err != nil {
+		out()
+		return nil, err
+	}
+	return func() { free(); out() }, nil
+}
+
+// work waits until a large body may be worked on; leave gives the place back.
+func (l *large) work(ctx context.Context) (leave func(), err error) { return enter(ctx, l.works) }
+
+func enter(ctx context.Context, slots chan struct{}) (leave func(), err error) {
+	impatient := time.NewTimer(largeWait)
+	defer impatient.Stop()
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-impatient.C:
+		return nil, fault.Busy.WithCause(errors.New("wire: too many large bodies at once"))
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
