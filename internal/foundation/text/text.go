@@ -20,7 +20,7 @@ func Name(s string) (kept, broken string) { return NameUpTo(s, 100) }
 
 // NameUpTo trims s, composes it (NFC) and wants 1 to limit code points, none of
 // them a control character, a line or paragraph separator, or a direction mark
-// or override: what a person reads is what is stored.
+// or override, and at least one that shows: what a person reads is what is stored.
 func NameUpTo(s string, limit int) (kept, broken string) {
 	s = norm.NFC.String(strings.TrimSpace(s))
 	n := utf8.RuneCountInString(s)
@@ -30,7 +30,19 @@ func NameUpTo(s string, limit int) (kept, broken string) {
 	if strings.ContainsFunc(s, hidden) {
 		return "", "must not hold control characters, line breaks or direction marks"
 	}
+	if !strings.ContainsFunc(s, shows) {
+		return "", "must hold a character that shows"
+	}
 	return s, ""
+}
+
+// shows reports whether a reader sees r: it is neither white space nor
+// default-ignorable (UAX 44, Default_Ignorable_Code_Point).
+func shows(r rune) bool {
+	if unicode.IsSpace(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+		return false
+	}
+	return !unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }
 
 func hidden(r rune) bool {

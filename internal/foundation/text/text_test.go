@@ -44,6 +44,26 @@ func TestNamesThatDeceiveAreRefused(t *testing.T) {
 	}
 }
 
+// TestNamesShowSomething: what readers see as nothing is no name, be it of one such
+// character or of many; beside one that shows they stay.
+func TestNamesShowSomething(t *testing.T) {
+	t.Parallel()
+	blank := []string{
+		"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u034f", "\u115f", "\u1160", "\u17b4", "\u180e",
+		"\u3164", "\uffa0", "\ufe0f", "\U000e0020", "\U000e0100", "\u2064", "\U0001d173",
+	}
+	for _, s := range append(blank, strings.Join(blank, ""), "\u200b \u200b", strings.Repeat("\u3164", 100)) {
+		if kept, broken := text.Name(s); broken == "" {
+			t.Errorf("%+q is kept as %+q", s, kept)
+		}
+	}
+	for _, s := range blank {
+		if _, broken := text.Name("a" + s + "b"); broken != "" {
+			t.Errorf("%+q between letters: %s", s, broken)
+		}
+	}
+}
+
 func TestEmailsHaveOneForm(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("a", 64) + "@" + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." +
