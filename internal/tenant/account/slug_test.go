@@ -126,6 +126,38 @@ func TestTwentyReservationsOfOneName(t *testing.T) {
 	})
 }
 
+// Ten thousand Accounts of one name leave room for more; what they left free is found.
+func TestReservationsBeyondTenThousand(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, clock *dbtest.Clock) {
+		t.Parallel()
+		dbtest.Exec(t, db, `INSERT INTO account_slug (slug, account_id, reserved_until)
+			WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000)
+			SELECT CASE WHEN n = 1 THEN 'acme' ELSE 'acme-' || n END, 'account-' || n, $1 FROM numbers`,
+			db.Now().Add(hour))
+		got := dbtest.AtOnce(10, func() string {
+			slug, err := database.Write(t.Context(), db, func(tx *database.Tx) (string, error) {
+				return account.ReserveSlug(t.Context(), tx, id.New[account.ID](tx.Now), "Acme", tx.Now.Add(2*hour))
+			})
+			if err != nil {
+				return err.Error()
+			}
+			return slug
+		})
+		want := map[string]int{}
+		for n := 10001; n <= 10010; n++ {
+			want["acme-"+strconv.Itoa(n)] = 1
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		clock.Advance(hour)
+		if _, slug := reserve(t, db, "Acme"); slug != "acme" {
+			t.Errorf("after they have run out: %s", slug)
+		}
+	})
+}
+
 func TestProlongedReservation(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, clock *dbtest.Clock) {

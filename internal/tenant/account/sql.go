@@ -20,6 +20,9 @@ const (
 		ON CONFLICT (slug) DO UPDATE SET account_id = excluded.account_id, reserved_until = excluded.reserved_until
 		WHERE account_slug.reserved_until <= $4`
 
+	countSlug = `SELECT count(*) FROM account_slug
+		WHERE slug = $1 AND (reserved_until IS NULL OR reserved_until > $2)`
+
 	prolongSlug = `UPDATE account_slug SET reserved_until = $1 WHERE account_id = $2 AND reserved_until IS NOT NULL`
 
 	releaseSlug = `DELETE FROM account_slug WHERE account_id = $1 AND reserved_until IS NOT NULL`
