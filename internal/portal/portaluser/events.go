@@ -5,6 +5,7 @@ import (
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -58,6 +59,14 @@ type SignInLockedPayload struct {
 func Record[P any](
 	ctx context.Context, tx *database.Tx, by principal.Actor, u User, t event.Type[P], payload P,
 ) error {
+	return RecordEach(ctx, tx, by, u, t, func(scope.AccountID) P { return payload })
+}
+
+// RecordEach is Record with a payload for each Account, which learns nothing of others
+// from it; the row without an Account gets that of the zero id.
+func RecordEach[P any](
+	ctx context.Context, tx *database.Tx, by principal.Actor, u User, t event.Type[P], payload func(scope.AccountID) P,
+) error {
 	memberships, err := ActiveMemberships(ctx, tx, u.ID)
 	if err != nil {
 		return err
@@ -68,11 +77,11 @@ func Record[P any](
 	}
 	if len(memberships) == 0 {
 		entry.Hidden = true
-		return event.Record(ctx, tx, t, entry, payload)
+		return event.Record(ctx, tx, t, entry, payload(entry.Account))
 	}
 	for _, m := range memberships {
 		entry.Account = m.Account.ID
-		if err := event.Record(ctx, tx, t, entry, payload); err != nil {
+		if err := event.Record(ctx, tx, t, entry, payload(entry.Account)); err != nil {
 			return err
 		}
 	}

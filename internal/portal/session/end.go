@@ -87,11 +87,11 @@ func endEvery(ctx context.Context, tx *database.Tx, by principal.User, reason En
 	if err != nil {
 		return 0, err
 	}
-	n, err := end(ctx, tx, `user_id = $2`, by.UserID)
+	n, err := endEach(ctx, tx, `user_id = $2`, by.UserID)
 	if err != nil {
-		return n, err
+		return 0, err
 	}
-	return n, recordEnded(ctx, tx, by.Actor, who.User(), n, reason)
+	return n[scope.AccountID{}], recordEnded(ctx, tx, by.Actor, who.User(), n, reason)
 }
 
 // end ends the live sessions that match; the condition begins at $2.
@@ -100,10 +100,27 @@ func end(ctx context.Context, tx *database.Tx, condition string, args ...any) (i
 	return int(n), err
 }
 
+// counts are numbers of sessions by Account; the zero id has all.
+type counts map[scope.AccountID]int
+
+// endEach is end, told by Account.
+func endEach(ctx context.Context, tx *database.Tx, condition string, args ...any) (counts, error) {
+	list, err := database.All(ctx, tx, func(row database.Scanner) (in scope.AccountID, err error) {
+		return in, row.Scan(&in)
+	}, updateEnded+condition+` RETURNING account_id`, append([]any{tx.Now}, args...)...)
+	n := counts{{}: len(list)}
+	for _, in := range list {
+		n[in]++
+	}
+	return n, err
+}
+
 func recordEnded(
-	ctx context.Context, tx *database.Tx, by principal.Actor, u portaluser.User, n int, reason EndReason,
+	ctx context.Context, tx *database.Tx, by principal.Actor, u portaluser.User, n counts, reason EndReason,
 ) error {
-	return portaluser.Record(ctx, tx, by, u, AllRevoked, AllRevokedPayload{n, reason})
+	return portaluser.RecordEach(ctx, tx, by, u, AllRevoked, func(in scope.AccountID) AllRevokedPayload {
+		return AllRevokedPayload{n[in], reason}
+	})
 }
 
 // EndInAccount ends a person's sessions that are bound to one Account. Event, if
@@ -130,8 +147,8 @@ func EndForPassword(
 	if _, err := tx.Exec(ctx, spendAllPreAuth, tx.Now, u.ID); err != nil {
 		return err
 	}
-	n, err := end(ctx, tx, `user_id = $2 AND id <> $3`, u.ID, keep.String())
-	if err != nil || n == 0 && !keep.IsZero() {
+	n, err := endEach(ctx, tx, `user_id = $2 AND id <> $3`, u.ID, keep.String())
+	if err != nil || n[scope.AccountID{}] == 0 && !keep.IsZero() {
 		return err
 	}
 	return recordEnded(ctx, tx, by, u, n, reason)

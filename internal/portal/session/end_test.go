@@ -2,10 +2,14 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -276,6 +280,44 @@ func TestEndingOnesOwnSessions(t *testing.T) {
 	})
 }
 
+// Who signs out everywhere is told how many sessions ended, each Account how many of its
+// own.
+func TestAnAccountLearnsOfItsOwnSessionsAlone(t *testing.T) {
+	t.Parallel()
+	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
+		acme, globex := p.Company("Acme", alex), p.Company("Globex", "kim@globex.com")
+		_ = p.Join(globex.Account, alex, permission.Admin)
+		for name, all := range map[string]func(u principal.User) error{
+			"logout": func(u principal.User) error {
+				n, err := p.Sessions.Logout(t.Context(), u, true)
+				if n != 3 {
+					t.Errorf("%d sessions", n)
+				}
+				return err
+			},
+			"user_request": func(u principal.User) error { return p.Sessions.RevokeAll(t.Context(), u) },
+		} {
+			here, _, _ := enter(t, p, acme), enter(t, p, globex), enter(t, p, globex)
+			u := p.Caller(here)
+			_ = eventtest.Take(t, p.DB)
+			if err := all(u); err != nil {
+				t.Error(err)
+			}
+			got := map[id.ID]string{}
+			for _, r := range eventtest.Take(t, p.DB) {
+				got[r.Account] = r.Metadata
+			}
+			want := map[id.ID]string{
+				acme.ID.Any():   `{"revoked_count":1,"reason":"` + name + `"}`,
+				globex.ID.Any(): `{"revoked_count":2,"reason":"` + name + `"}`,
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s:\n%s", name, diff)
+			}
+		}
+	})
+}
+
 func TestEndInAccountLeavesOtherAccounts(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
@@ -313,6 +355,7 @@ func TestEndForPassword(t *testing.T) {
 		_ = p.Join(globex.Account, alex, permission.Admin)
 		_ = p.Join(acme.Account, dana, permission.Admin)
 		kept, here, there := enter(t, p, acme), enter(t, p, acme), enter(t, p, globex)
+		_ = enter(t, p, acme)
 		other := p.SignIn(dana)
 		choice, err := p.Login(guest, alex, portaltest.Password)
 		if err != nil {
@@ -330,12 +373,22 @@ func TestEndForPassword(t *testing.T) {
 			})
 			return eventtest.Take(t, p.DB)
 		}
-		rows := endFor(p.Caller(kept).SessionID)
-		expectLive(t, p, map[*session.Bound]bool{kept: true, here: false, there: false, other: true})
-		if len(rows) != 2 || rows[0].Metadata != `{"revoked_count":2,"reason":"password_change"}` || // one in each Account
-			rows[1].Metadata != rows[0].Metadata || rows[0].Account == rows[1].Account {
-			t.Errorf("%v", rows)
+		told := func(what string, rows []eventtest.Row, inAcme, inGlobex int) {
+			t.Helper()
+			got := map[id.ID]string{}
+			for _, r := range rows {
+				got[r.Account] = r.Metadata
+			}
+			want := map[id.ID]string{ // neither learns of the other's
+				acme.ID.Any():   fmt.Sprintf(`{"revoked_count":%d,"reason":"password_change"}`, inAcme),
+				globex.ID.Any(): fmt.Sprintf(`{"revoked_count":%d,"reason":"password_change"}`, inGlobex),
+			}
+			if diff := cmp.Diff(want, got); diff != "" || len(rows) != 2 {
+				t.Errorf("%s: %d rows\n%s", what, len(rows), diff)
+			}
 		}
+		told("a change", endFor(p.Caller(kept).SessionID), 2, 1)
+		expectLive(t, p, map[*session.Bound]bool{kept: true, here: false, there: false, other: true})
 		who, err := p.Sessions.Authenticate(t.Context(), choice.PreAuthToken)
 		if err != nil {
 			t.Fatal(err)
@@ -347,14 +400,8 @@ func TestEndForPassword(t *testing.T) {
 		if rows := endFor(p.Caller(kept).SessionID); len(rows) != 0 {
 			t.Errorf("none but the kept one: %v", rows)
 		}
-		rows = endFor(session.ID{})
-		if len(rows) != 2 || rows[0].Metadata != `{"revoked_count":1,"reason":"password_change"}` {
-			t.Errorf("%v", rows)
-		}
-		rows = endFor(session.ID{})
-		if len(rows) != 2 || rows[0].Metadata != `{"revoked_count":0,"reason":"password_change"}` {
-			t.Errorf("a reset tells of none, too: %v", rows)
-		}
+		told("a reset", endFor(session.ID{}), 1, 0)
+		told("a reset tells of none, too", endFor(session.ID{}), 0, 0)
 		expectLive(t, p, map[*session.Bound]bool{kept: false, other: true})
 	})
 }
