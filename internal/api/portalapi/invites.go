@@ -208,7 +208,7 @@ func (h *Invites) resend(
 func (h *Invites) revoke(
 	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
 ) (wire.Empty, error) {
-	return wire.Empty{}, h.Invites.Revoke(ctx, by.Actor, by.In, inviteID.Of(c))
+	return wire.Empty{}, h.Invites.Revoke(ctx, by.User, by.In, inviteID.Of(c))
 }
 
 func (h *Invites) info(

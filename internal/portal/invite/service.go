@@ -40,6 +40,9 @@ func (s *Service) Create(ctx context.Context, by principal.User, in scope.Accoun
 func (s *Service) create(
 	ctx context.Context, tx *database.Tx, by principal.User, in scope.Account, d Draft,
 ) (Invite, error) {
+	if err := portaluser.Acts(ctx, tx, by, in.ID); err != nil {
+		return Invite{}, err
+	}
 	// An expired invite steps aside, so that the index sees live ones only.
 	if _, err := tx.Exec(ctx, closeExpired, in.ID, d.Email, tx.Now); err != nil {
 		return Invite{}, err
@@ -179,6 +182,9 @@ func own(ctx context.Context, tx *database.Tx, in scope.Account, inviteID ID) (I
 // rate_limit.exceeded. Event: user_invite.resent.
 func (s *Service) Resend(ctx context.Context, by principal.User, in scope.Account, inviteID ID) error {
 	tooEarly, err := database.Write(ctx, s.DB, func(tx *database.Tx) (wait time.Duration, err error) {
+		if err := portaluser.Acts(ctx, tx, by, in.ID); err != nil {
+			return 0, err
+		}
 		token := secret.NewToken()
 		inv, err := scan(tx.QueryRow(ctx, updateResend, token.Hash(), tx.Now.Add(s.Life), tx.Now, in.ID, inviteID,
 			tx.Now.Add(-cooldown)))
@@ -224,8 +230,11 @@ func cooling(ctx context.Context, tx *database.Tx, in scope.Account, inviteID ID
 
 // Revoke makes the link dead at once. Faults: invites.not_found,
 // invites.not_pending. Event: user_invite.revoked.
-func (s *Service) Revoke(ctx context.Context, by principal.Actor, in scope.Account, inviteID ID) error {
+func (s *Service) Revoke(ctx context.Context, by principal.User, in scope.Account, inviteID ID) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
+		if err := portaluser.Acts(ctx, tx, by, in.ID); err != nil {
+			return err
+		}
 		inv, err := scan(tx.QueryRow(ctx, updateRevoke, in.ID, inviteID, tx.Now))
 		if errors.Is(err, database.ErrNoRows) {
 			if _, err := own(ctx, tx, in, inviteID); err != nil {
@@ -239,6 +248,6 @@ func (s *Service) Revoke(ctx context.Context, by principal.Actor, in scope.Accou
 		if err := s.Mail.Drop(ctx, tx, mail.UserInvite, inv.ID.Any()); err != nil {
 			return err
 		}
-		return event.Record(ctx, tx, Withdrawn, inv.entry(by), EmailPayload{inv.Email})
+		return event.Record(ctx, tx, Withdrawn, inv.entry(by.Actor), EmailPayload{inv.Email})
 	})
 }

@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"time"
 
+	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
@@ -71,6 +73,20 @@ func MembershipOf(ctx context.Context, tx *database.Tx, in scope.AccountID, user
 		return Membership{}, false, nil
 	}
 	return m, err == nil, err
+}
+
+// Acts holds the caller's row and looks at the caller's place in the Account under it, so
+// that nobody writes after an answer has said that they are out. Fault:
+// auth.permission_denied.
+func Acts(ctx context.Context, tx *database.Tx, by principal.User, in scope.AccountID) error {
+	if _, err := Lock(ctx, tx, by.UserID); err != nil {
+		return err
+	}
+	m, is, err := MembershipOf(ctx, tx, in, by.UserID)
+	if err == nil && (!is || !m.Active) {
+		err = fault.PermissionDenied
+	}
+	return err
 }
 
 // ActiveMemberships lists the Accounts a person can enter, by name.
