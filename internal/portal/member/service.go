@@ -67,9 +67,9 @@ type change struct {
 
 // change runs fn on a person, holding the Account's row: changes of people in
 // one Account follow one another, so that of two owners who demote each other
-// one is told no.
+// one is told no: account.last_owner. takes says whether fn takes an owner's place.
 func (s *Service) change(
-	ctx context.Context, by principal.User, in scope.Account, userID portaluser.ID, fn func(c change) error,
+	ctx context.Context, by principal.User, in scope.Account, userID portaluser.ID, takes bool, fn func(c change) error,
 ) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
 		if err := account.Lock(ctx, tx, in.ID); err != nil {
@@ -79,7 +79,10 @@ func (s *Service) change(
 		if err != nil {
 			return err
 		}
-		if !is || !me.Active {
+		acts := is && me.Active
+		owns := acts && me.Role.Holds(permission.UserManageOwners)
+		overtaken := by.Role == permission.Owner && !owns // since the call began
+		if !acts && !overtaken {
 			return fault.PermissionDenied
 		}
 		who, err := portaluser.Lock(ctx, tx, userID)
@@ -90,10 +93,16 @@ func (s *Service) change(
 		if err != nil {
 			return err
 		}
-		if m.Role == permission.Owner && !me.Role.Holds(permission.UserManageOwners) {
+		c := change{tx: tx, by: by.Actor, in: in.ID, role: me.Role, member: m, who: who}
+		if overtaken && takes {
+			if err := c.keepsOwner(ctx); err != nil {
+				return err
+			}
+		}
+		if !acts || m.Role == permission.Owner && !owns {
 			return fault.PermissionDenied
 		}
-		return fn(change{tx: tx, by: by.Actor, in: in.ID, role: me.Role, member: m, who: who})
+		return fn(c)
 	})
 }
 
@@ -118,7 +127,7 @@ func record[P any](ctx context.Context, c change, t event.Type[P], payload P) er
 // users.not_found, auth.permission_denied, account.last_owner. Events:
 // account_member.removed, session.all_revoked.
 func (s *Service) Remove(ctx context.Context, by principal.User, in scope.Account, userID portaluser.ID) error {
-	return s.change(ctx, by, in, userID, func(c change) error {
+	return s.change(ctx, by, in, userID, true, func(c change) error {
 		if err := c.keepsOwner(ctx); err != nil {
 			return err
 		}
@@ -138,7 +147,7 @@ func (s *Service) Remove(ctx context.Context, by principal.User, in scope.Accoun
 func (s *Service) SetActive(
 	ctx context.Context, by principal.User, in scope.Account, userID portaluser.ID, active bool,
 ) error {
-	return s.change(ctx, by, in, userID, func(c change) error {
+	return s.change(ctx, by, in, userID, !active, func(c change) error {
 		if c.member.Active == active {
 			return nil
 		}
@@ -166,7 +175,7 @@ func (s *Service) SetActive(
 func (s *Service) SetRole(
 	ctx context.Context, by principal.User, in scope.Account, userID portaluser.ID, role permission.AccountRole,
 ) (after portaluser.Member, err error) {
-	err = s.change(ctx, by, in, userID, func(c change) error {
+	err = s.change(ctx, by, in, userID, role != permission.Owner, func(c change) error {
 		if !c.role.Holds(permission.UserManageOwners) {
 			return fault.PermissionDenied
 		}
