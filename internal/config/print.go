@@ -25,32 +25,42 @@ func (s Settings) Lines() []string {
 		switch f.Tag.Get("secret") {
 		case "all":
 			if text != "" {
-				text = "••••"
+				text = mask
 			}
 		case "url":
-			if u, err := url.Parse(text); err == nil {
-				text = redacted(u)
-			} else if text != "" {
-				text = "••••"
-			}
+			text = redacted(text)
 		}
 		lines = append(lines, f.Tag.Get("env")+"="+text)
 	}
 	return lines
 }
 
+// mask stands for what is not shown.
+const mask = "••••"
+
 // redacted is a URL with every secret masked: the password, and whatever in the
-// query is named like one.
-func redacted(u *url.URL) string {
-	query := u.Query()
+// query is named like one. What is no URL of a server is masked whole, since
+// nobody knows where in it a secret stands; a path of SQLite holds none.
+func redacted(text string) string {
+	if text == "" || strings.HasPrefix(text, "sqlite:") && !strings.Contains(text, "?") {
+		return text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Fragment != "" {
+		return mask
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return mask
+	}
 	for name := range query {
-		if strings.Contains(name, "password") || strings.Contains(name, "secret") || strings.Contains(name, "key") {
+		small := strings.ToLower(name)
+		if strings.Contains(small, "pass") || strings.Contains(small, "secret") || strings.Contains(small, "key") {
 			query.Set(name, "xxxxx")
 		}
 	}
-	masked := *u
 	if len(query) > 0 {
-		masked.RawQuery = query.Encode()
+		u.RawQuery = query.Encode()
 	}
-	return masked.Redacted()
+	return u.Redacted()
 }
