@@ -337,3 +337,36 @@ func TestSettingsAreReadByConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryServerEndsItsWaits: a server of HTTP says how long it waits for a header, a
+// body and the next request, and how large a header may be.
+func TestEveryServerEndsItsWaits(t *testing.T) {
+	t.Parallel()
+	servers := 0
+	for _, p := range packages(t) {
+		for _, f := range p.files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				literal, ok := n.(*ast.CompositeLit)
+				if !ok || types.TypeString(p.info.TypeOf(literal), nil) != "net/http.Server" {
+					return true
+				}
+				servers++
+				var set []string
+				for _, e := range literal.Elts {
+					if pair, ok := e.(*ast.KeyValueExpr); ok {
+						set = append(set, types.ExprString(pair.Key))
+					}
+				}
+				for _, want := range []string{"ReadHeaderTimeout", "ReadTimeout", "IdleTimeout", "MaxHeaderBytes"} {
+					if !slices.Contains(set, want) {
+						t.Errorf("%s: the server has no %s", at(literal), want)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if servers < 2 {
+		t.Errorf("%d servers were seen", servers)
+	}
+}

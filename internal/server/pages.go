@@ -18,7 +18,9 @@ func (s *Server) pages(o Options) {
 	switch {
 	case o.Config.MetricsAddr != "":
 		s.metrics = &http.Server{
-			Addr: o.Config.MetricsAddr, Handler: s.Metrics, ReadHeaderTimeout: 10 * time.Second,
+			Addr: o.Config.MetricsAddr, Handler: s.Metrics, MaxHeaderBytes: 16 << 10,
+			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second,
+			WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		}
 	case o.DevMail != nil: // canopy dev, which listens on this machine alone
 		s.Router.Mount("GET /metrics", s.Metrics)
