@@ -74,7 +74,7 @@ func TestHostsAndProxiesCanMatch(t *testing.T) {
 	for set, want := range map[string]string{
 		"canopy.internal": "canopy.internal", "Canopy.Internal.": "canopy.internal",
 		"bücher.example": "xn--bcher-kva.example",
-		"192.0.2.1": "192.0.2.1", "*": "", "https://canopy.internal": "", "canopy.internal:8080": "", "a/b": "", "": "",
+		"192.0.2.1":      "192.0.2.1", "*": "", "https://canopy.internal": "", "canopy.internal:8080": "", "a/b": "", "": "",
 	} {
 		s := good("https://canopy.test")
 		s.AllowedHosts = []string{set}

@@ -13,10 +13,10 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-// fuzzed posts a body to a server without a network between.
-func fuzzed(t *testing.T, s *servertest.Server, path, bearer, body string) *httptest.ResponseRecorder {
+// fuzzed sends a body to a server without a network between.
+func fuzzed(t *testing.T, s *servertest.Server, method, path, bearer, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	r.Host = "localhost"
 	r.Header.Set("Content-Type", "application/json")
 	if bearer != "" {
@@ -47,7 +47,7 @@ func FuzzInviteBody(f *testing.F) {
 	s := servertest.New(f, database.SQLite, nil)
 	alex, slug := s.SignUp("alex@acme.com", "Acme")
 	f.Fuzz(func(t *testing.T, body string) {
-		w := fuzzed(t, s, servertest.Invites(slug), alex.Token, body)
+		w := fuzzed(t, s, http.MethodPost, servertest.Invites(slug), alex.Token, body)
 		var answer m
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
@@ -94,7 +94,7 @@ func FuzzMailedToken(f *testing.F) {
 		case len(body) > int(wire.BodyAnonymous):
 			want = http.StatusRequestEntityTooLarge
 		}
-		w := fuzzed(t, s, "/v1/auth/invite-info", "", string(body))
+		w := fuzzed(t, s, http.MethodPost, "/v1/auth/invite-info", "", string(body))
 		if w.Code != want && (w.Code != http.StatusBadRequest || token == live) {
 			t.Errorf("%q: %d %s", token, w.Code, w.Body)
 		}
@@ -116,7 +116,7 @@ func FuzzBearer(f *testing.F) {
 		if token == alex.Token || strings.ContainsAny(token, "\r\n") {
 			return
 		}
-		if w := fuzzed(t, s, servertest.Invites(slug), token, `{}`); w.Code != http.StatusUnauthorized {
+		if w := fuzzed(t, s, http.MethodPost, servertest.Invites(slug), token, `{}`); w.Code != http.StatusUnauthorized {
 			t.Errorf("%q: %d %s", token, w.Code, w.Body)
 		}
 	})
