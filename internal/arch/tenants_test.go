@@ -19,7 +19,7 @@ var acrossTenants = []exception{
 		"account", "FROM account a JOIN account_slug s ON s.account_id = a.id WHERE a.id = $1",
 		"the Account itself, by its id",
 	},
-	{"account", "SELECT count(*) FROM account_slug WHERE slug = $1", "whether a slug is taken: it is unique in the install"},
+	{"account", "SELECT count(*) FROM account_slug WHERE slug = $1", "whether a slug is taken in the install"},
 	{"portaluser", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
 	{"signup", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
 	{"signup", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
