@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -80,8 +82,8 @@ const maxProblems = 50
 // is fault.Validation.
 func Decode[T any](b bodies, raw []byte) (T, error) {
 	var v T
-	var parsed any
-	if err := json.Unmarshal(raw, &parsed); err != nil {
+	parsed, err := parse(raw)
+	if err != nil {
 		return v, fault.Validation.WithDetails(syntax(err))
 	}
 	if bytes.Contains(raw, []byte(`\u0000`)) {
@@ -116,6 +118,30 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 		}
 	}
 	return v, told(problems)
+}
+
+// parse reads JSON for the look at its types. Numbers beyond float64 are as large as it
+// goes: what is kept of a free value is its text.
+func parse(raw []byte) (parsed any, err error) {
+	err = json.Unmarshal(raw, &parsed)
+	if _, beyond := errors.AsType[*json.SemanticError](err); !beyond {
+		return parsed, err
+	}
+	large := json.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
+		if d.PeekKind() != '0' {
+			return errors.ErrUnsupported
+		}
+		number, err := d.ReadToken()
+		if err == nil {
+			*v = math.MaxFloat64
+			if f, tooLarge := strconv.ParseFloat(number.String(), 64); tooLarge == nil {
+				*v = f
+			}
+		}
+		return err
+	})
+	parsed = nil
+	return parsed, json.Unmarshal(raw, &parsed, json.WithUnmarshalers(large))
 }
 
 // unreadable words a value that has the right type and can't be read into ours.

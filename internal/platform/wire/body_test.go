@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -79,6 +81,38 @@ func TestEveryProblemIsTold(t *testing.T) {
 	a := ask(t, peopleRouter(), http.MethodPost, "/people", `{"email":" A@B.Test ","password":"Correct-Horse-7"}`)
 	if a.Code != 201 || a.Body.String() != `{"data":"a@b.test"}` {
 		t.Errorf("normalised: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestNumbersBeyondFloats: a free value keeps any number of JSON, digit by digit, and a
+// number of ours is told to be too large.
+func TestNumbersBeyondFloats(t *testing.T) {
+	t.Parallel()
+	type free struct {
+		Any jsontext.Value `json:"any,omitempty" doc:"Anything."`
+		Age int            `json:"age,omitempty" doc:"In years."`
+	}
+	rt := newRouter(nil)
+	wire.Handle(rt.Public("/free", thingTag), wire.Route{
+		Method: http.MethodPost, ID: "free", Summary: "X", About: "X.", Status: http.StatusOK,
+	}, func(_ context.Context, _ *wire.Call, _ principal.Actor, in free) (wire.Data[jsontext.Value], error) {
+		return wire.Of(in.Any, nil)
+	})
+	for _, number := range []string{"1e400", "-1e400", "9007199254740993", "1e-400", "0.1000", "-0", strings.Repeat("9", 400)} {
+		for _, value := range []string{number, `{"a":[` + number + `,"x",null,true]}`} {
+			a := ask(t, rt, http.MethodPost, "/free", `{"any":`+value+`}`)
+			if a.Code != 200 || a.Body.String() != `{"data":`+value+`}` {
+				t.Errorf("%s: %d %s", value, a.Code, a.Body)
+			}
+		}
+	}
+	a := ask(t, rt, http.MethodPost, "/free", `{"age":1e400}`)
+	if a.Code != 400 || !strings.Contains(a.Body.String(), `"details":["age `) {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	a = ask(t, rt, http.MethodPost, "/free", `{"any":1e400,"x":1}`)
+	if a.Code != 400 || !strings.Contains(a.Body.String(), `["property x is not allowed"]`) {
+		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
 

@@ -75,13 +75,13 @@ func TestUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := named("Acme Realty")
-		c.Settings = []byte(`{ "z": 9007199254740993, "a": ["x", 1.50] }`)
+		c.Settings = []byte(`{ "z": 9007199254740993, "a": ["x", 1.50, 1e400] }`)
 		after, err := s.Update(t.Context(), alex, in, c, 1, shown)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := before
-		want.Name, want.Settings, want.Version = "Acme Realty", []byte(`{"a":["x",1.50],"z":9007199254740993}`), 2
+		want.Name, want.Settings, want.Version = "Acme Realty", []byte(`{"a":["x",1.50,1e400],"z":9007199254740993}`), 2
 		want.UpdatedAt = after.UpdatedAt
 		if diff := cmp.Diff(want, after); diff != "" || !after.UpdatedAt.After(before.UpdatedAt) {
 			t.Errorf("%s\n%s", after.UpdatedAt, diff)
