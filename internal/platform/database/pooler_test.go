@@ -145,3 +145,18 @@ func TestBehindAPoolerOfTransactions(t *testing.T) {
 		t.Errorf("%d of 160 are there", n)
 	}
 }
+
+// TestThePoolIsAsLargeAsItIsSet, however many ask at once.
+func TestThePoolIsAsLargeAsItIsSet(t *testing.T) {
+	t.Parallel()
+	proxy := dbtest.NewProxy(t, dbtest.URL(t, database.Postgres))
+	db := opened(t, with(t, proxy.URL, "pool_max_conns", "3"))
+	var wg sync.WaitGroup
+	for range 120 {
+		wg.Go(func() { count(t, db, "portal_user") })
+	}
+	wg.Wait()
+	if n := proxy.Opened(); n > 3 {
+		t.Errorf("%d connections", n)
+	}
+}
