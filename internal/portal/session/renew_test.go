@@ -68,19 +68,28 @@ func TestRefreshRotates(t *testing.T) {
 	})
 }
 
-// Of many at once all get one and the same successor.
+// Of many at once, on two processes, all get one and the same successor.
 func TestRefreshOfManyGivesOneSuccessor(t *testing.T) {
 	t.Parallel()
 	portaltest.Each(t, func(t *testing.T, p *portaltest.Portal) {
 		_ = p.Company("Acme", alex)
 		b := p.SignIn(alex)
 		_ = eventtest.Take(t, p.DB)
+		other := &session.Service{
+			DB: p.DB, Guard: p.Guard, Keys: p.Keys,
+			AccessTTL: p.Sessions.AccessTTL, RefreshTTL: p.Sessions.RefreshTTL, RefreshMax: p.Sessions.RefreshMax,
+		}
+		processes := make(chan *session.Service, 50)
+		for range 25 {
+			processes <- p.Sessions
+			processes <- other
+		}
 		got := dbtest.AtOnce(50, func() string {
-			_, next, err := refresh(t, p, b.Refresh.Reveal())
+			next, err := (<-processes).Refresh(t.Context(), guest, b.Refresh.Reveal())
 			if err != nil {
 				return dbtest.Outcome(err)
 			}
-			return next
+			return next.Refresh.Reveal()
 		})
 		if len(got) != 1 {
 			t.Error(got)
