@@ -43,6 +43,8 @@ func TestOriginsHaveTheSpellingOfBrowsers(t *testing.T) {
 		"ftp://canopy.example.com":         "",
 		"https://":                         "",
 		"https://*.example.com":            "",
+		"https://canopy..example.com":      "",
+		"https://.example.com":             "",
 		"https://canopy.example.com/app":   "",
 		"https://canopy.example.com?a=b":   "",
 		"https://canopy.example.com#a":     "",
@@ -98,12 +100,35 @@ func TestHostsAndProxiesCanMatch(t *testing.T) {
 	}
 }
 
+// TestListenAddressesCanWork: what no server can listen on stops the start.
+func TestListenAddressesCanWork(t *testing.T) {
+	t.Parallel()
+	for address, ok := range map[string]bool{
+		":8080": true, "127.0.0.1:8080": true, "[::1]:8080": true, "localhost:0": true,
+		"8080": false, "localhost": false, "localhost:": false, ":99999": false, ":http": false, "::1:8080": false,
+		"http://localhost:8080": false,
+	} {
+		for name, set := range map[string]func(*Settings){
+			"CANOPY_ADDR":         func(s *Settings) { s.Addr = address },
+			"CANOPY_METRICS_ADDR": func(s *Settings) { s.MetricsAddr = address },
+		} {
+			s := good("https://canopy.test")
+			set(&s)
+			_, err := s.Check()
+			if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), name) {
+				t.Errorf("%s=%s: %v", name, address, err)
+			}
+		}
+	}
+}
+
 // TestPrintedSettingsHoldNoSecret, wherever in a URL it stands, and though the URL can't be
 // read.
 func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{
 		"postgres://u:hunter2@h/db", "postgres://h/db?user=u&password=hunter2", "postgres://h/db?PASSWORD=hunter2",
+		"postgres://h/db?options=-c%20x=hunter2",
 		"postgres://h/db?sslpassword=hunter2&sslmode=require", "postgres://h/db?pass%77ord=hunter2",
 		"postgres://u:hunter2@h:port/db", "postgres://u:%zzhunter2@h/db", "postgres://h/db?a=%zz&password=hunter2",
 		"postgres://h/db?a=1;password=hunter2", "smtp://u:hunter2@mx:587", "smtp://mx?password=hunter2",

@@ -75,6 +75,7 @@ func (s Settings) Check() (*Checked, error) {
 		fromFile(&c.DatabaseURL, c.DatabaseURLFile, "CANOPY_DATABASE_URL"),
 		fromFile(&c.SecretKey, c.SecretKeyFile, "CANOPY_SECRET_KEY"),
 		c.checkKeys(),
+		c.checkListening(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -147,6 +148,17 @@ func (s Settings) Check() (*Checked, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkListening tells which addresses no server can listen on.
+func (c *Checked) checkListening() error {
+	var problems []error
+	for name, address := range map[string]string{"CANOPY_ADDR": c.Addr, "CANOPY_METRICS_ADDR": c.MetricsAddr} {
+		if address != "" && !listens(address) {
+			problems = append(problems, fmt.Errorf("%s: %q is not an address such as :8080 or 127.0.0.1:8080", name, address))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // ehlo is the name for EHLO: the one that is set, or the machine's. A machine whose

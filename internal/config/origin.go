@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -51,10 +52,21 @@ func hostName(s string) (string, error) {
 		return a.WithZone("").String(), nil
 	}
 	name, err := idna.Lookup.ToASCII(s)
-	if err != nil || name == "" || strings.ContainsAny(name, ":/ ") {
+	if err != nil || name == "" || strings.ContainsAny(name, ":/ ") || strings.Contains("."+name, "..") {
 		return "", errors.New("the host is not a name or an address")
 	}
 	return strings.ToLower(name), nil
+}
+
+// listens reports whether a server can listen on an address, as far as its text says: a
+// host or none, and a port, of which 0 means any.
+func listens(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || strings.ContainsAny(host, "/ ") {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // proxy reads a network, or one address.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +39,14 @@ func (s Settings) Lines() []string {
 // mask stands for what is not shown.
 const mask = "••••"
 
-// redacted is a URL with every secret masked: the password, and whatever in the
-// query is named like one. What is no URL of a server is masked whole, since
+// plain are the parameters of addresses that hold no secret.
+var plain = []string{
+	"sslmode", "tls", "host", "port", "dbname", "user", "application_name", "connect_timeout", "target_session_attrs",
+	"pool_max_conns", "pool_min_conns", "pool_max_conn_lifetime", "pool_max_conn_idle_time", "default_query_exec_mode",
+}
+
+// redacted is a URL with every secret masked: the password, and what stands in the query
+// under any name that is not plain. What is no URL of a server is masked whole, since
 // nobody knows where in it a secret stands; a path of SQLite holds none.
 func redacted(text string) string {
 	if text == "" || strings.HasPrefix(text, "sqlite:") && !strings.Contains(text, "?") {
@@ -54,8 +61,7 @@ func redacted(text string) string {
 		return mask
 	}
 	for name := range query {
-		small := strings.ToLower(name)
-		if strings.Contains(small, "pass") || strings.Contains(small, "secret") || strings.Contains(small, "key") {
+		if !slices.Contains(plain, name) {
 			query.Set(name, "xxxxx")
 		}
 	}

@@ -78,6 +78,10 @@ func Email(s string) (kept, broken string) {
 	if err != nil || !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") {
 		return "", brokenEmail
 	}
+	// No top-level domain is a number (RFC 3696, section 2): what ends so is an IP address.
+	if top := domain[strings.LastIndexByte(domain, '.')+1:]; strings.Trim(top, "0123456789") == "" {
+		return "", brokenEmail
+	}
 	s = local + "@" + strings.ToLower(domain)
 	if len(s) > 254 {
 		return "", brokenEmail

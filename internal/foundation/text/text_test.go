@@ -100,7 +100,7 @@ func TestWhatIsNoEmailIsRefused(t *testing.T) {
 		"dana@acme.com\r\nBcc: x@y.z", "dañа@acme.com",
 		"dana@-acme.com", "dana@ac_me.com", "dana@acme .com", "\u202edana@acme.com", "dana@acme\u2028.com",
 		"dana\x00@acme.com", strings.Repeat("a", 65) + "@acme.com",
-		"a@" + strings.Repeat("b", 64) + ".com",
+		"a@127.0.0.1", "a@b.123", "a@" + strings.Repeat("b", 64) + ".com",
 		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." +
 			strings.Repeat("d", 62), "a@" + strings.Repeat("b.", 126) + "com", "\xff@acme.com", "dana@\xff.com",
 	} {

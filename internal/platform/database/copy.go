@@ -55,6 +55,14 @@ func Restore(ctx context.Context, from, to string) error {
 			return fmt.Errorf("%s exists already; a copy is restored into an empty place only", to+beside)
 		}
 	}
+	// Asked before it is opened: to open a pipe would wait for its writer.
+	info, err := os.Stat(from)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", from)
+	}
+	if err != nil {
+		return err
+	}
 	source, err := os.Open(from)
 	if err != nil {
 		return err
@@ -64,7 +72,10 @@ func Restore(ctx context.Context, from, to string) error {
 		return err
 	}
 	return whole(to, func(made *os.File) error {
-		if _, err := io.Copy(made, source); err != nil {
+		if err := startsAsOne(source); err != nil {
+			return fmt.Errorf("%s is not a copy that canopy backup made: %w", from, err)
+		}
+		if _, err := io.Copy(made, &until{ctx, source}); err != nil {
 			return err
 		}
 		if err := checkCopy(ctx, made); err != nil {
@@ -72,6 +83,29 @@ func Restore(ctx context.Context, from, to string) error {
 		}
 		return nil
 	})
+}
+
+// startsAsOne looks whether a file begins as SQLite's do, before all of it is copied.
+func startsAsOne(f io.ReaderAt) error {
+	const magic = "SQLite format 3\x00"
+	head := make([]byte, len(magic))
+	if _, err := f.ReadAt(head, 0); err != nil || string(head) != magic {
+		return errors.New("it is no database")
+	}
+	return nil
+}
+
+// until is a reader that ends with its context.
+type until struct {
+	ctx  context.Context //nolint:containedctx // it lives as long as one copying
+	from io.Reader
+}
+
+func (u *until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.from.Read(p)
 }
 
 // whole makes the file at path by way of another one beside it, so that it is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -23,4 +24,12 @@ func lockInode(f *os.File) error {
 		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
+}
+
+// names is how many names a file has: hard links count.
+func names(info fs.FileInfo) uint64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(stat.Nlink) //nolint:unconvert // its type is another on other machines
+	}
+	return 1
 }

@@ -67,12 +67,26 @@ func (db *DB) own(path string) error {
 		db.warnings = append(db.warnings, fmt.Sprintf(
 			"%s: this file system can't keep a second server from it that comes by a link: %v", path, err))
 	}
+	if err := oneName(path); err != nil {
+		return err
+	}
 	for _, beside := range []string{"", "-wal", "-shm", ".lock"} {
 		if err := private.Tighten(path + beside); err != nil {
 			db.warnings = append(db.warnings, err.Error())
 		}
 	}
 	return nil
+}
+
+// oneName refuses a file with hard links. What was written last lies beside the name that
+// it was written by, and SQLite finds it by no other: it would read an old state, and lose
+// the newer one (https://www.sqlite.org/howtocorrupt.html, section 2.5).
+func oneName(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && names(info) > 1 {
+		err = fmt.Errorf("it has %d names (hard links); remove all but the one that the server uses", names(info))
+	}
+	return err
 }
 
 // existing opens the file for reading and writing; one that isn't there is made.
@@ -114,6 +128,9 @@ func (*missingError) Is(target error) bool { return target == fs.ErrNotExist }
 func lookSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, &missingError{path}
+	}
+	if err := oneName(path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	p, err := openFile(ctx, path, 2, "&mode=rw&_pragma=query_only(1)")
 	if err != nil {

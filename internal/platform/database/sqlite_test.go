@@ -110,7 +110,7 @@ func TestOneProcessPerFile(t *testing.T) {
 	if err := user(t.Context(), first, "u1", "a@x.test"); err == nil {
 		t.Error("there is a table")
 	}
-	if err := errors.Join(first.Migrate(t.Context()), first.Close()); err != nil {
+	if err := errors.Join(first.Migrate(t.Context()), first.Close(), os.Remove(hard)); err != nil {
 		t.Fatal(err)
 	}
 	again, err := database.Open(t.Context(), "sqlite:"+symbolic, time.Now)
@@ -320,5 +320,82 @@ func TestSlipsInAnAddressAreTold(t *testing.T) {
 	_, err := database.Open(t.Context(), "sqlite:"+t.TempDir(), time.Now)
 	if err == nil || !strings.Contains(err.Error(), "folder") {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// TestHardLinksAreRefused: what was written last lies beside the other name.
+func TestHardLinksAreRefused(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Open(t, database.SQLite, time.Now)
+	if err := user(t.Context(), db, "u1", "a@x.test"); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Link(db.Path, link); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string, db *database.DB, err error) {
+		t.Helper()
+		if err == nil {
+			t.Errorf("%s opens it", what)
+			_ = db.Close()
+			return
+		}
+		if !strings.Contains(err.Error(), "2 names (hard links)") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, path := range []string{link, db.Path} {
+		looked, err := database.Look(t.Context(), "sqlite:"+path, time.Now)
+		refused("looking at "+path, looked, err)
+		beside, err := database.Beside(t.Context(), "sqlite:"+path, time.Now)
+		refused("work beside "+path, beside, err)
+	}
+	if _, err := os.Stat(link + "-wal"); err == nil {
+		t.Error("a second log lies beside the link")
+	}
+	alone, other := filepath.Join(t.TempDir(), "alone.db"), filepath.Join(t.TempDir(), "other.db")
+	err := errors.Join(os.Remove(link), database.Copy(t.Context(), db.Path, alone), os.Link(alone, other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned, err := database.Open(t.Context(), "sqlite:"+other, time.Now)
+	refused("a server", owned, err)
+	if err := os.Remove(alone); err != nil {
+		t.Fatal(err)
+	}
+	owned, err = database.Open(t.Context(), "sqlite:"+other, time.Now)
+	if err != nil {
+		t.Fatalf("with one name again: %v", err)
+	}
+	if err := owned.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRestoreReadsFilesOnly: a pipe has no end, and a device fills the disk.
+func TestRestoreReadsFilesOnly(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{pipe, "/dev/zero", t.TempDir()} {
+		to := filepath.Join(t.TempDir(), "canopy.db")
+		err := database.Restore(t.Context(), from, to)
+		if err == nil || !strings.Contains(err.Error(), from+" is not a file") {
+			t.Errorf("%s: %v", from, err)
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	db := dbtest.Open(t, database.SQLite, time.Now)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if err := database.Copy(t.Context(), db.Path, copied); err != nil {
+		t.Fatal(err)
+	}
+	err := database.Restore(stopped, copied, filepath.Join(t.TempDir(), "canopy.db"))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a restore that was stopped: %v", err)
 	}
 }

@@ -113,7 +113,8 @@ func (l *Limiter) check(ctx context.Context, tx *database.Tx, name Name, subject
 	if err != nil {
 		return err
 	}
-	return refused(rule, endsAt.Sub(tx.Now))
+	// Further ahead it can only lie where the clock was set back just now (Rewind).
+	return refused(rule, min(endsAt.Sub(tx.Now), rule.Period))
 }
 
 func refused(rule Rule, reset time.Duration) error {

@@ -133,7 +133,7 @@ func (l *Limiter) hasRoom(ctx context.Context, tx *database.Tx, c Counter, row d
 	}
 	switch {
 	case tx.Now.Before(lockedUntil):
-		return refused(rule, lockedUntil.Sub(tx.Now))
+		return refused(rule, min(lockedUntil.Sub(tx.Now), longestLock))
 	case count >= limit:
 		return refused(rule, endsAt.Sub(tx.Now))
 	case count+judged >= limit:

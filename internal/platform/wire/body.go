@@ -320,7 +320,9 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	}
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
-	if err != nil || media != "application/json" || charset != "" && charset != "utf-8" {
+	packed := r.Header.Get("Content-Encoding")
+	if err != nil || media != "application/json" || charset != "" && charset != "utf-8" ||
+		packed != "" && !strings.EqualFold(packed, "identity") {
 		return nil, errMedia
 	}
 	return raw, nil

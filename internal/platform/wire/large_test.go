@@ -34,8 +34,8 @@ func (c *crowd) post(t *testing.T, body string) answer {
 	return ask(t, c.rt, http.MethodPost, "/crowd", body, "Authorization", "Bearer owner")
 }
 
-// hostile are bodies just below the limit of 8 MiB that grow when they are read.
-func hostile() map[string]string {
+// swelling are bodies just below the limit of 8 MiB that grow when they are read.
+func swelling() map[string]string {
 	wide := func(n int, piece string) string { return strings.TrimSuffix(strings.Repeat(piece, n), ",") }
 	return map[string]string{
 		"empty rows":     `{"people":[` + wide(2_500_000, "{},") + `]}`,
@@ -57,7 +57,7 @@ func hostile() map[string]string {
 func TestMemoryOfALargeBody(t *testing.T) {
 	c := newCrowd()
 	const limit = int64(wire.BodyRows)
-	for what, body := range hostile() {
+	for what, body := range swelling() {
 		if int64(len(body)) > limit {
 			t.Fatalf("%s: %d bytes", what, len(body))
 		}
@@ -100,14 +100,14 @@ func TestWhatABodyMayHold(t *testing.T) {
 	}
 }
 
-// slow is a body that says when it is wanted, and comes once it may.
-type slow struct {
+// held is a body that says when it is wanted, and comes once it may.
+type held struct {
 	wanted chan<- struct{}
 	may    <-chan struct{}
 	rest   io.Reader
 }
 
-func (s *slow) Read(p []byte) (int, error) {
+func (s *held) Read(p []byte) (int, error) {
 	select {
 	case s.wanted <- struct{}{}:
 	case <-s.may:
@@ -132,7 +132,7 @@ func TestLargeBodiesOfOneCallerWait(t *testing.T) {
 		done <- w.Code
 	}
 	for range 4 {
-		go send("owner", &slow{wanted, may, strings.NewReader(large)})
+		go send("owner", &held{wanted, may, strings.NewReader(large)})
 		<-wanted
 	}
 	go send("owner", strings.NewReader(large))
@@ -152,6 +152,20 @@ func TestLargeBodiesOfOneCallerWait(t *testing.T) {
 	for range 5 {
 		if code := <-done; code != 207 {
 			t.Errorf("after the wait: %d", code)
+		}
+	}
+}
+
+// TestPackedBodiesAreRefused: nothing here unpacks one, so it would be read as something
+// else than was meant.
+func TestPackedBodiesAreRefused(t *testing.T) {
+	t.Parallel()
+	c := newCrowd()
+	for encoding, want := range map[string]int{"gzip": 415, "br": 415, "identity": 207, "": 207} {
+		a := ask(t, c.rt, http.MethodPost, "/crowd", `{"people":[{"email":"x"}]}`,
+			"Authorization", "Bearer owner", "Content-Encoding", encoding)
+		if a.Code != want {
+			t.Errorf("%q: %d %s", encoding, a.Code, a.Body)
 		}
 	}
 }
