@@ -76,6 +76,7 @@ func (s Settings) Check() (*Checked, error) {
 		fromFile(&c.SecretKey, c.SecretKeyFile, "CANOPY_SECRET_KEY"),
 		c.checkKeys(),
 		c.checkListening(),
+		c.checkLives(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -105,19 +106,6 @@ func (s Settings) Check() (*Checked, error) {
 			wrong("CANOPY_ALLOWED_HOSTS: %q is not a host name such as canopy.internal: %w", h, err)
 		}
 		c.AllowedHosts[i] = name
-	}
-	for _, b := range []struct {
-		name        string
-		v, min, max time.Duration
-	}{
-		{"CANOPY_INVITE_TTL", c.InviteTTL, 24 * time.Hour, 720 * time.Hour},
-		{"CANOPY_ACCESS_TOKEN_TTL", c.AccessTTL, time.Minute, time.Hour},
-		{"CANOPY_REFRESH_TOKEN_TTL", c.RefreshTTL, time.Hour, c.RefreshMax},
-		{"CANOPY_REFRESH_TOKEN_TTL_MAX", c.RefreshMax, time.Hour, 8760 * time.Hour},
-	} {
-		if b.v < b.min || b.v > b.max {
-			wrong("%s must be %s to %s", b.name, b.min, b.max)
-		}
 	}
 	for _, p := range c.TrustedProxies {
 		prefix, err := proxy(p)
@@ -156,6 +144,25 @@ func (c *Checked) checkListening() error {
 	for name, address := range map[string]string{"CANOPY_ADDR": c.Addr, "CANOPY_METRICS_ADDR": c.MetricsAddr} {
 		if address != "" && !listens(address) {
 			problems = append(problems, fmt.Errorf("%s: %q is not an address such as :8080 or 127.0.0.1:8080", name, address))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkLives tells which times are out of their bounds.
+func (c *Checked) checkLives() error {
+	var problems []error
+	for _, b := range []struct {
+		name        string
+		v, min, max time.Duration
+	}{
+		{"CANOPY_INVITE_TTL", c.InviteTTL, 24 * time.Hour, 720 * time.Hour},
+		{"CANOPY_ACCESS_TOKEN_TTL", c.AccessTTL, time.Minute, time.Hour},
+		{"CANOPY_REFRESH_TOKEN_TTL", c.RefreshTTL, time.Hour, c.RefreshMax},
+		{"CANOPY_REFRESH_TOKEN_TTL_MAX", c.RefreshMax, time.Hour, 8760 * time.Hour},
+	} {
+		if b.v < b.min || b.v > b.max {
+			problems = append(problems, fmt.Errorf("%s must be %s to %s", b.name, b.min, b.max))
 		}
 	}
 	return errors.Join(problems...)
