@@ -90,6 +90,19 @@ func newInstance(ctx context.Context, o options, engine database.Engine, env ...
 	return i, nil
 }
 
+// running makes an instance and starts it.
+func running(ctx context.Context, o options, engine database.Engine, env ...string) (*instance, error) {
+	i, err := newInstance(ctx, o, engine, env...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := i.start(ctx); err != nil {
+		i.close()
+		return nil, err
+	}
+	return i, nil
+}
+
 func said(err error) error {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("%w: %s", err, exit.Stderr)

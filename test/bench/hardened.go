@@ -30,14 +30,11 @@ func benchMemory(ctx context.Context, o options, engine database.Engine) error {
 	if err != nil {
 		return err
 	}
-	i, err := newInstance(ctx, o, engine, "CANOPY_METRICS_ADDR="+metrics)
+	i, err := running(ctx, o, engine, "CANOPY_METRICS_ADDR="+metrics)
 	if err != nil {
 		return err
 	}
 	defer i.close()
-	if _, err := i.start(ctx); err != nil {
-		return err
-	}
 	unknown := func(n int) string {
 		var b strings.Builder
 		for k := range n {
@@ -205,14 +202,11 @@ func flood(ctx context.Context, i *instance, limits string, d time.Duration) err
 // benchGuesses asks how many of 60 wrong passwords at once are judged, and whether 20
 // right ones pass, on one process and, on PostgreSQL, on two.
 func benchGuesses(ctx context.Context, o options, engine database.Engine) error {
-	i, err := newInstance(ctx, o, engine, "CANOPY_RATE_LIMITS=", "CANOPY_TRUSTED_PROXIES=127.0.0.1")
+	i, err := running(ctx, o, engine, "CANOPY_RATE_LIMITS=", "CANOPY_TRUSTED_PROXIES=127.0.0.1")
 	if err != nil {
 		return err
 	}
 	defer i.close()
-	if _, err := i.start(ctx); err != nil {
-		return err
-	}
 	processes := []*instance{i}
 	if engine == database.Postgres {
 		twin, err := i.twin(ctx)
@@ -275,14 +269,11 @@ func (i *instance) twin(ctx context.Context) (*instance, error) {
 // benchAlike compares the time of a wrong password for addresses that are known and that
 // are not, in turns.
 func benchAlike(ctx context.Context, o options, engine database.Engine) error {
-	i, err := newInstance(ctx, o, engine)
+	i, err := running(ctx, o, engine)
 	if err != nil {
 		return err
 	}
 	defer i.close()
-	if _, err := i.start(ctx); err != nil {
-		return err
-	}
 	const each = 500
 	var t [2]times
 	for k := range 2 * each {
@@ -304,14 +295,11 @@ func benchAlike(ctx context.Context, o options, engine database.Engine) error {
 // benchReady asks how long readiness takes that twenty ask for at once, and on PostgreSQL
 // how soon replicas are ready that start together.
 func benchReady(ctx context.Context, o options, engine database.Engine) error {
-	i, err := newInstance(ctx, o, engine)
+	i, err := running(ctx, o, engine)
 	if err != nil {
 		return err
 	}
 	defer i.close()
-	if _, err := i.start(ctx); err != nil {
-		return err
-	}
 	var t times
 	for range 11 {
 		time.Sleep(1100 * time.Millisecond) // until the last look is over

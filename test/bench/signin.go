@@ -15,14 +15,11 @@ import (
 // benchSignIn compares sign-ins with what the password hash alone allows, in
 // turns, and looks at lists while guesses flood the server.
 func benchSignIn(ctx context.Context, o options, engine database.Engine) error {
-	i, err := newInstance(ctx, o, engine)
+	i, err := running(ctx, o, engine)
 	if err != nil {
 		return err
 	}
 	defer i.close()
-	if _, err := i.start(ctx); err != nil {
-		return err
-	}
 	if err := i.signIn(ctx); err != nil {
 		return err
 	}
