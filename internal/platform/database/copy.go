@@ -30,6 +30,9 @@ func Copy(ctx context.Context, from, to string) error {
 	if _, err := os.Stat(from); err != nil {
 		return err
 	}
+	if err := rightName(from); err != nil {
+		return fmt.Errorf("open %s: %w", from, err)
+	}
 	return whole(to, func(made *os.File) error {
 		db, err := openCopy(from, "ro")
 		if err != nil {
@@ -37,7 +40,7 @@ func Copy(ctx context.Context, from, to string) error {
 		}
 		_, err = db.ExecContext(ctx, "VACUUM INTO $1", made.Name())
 		if err := errors.Join(err, db.Close()); err != nil {
-			return err
+			return fmt.Errorf("write %s: %w", to, err)
 		}
 		if db, err = openCopy(made.Name(), "rw"); err != nil {
 			return err

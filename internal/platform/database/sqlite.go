@@ -89,6 +89,37 @@ func oneName(path string) error {
 	return err
 }
 
+// rightName is oneName for who comes beside a server: the name by which a server has the
+// file open is the right one, whatever others there are.
+func rightName(path string) error {
+	err := oneName(path)
+	if err != nil && served(path) {
+		return nil
+	}
+	return err
+}
+
+// served reports whether a server has the file open by this name, or by the one that it
+// is a symbolic link to.
+func served(path string) bool {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	for _, name := range []string{path, resolved} {
+		lock, err := os.Open(name + ".lock")
+		if err != nil {
+			continue
+		}
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+		_ = lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return true
+		}
+	}
+	return false
+}
+
 // existing opens the file for reading and writing; one that isn't there is made.
 func existing(path string) (*os.File, error) {
 	f, err := private.File(path)
@@ -129,7 +160,7 @@ func lookSQLite(ctx context.Context, path string, now func() time.Time) (*DB, er
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, &missingError{path}
 	}
-	if err := oneName(path); err != nil {
+	if err := rightName(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	p, err := openFile(ctx, path, 2, "&mode=rw&_pragma=query_only(1)")

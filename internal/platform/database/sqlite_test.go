@@ -345,17 +345,29 @@ func TestHardLinksAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for _, path := range []string{link, db.Path} {
-		looked, err := database.Look(t.Context(), "sqlite:"+path, time.Now)
-		refused("looking at "+path, looked, err)
+	looked, err := database.Look(t.Context(), "sqlite:"+link, time.Now)
+	refused("looking", looked, err)
+	beside, err := database.Beside(t.Context(), "sqlite:"+link, time.Now)
+	refused("work beside a server", beside, err)
+	refused("a copy", nil, database.Copy(t.Context(), link, filepath.Join(t.TempDir(), "copy.db")))
+	symbolic := filepath.Join(t.TempDir(), "symbolic.db")
+	if err := os.Symlink(db.Path, symbolic); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{db.Path, symbolic} { // a server has it open by that name
 		beside, err := database.Beside(t.Context(), "sqlite:"+path, time.Now)
-		refused("work beside "+path, beside, err)
+		if err != nil {
+			t.Fatalf("by the right name: %v", err)
+		}
+		if err := beside.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	if _, err := os.Stat(link + "-wal"); err == nil {
 		t.Error("a second log lies beside the link")
 	}
 	alone, other := filepath.Join(t.TempDir(), "alone.db"), filepath.Join(t.TempDir(), "other.db")
-	err := errors.Join(os.Remove(link), database.Copy(t.Context(), db.Path, alone), os.Link(alone, other))
+	err = errors.Join(os.Remove(link), database.Copy(t.Context(), db.Path, alone), os.Link(alone, other))
 	if err != nil {
 		t.Fatal(err)
 	}

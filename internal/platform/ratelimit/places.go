@@ -133,9 +133,9 @@ func (l *Limiter) hasRoom(ctx context.Context, tx *database.Tx, c Counter, row d
 	}
 	switch {
 	case tx.Now.Before(lockedUntil):
-		return refused(rule, min(lockedUntil.Sub(tx.Now), longestLock))
+		return refused(rule, min(lockedUntil.Sub(tx.Now), lockLife(rule, count)))
 	case count >= limit:
-		return refused(rule, endsAt.Sub(tx.Now))
+		return refused(rule, min(endsAt.Sub(tx.Now), rule.Period))
 	case count+judged >= limit:
 		return errJudging
 	}

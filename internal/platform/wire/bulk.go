@@ -40,7 +40,7 @@ type BulkRow[T any] struct {
 	Status BulkStatus     `json:"status"          doc:"How it ended."`
 	Code   int            `json:"code"            doc:"The HTTP status that the row would have had alone." example:"201"`
 	Data   *T             `json:"data,omitempty"  doc:"What was made, with success."`
-	Input  jsontext.Value `json:"input,omitempty" doc:"The row without secrets, with error."`
+	Input  jsontext.Value `json:"input,omitempty" doc:"The row without secrets, with error; left out beyond 1 KiB."`
 	Error  *BulkFault     `json:"error,omitempty" doc:"What was wrong, with error."`
 }
 
@@ -89,11 +89,18 @@ func EachRow[Row, T any](c *Call, rows Rows[Row], fn func(row Row) (T, error)) (
 	return b, nil
 }
 
+// maxEcho is how large a row may be that is told again. One that could be taken is
+// smaller; answers of others would fill what keeps them for repeats.
+const maxEcho = 1 << 10
+
 // withoutSecrets is a row with the fields that its type declares, passwords left
-// out: an unknown field may hold anything.
+// out: an unknown field may hold anything. It is nothing where that is large.
 func withoutSecrets[Row any](b bodies, raw jsontext.Value) jsontext.Value {
 	var object map[string]jsontext.Value
 	if err := json.Unmarshal(raw, &object); err != nil || object == nil {
+		if len(raw) > maxEcho {
+			return nil
+		}
 		return raw
 	}
 	var rules map[string]text.Rule
@@ -107,7 +114,7 @@ func withoutSecrets[Row any](b bodies, raw jsontext.Value) jsontext.Value {
 		}
 	}
 	clean, err := json.Marshal(object, json.Deterministic(true))
-	if err != nil {
+	if err != nil || len(clean) > maxEcho {
 		return nil
 	}
 	return clean

@@ -169,3 +169,15 @@ func TestPackedBodiesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeRowsAreNotToldAgain: what failed is told by its number alone, so that no answer
+// fills what keeps it for repeats.
+func TestLargeRowsAreNotToldAgain(t *testing.T) {
+	t.Parallel()
+	c := newCrowd()
+	long := strings.Repeat("x", 5_000)
+	a := c.post(t, `{"people":[{"email":"`+long+`"},["`+long+`"],{"email":"small"}]}`)
+	if a.Code != 207 || strings.Contains(a.Body.String(), long) || !strings.Contains(a.Body.String(), `"email":"small"`) {
+		t.Errorf("%d %.300s", a.Code, a.Body)
+	}
+}
