@@ -21,8 +21,8 @@ var areas = []struct {
 	{"top", []string{"command", "server", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
-	{"tenant", []string{"application", "environment", "account"}},
-	{"access", []string{"decide", "decide/persist", "decide/decidebench"}},
+	{"access", []string{"hierarchy", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench"}},
+	{"tenant", []string{"application", "environment", "account", "revision"}},
 	{"events", []string{"event"}},
 	{
 		"platform",
@@ -58,6 +58,9 @@ var sideways = []struct {
 	},
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"environment", []string{"application"}, "an Application always has one"},
+	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
+	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},
+	{"decide", []string{"edits"}, "a kept change is an edit of a snapshot"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{

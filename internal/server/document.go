@@ -70,7 +70,7 @@ func described() *wire.Router {
 }
 
 func bareRouter() *wire.Router {
-	return wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, Places: places(&platform{})})
+	return wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, Places: newTenant(&platform{}).places()})
 }
 
 func bareAPI() *api { return newAPI(nil, &platform{}, &tenant{}, &portal{}) }

@@ -89,13 +89,13 @@ func (p *platform) rewinds() []func(context.Context) error {
 }
 
 // newRouter makes the router, without routes.
-func newRouter(o Options, p *platform, portal *portal) *wire.Router {
+func newRouter(o Options, p *platform, t *tenant, portal *portal) *wire.Router {
 	return wire.NewRouter(wire.Config{
 		Log: o.Log, Now: o.DB.Now,
 		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins,
 		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
 		Authenticate: portal.sessions.Authenticate,
-		InvalidToken: signingkey.ErrInvalidToken, Places: places(p),
+		InvalidToken: signingkey.ErrInvalidToken, Places: t.places(),
 		Idempotency: p.answers, Limit: p.limits.Take, Observe: p.metrics.Request,
 	})
 }

@@ -25,11 +25,13 @@ type portal struct {
 	members  *member.Service
 }
 
-func newPortal(c *config.Checked, p *platform) *portal {
+func newPortal(c *config.Checked, p *platform, t *tenant) *portal {
 	guard := &portaluser.Guard{DB: p.db, Hasher: p.hasher, Limits: p.limits}
 	u := &portal{
-		guard:   guard,
-		signups: &signup.Service{DB: p.db, Guard: guard, Mail: p.mail, Closed: c.Signup == "closed"},
+		guard: guard,
+		signups: &signup.Service{
+			DB: p.db, Guard: guard, Mail: p.mail, Applications: t.applications, Closed: c.Signup == "closed",
+		},
 		sessions: &session.Service{
 			DB: p.db, Guard: guard, Keys: p.keys, Observe: p.metrics.SignIn,
 			AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,

@@ -58,7 +58,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	t := newTenant(p)
-	portal := newPortal(o.Config, p)
+	portal := newPortal(o.Config, p, t)
 	s := &Server{
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(), log: o.Log, platform: p,
 		api:     newAPI(o.Log, p, t, portal),
@@ -67,7 +67,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 		forCalls: forCalls, forTasks: forTasks,
 	}
-	s.Router = newRouter(o, p, portal)
+	s.Router = newRouter(o, p, t, portal)
 	s.api.routes(s.Router)
 	s.pages(o)
 	return s, nil

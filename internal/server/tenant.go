@@ -1,25 +1,36 @@
 package server
 
 import (
+	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
+	"canopy.dev/canopy/internal/tenant/environment"
 )
 
 // tenant is what the area of Accounts, Applications and Environments offers.
 type tenant struct {
-	accounts *account.Service
+	accounts     *account.Service
+	applications *application.Service
+	environments *environment.Service
 }
 
 func newTenant(p *platform) *tenant {
-	return &tenant{accounts: &account.Service{DB: p.db}}
+	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}}
+	return &tenant{
+		accounts:     &account.Service{DB: p.db},
+		applications: &application.Service{DB: p.db, Parts: parts},
+		environments: &environment.Service{DB: p.db, Parts: parts},
+	}
 }
 
-// places finds what a path names. Environments join with their first route.
-func places(p *platform) wire.Places {
-	applications := &application.Service{DB: p.db}
+// places finds what a path names.
+func (t *tenant) places() wire.Places {
 	return wire.Places{
-		Application:     applications.Place,
+		Application: t.applications.Place, Environment: t.environments.Place,
 		AccountNotFound: account.ErrNotFound, ApplicationNotFound: application.ErrNotFound,
+		EnvironmentNotFound: environment.ErrNotFound,
 	}
 }

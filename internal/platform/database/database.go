@@ -43,6 +43,7 @@ type DB struct {
 	locks    []*os.File
 	queue    queue // of SQLite's writers
 	writes   writes
+	turns    turns // of PostgreSQL's writers
 
 	trouble  atomic.Pointer[trouble]
 	warnings []string

@@ -82,6 +82,7 @@ func (db *DB) enter(ctx context.Context, alone bool) (*group, error) {
 	q.mu.Unlock()
 	end := time.NewTimer(db.callTime)
 	defer end.Stop()
+	began := time.Now()
 	late := error(nil)
 	for late == nil {
 		select {
@@ -90,8 +91,12 @@ func (db *DB) enter(ctx context.Context, alone bool) (*group, error) {
 		case <-ctx.Done():
 			late = ctx.Err()
 		case <-end.C:
-			if q.excused(ctx) {
+			switch {
+			case long(ctx), q.goesLong() && time.Since(began) < patience:
 				end.Reset(db.callTime)
+				continue
+			case q.goesLong():
+				late = ErrCrowded
 				continue
 			}
 			late = fmt.Errorf("%w: other writers are before it", ErrSlow)
@@ -116,12 +121,11 @@ func (db *DB) Waiting() int {
 	return len(db.queue.waiting)
 }
 
-// excused reports whether a writer may wait for longer: it is, or it waits for, one
-// that may take its time.
-func (q *queue) excused(ctx context.Context) bool {
+// goesLong reports whether who has the turn may take as long as it needs.
+func (q *queue) goesLong() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.long || long(ctx)
+	return q.long
 }
 
 // pass hands the turn on: to the next who may join the group, else to the next

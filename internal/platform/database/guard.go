@@ -19,15 +19,16 @@ func Unguarded(ctx context.Context) context.Context {
 	return context.WithValue(ctx, guardKey{}, nil)
 }
 
-// guarded is fn with the guard of the context after it.
+// guarded is fn with what ends a transaction after it: what it has gathered is written,
+// then the guard of the context is asked.
 func guarded[T any](ctx context.Context, fn func(*Tx) (T, error)) func(*Tx) (T, error) {
-	check, is := ctx.Value(guardKey{}).(func(context.Context, *Tx) error)
-	if !is {
-		return fn
-	}
+	check, _ := ctx.Value(guardKey{}).(func(context.Context, *Tx) error)
 	return func(tx *Tx) (T, error) {
 		v, err := fn(tx)
 		if err == nil {
+			err = tx.close(ctx)
+		}
+		if err == nil && check != nil {
 			err = check(ctx, tx)
 		}
 		return v, err

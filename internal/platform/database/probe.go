@@ -37,7 +37,7 @@ func (db *DB) TryWrite(ctx context.Context) error {
 	const onPostgres = `UPDATE goose_db_version SET tstamp = tstamp WHERE id = (SELECT max(id) FROM goose_db_version)`
 	statement := onPostgres
 	if db.Engine == SQLite {
-		if db.queue.excused(ctx) {
+		if db.queue.goesLong() {
 			return nil
 		}
 		if err := db.space(); err != nil {

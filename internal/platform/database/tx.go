@@ -20,13 +20,14 @@ type Tx struct {
 	DB  *DB
 	tx  querier
 
-	end     time.Time    // of the call; zero: it takes its time
-	over    func() error // why the call has ended, if it has
-	writes  bool         // and has not ended
-	after   []func()
-	group   *group // of SQLite, while it writes
-	wrote   []*atomic.Uint64
-	spoiled bool // it has broken its group
+	end      time.Time    // of the call; zero: it takes its time
+	over     func() error // why the call has ended, if it has
+	writes   bool         // and has not ended
+	after    []func()
+	closings []closing
+	group    *group // of SQLite, while it writes
+	wrote    []*atomic.Uint64
+	spoiled  bool // it has broken its group
 }
 
 // querier is what runs statements: a transaction of database/sql, or a connection

@@ -85,6 +85,8 @@ func (rt *Router) failure(r *http.Request, err error) failure {
 	case f == nil && errors.Is(err, context.DeadlineExceeded):
 		f = fault.Down
 		rt.Log.ErrorContext(r.Context(), "a request took too long", "error", err, "request_id", requestID)
+	case f == nil && errors.Is(err, database.ErrCrowded):
+		f = fault.Busy
 	case f == nil && database.Unreachable(err):
 		f = fault.Down
 		rt.Log.ErrorContext(r.Context(), "the store can't be reached", "error", err, "request_id", requestID)

@@ -59,7 +59,7 @@ func (p *Portal) Application(in scope.Account, name string) scope.ApplicationID 
 		n := application.NewParams{
 			ID: id.New[scope.ApplicationID](tx.Now), Account: in.ID, Name: name, Slug: strings.ToLower(name),
 		}
-		return n.ID, application.Create(p.t.Context(), tx, principal.System(), n)
+		return n.ID, p.Applications.Create(p.t.Context(), tx, principal.System(), n)
 	})
 }
 

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -24,6 +27,8 @@ import (
 	"canopy.dev/canopy/internal/portal/recovery"
 	"canopy.dev/canopy/internal/portal/session"
 	"canopy.dev/canopy/internal/portal/signup"
+	"canopy.dev/canopy/internal/tenant/application"
+	"canopy.dev/canopy/internal/tenant/environment"
 )
 
 // Portal is what the rooms stand on, and the rooms. The limits are the defaults
@@ -38,9 +43,10 @@ type Portal struct {
 	Keys   *signingkey.Service
 	Mail   *mailqueue.Queue
 
-	Signups  *signup.Service
-	Sessions *session.Service
-	Recovery *recovery.Service
+	Applications *application.Service
+	Signups      *signup.Service
+	Sessions     *session.Service
+	Recovery     *recovery.Service
 
 	t      testing.TB
 	worker *outbox.Worker
@@ -88,7 +94,10 @@ func start(t testing.TB, engine database.Engine) *Portal {
 		Name: mailqueue.Lane, Parallel: 1, Handlers: p.sent.handlers(t),
 	}}})
 	p.Mail = &mailqueue.Queue{Outbox: p.worker.Queue(mailqueue.Lane), Limits: p.Limits}
-	p.Signups = &signup.Service{DB: p.DB, Guard: p.Guard, Mail: p.Mail}
+	p.Applications = &application.Service{
+		DB: p.DB, Parts: environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}},
+	}
+	p.Signups = &signup.Service{DB: p.DB, Guard: p.Guard, Mail: p.Mail, Applications: p.Applications}
 	p.Sessions = &session.Service{
 		DB: p.DB, Guard: p.Guard, Keys: p.Keys,
 		AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,

@@ -22,10 +22,11 @@ import (
 
 // Service holds the use cases of sign-up. It is safe for concurrent use.
 type Service struct {
-	DB     *database.DB
-	Guard  *portaluser.Guard
-	Mail   *mailqueue.Queue
-	Closed bool
+	DB           *database.DB
+	Guard        *portaluser.Guard
+	Mail         *mailqueue.Queue
+	Applications *application.Service
+	Closed       bool
 	// Errands takes what is asked for by strangers.
 	Errands portaluser.Errands
 }
@@ -103,7 +104,7 @@ func (r registration) mail(token secret.Token, until time.Time) mail.Data {
 }
 
 // establish makes everything a proven sign-up promised.
-func establish(ctx context.Context, tx *database.Tx, by principal.Actor, r registration) error {
+func (s *Service) establish(ctx context.Context, tx *database.Tx, by principal.Actor, r registration) error {
 	u, created, err := portaluser.Create(ctx, tx, by, r.account, portaluser.NewParams{
 		ID: r.user, Email: r.email, FirstName: r.firstName, LastName: r.lastName, PasswordHash: r.passwordHash,
 	})
@@ -121,7 +122,7 @@ func establish(ctx context.Context, tx *database.Tx, by principal.Actor, r regis
 	if _, err := portaluser.Join(ctx, tx, r.account, u.ID, permission.Owner); err != nil {
 		return err
 	}
-	err = application.Create(ctx, tx, by, application.NewParams{
+	err = s.Applications.Create(ctx, tx, by, application.NewParams{
 		ID: r.application, Account: r.account, Name: r.applicationName, Slug: r.applicationSlug,
 	})
 	if err != nil {
@@ -143,7 +144,7 @@ func (s *Service) Bootstrap(ctx context.Context, by principal.Actor, p Params) (
 		if err != nil {
 			return r, err
 		}
-		return r, establish(ctx, tx, by, registration{
+		return r, s.establish(ctx, tx, by, registration{
 			account: r.AccountID, application: r.ApplicationID, user: r.UserID,
 			email: p.Email, firstName: p.FirstName, lastName: p.LastName,
 			accountName: p.AccountName, applicationName: p.ApplicationName, applicationSlug: r.ApplicationSlug,

@@ -140,7 +140,7 @@ func (s *Service) spend(
 		if err := along(tx); err != nil {
 			return err
 		}
-		return establish(ctx, tx, by, r)
+		return s.establish(ctx, tx, by, r)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases of Accounts, one transaction each. It is safe for
@@ -68,6 +69,9 @@ func Find(ctx context.Context, tx *database.Tx, accountID ID) (Account, error) {
 // name: an Account always has a slug. Event: account.created.
 func Create(ctx context.Context, tx *database.Tx, by principal.Actor, accountID ID, name string) error {
 	if _, err := tx.Exec(ctx, insertAccount, accountID, name, tx.Now); err != nil {
+		return err
+	}
+	if err := revision.Open(ctx, tx, accountID, accountID.Any()); err != nil {
 		return err
 	}
 	if err := ProlongSlug(ctx, tx, accountID, name, tx.Now); err != nil {

@@ -70,7 +70,7 @@ type NewParams struct {
 
 // Create makes an Application with its Environments Development, the default
 // one, and Production. Events: application.created, environment.created twice.
-func Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParams) error {
+func (s *Service) Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParams) error {
 	development, production := id.New[environment.ID](tx.Now), id.New[environment.ID](tx.Now)
 	if _, err := tx.Exec(ctx, insertApplication, p.ID, p.Account, p.Name, p.Slug, development, tx.Now); err != nil {
 		return err
@@ -79,12 +79,13 @@ func Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParam
 	if err := event.Record(ctx, tx, Created, entry, event.None{}); err != nil {
 		return err
 	}
-	for _, e := range []environment.NewParams{
-		{ID: development, Name: "Development", Slug: "development"},
-		{ID: production, Name: "Production", Slug: "production"},
+	in := scope.Application{Account: scope.Account{ID: p.Account}, ID: p.ID, Slug: p.Slug}
+	for _, e := range []environment.New{
+		{At: scope.Environment{Application: in, ID: development, Slug: "development"}, Name: "Development"},
+		{At: scope.Environment{Application: in, ID: production, Slug: "production"}, Name: "Production"},
 	} {
-		e.Account, e.Application = p.Account, p.ID
-		if err := environment.Create(ctx, tx, by, e); err != nil {
+		e.ApplicationName = p.Name
+		if err := s.Parts.Create(ctx, tx, by, e); err != nil {
 			return err
 		}
 	}
@@ -106,7 +107,10 @@ func Find(ctx context.Context, tx *database.Tx, accountID scope.AccountID, appli
 }
 
 // Service holds the use cases of Applications. It is safe for concurrent use.
-type Service struct{ DB *database.DB }
+type Service struct {
+	DB    *database.DB
+	Parts environment.Parts // of every Environment
+}
 
 // Place finds the Application of a slug in an Account; ErrNotFound.
 func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (scope.Application, error) {

@@ -35,7 +35,7 @@ func add(t *testing.T, db *database.DB, in account.ID, name, slug string) applic
 		p := application.NewParams{ID: id.New[application.ID](tx.Now), Account: in, Name: name, Slug: slug}
 		return application.Application{
 			ID: p.ID, AccountID: in, Name: name, Slug: slug, DefaultEnvironmentSlug: "development",
-		}, application.Create(t.Context(), tx, alex, p)
+		}, (&application.Service{}).Create(t.Context(), tx, alex, p)
 	})
 }
 
@@ -115,7 +115,7 @@ func TestSlugIsUniqueInItsAccount(t *testing.T) {
 		_ = eventtest.Take(t, db)
 		err := database.Do(t.Context(), db, func(tx *database.Tx) error {
 			p := application.NewParams{ID: id.New[application.ID](tx.Now), Account: in, Name: "Desk", Slug: "desk"}
-			return application.Create(t.Context(), tx, alex, p)
+			return (&application.Service{}).Create(t.Context(), tx, alex, p)
 		})
 		if !db.Broken(err, "application_account_slug") {
 			t.Errorf("%v", err)

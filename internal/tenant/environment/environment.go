@@ -1,54 +1,91 @@
-// Package environment owns Environments, the units of isolation of an
-// Application: the table environment. For now it makes them; their own
-// endpoints come with their area.
 package environment
 
 import (
-	"context"
+	"slices"
+	"time"
 
-	"canopy.dev/canopy/internal/events/event"
-	"canopy.dev/canopy/internal/foundation/principal"
+	"github.com/go-json-experiment/json"
+
+	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/platform/database"
 )
 
 // ID names an Environment.
 type ID = scope.EnvironmentID
 
-// Created is recorded when an Environment comes into being.
-var Created = event.Type[event.None]{
-	Action: "environment.created", Category: event.Tenancy, Resource: "environment",
-	About: "An Environment came into being.",
-}
+// Model says what the tree of an Environment may be.
+type Model string
 
-// Joins for the queries of other rooms, which name no table of this one.
+// The models.
 const (
-	// JoinEnvironment brings environment as env; the id of the Environment is to
-	// follow.
-	JoinEnvironment = ` JOIN environment env ON env.id = `
+	Flat      Model = "flat"      // the root alone, save organizations
+	Hierarchy Model = "hierarchy" // a tree that follows the schema
 )
 
-const insertEnvironment = `INSERT INTO environment
-	(id, account_id, application_id, name, slug, access_model, version, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, 'flat', 1, $6, $6)`
+// Enum lists the models, for schemas.
+func (Model) Enum() []string { return []string{string(Flat), string(Hierarchy)} }
 
-// NewParams is what Create wants.
-type NewParams struct {
+// Schema says which types of nodes a tree has, what may lie below what, and how deep. Its
+// rules are those of package hierarchy; here it is only kept.
+type Schema struct {
+	NodeTypes       []string            `json:"node_types"`
+	AllowedChildren map[string][]string `json:"allowed_children"` // of each type; none: leaf only
+	MaxDepth        int                 `json:"max_depth"`        // the root is at depth 1
+	RootNodeType    string              `json:"root_node_type"`
+}
+
+// Factor is a second factor of signing in.
+type Factor string
+
+// The factors.
+const (
+	TOTP     Factor = "totp"
+	WebAuthn Factor = "webauthn"
+	EmailOTP Factor = "email_otp"
+)
+
+// Enum lists the factors, for schemas.
+func (Factor) Enum() []string { return []string{string(TOTP), string(WebAuthn), string(EmailOTP)} }
+
+// Settings is what steers signing in to an Environment.
+type Settings struct {
+	MFARequired          bool     `json:"mfa_required"`
+	MFAGracePeriodDays   int      `json:"mfa_grace_period_days"`
+	MFATrustedDeviceDays int      `json:"mfa_trusted_device_days"`
+	MFAFactorAllowlist   []Factor `json:"mfa_factor_allowlist"`
+}
+
+// defaults are the settings of a new Environment.
+func defaults() Settings {
+	return Settings{MFAFactorAllowlist: []Factor{TOTP, WebAuthn, EmailOTP}}
+}
+
+// Environment is one unit of isolation of an Application.
+type Environment struct {
 	ID          ID
 	Account     scope.AccountID
 	Application scope.ApplicationID
 	Name        string
-	Slug        string
+	Slug        string // unique in its Application
+	Model       Model
+	Schema      *Schema // nil: none is stored
+	Settings    Settings
+	Version     int // also that of the schema
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
-// Create makes a flat Environment. Event: environment.created.
-func Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParams) error {
-	_, err := tx.Exec(ctx, insertEnvironment, p.ID, p.Account, p.Application, p.Name, p.Slug, tx.Now)
-	if err != nil {
-		return err
-	}
-	entry := event.Entry{
-		Actor: by, Account: p.Account, Application: p.Application, Environment: p.ID, Resource: p.ID.Any(), Label: p.Name,
-	}
-	return event.Record(ctx, tx, Created, entry, event.None{})
+// The faults of Environments.
+var (
+	ErrNotFound  = fault.New(fault.NotFound, "environments.not_found", "Environment not found")
+	ErrSlugTaken = fault.New(fault.Conflict, "environments.slug_taken",
+		"Another Environment of the Application has this slug")
+)
+
+// equal reports whether two stored values of one kind are the same, whatever the order of
+// map keys.
+func equal(a, b any) bool {
+	x, err := json.Marshal(a, json.Deterministic(true))
+	y, other := json.Marshal(b, json.Deterministic(true))
+	return err == nil && other == nil && slices.Equal(x, y)
 }

@@ -1,6 +1,7 @@
 package environment_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,6 +9,7 @@ import (
 	"canopy.dev/canopy/internal/events/eventtest"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/tenant/account"
@@ -25,17 +27,18 @@ func desk(t *testing.T, db *database.DB) application.NewParams {
 		if err := account.Create(t.Context(), tx, principal.System(), p.Account, "Acme"); err != nil {
 			return p, err
 		}
-		return p, application.Create(t.Context(), tx, principal.System(), p)
+		return p, (&application.Service{}).Create(t.Context(), tx, principal.System(), p)
 	})
 }
 
 func create(t *testing.T, db *database.DB, at application.NewParams, slug string) (environment.ID, error) {
 	t.Helper()
 	return database.Write(t.Context(), db, func(tx *database.Tx) (environment.ID, error) {
-		p := environment.NewParams{
-			ID: id.New[environment.ID](tx.Now), Account: at.Account, Application: at.ID, Name: "Staging", Slug: slug,
+		in := scope.Application{Account: scope.Account{ID: at.Account}, ID: at.ID, Slug: at.Slug}
+		n := environment.New{
+			At: scope.Environment{Application: in, ID: id.New[environment.ID](tx.Now), Slug: slug}, Name: "Staging",
 		}
-		return p.ID, environment.Create(t.Context(), tx, principal.System(), p)
+		return n.At.ID, environment.Parts{}.Create(t.Context(), tx, principal.System(), n)
 	})
 }
 
@@ -76,7 +79,7 @@ func TestSlugIsUniqueInItsApplication(t *testing.T) {
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
 		at := desk(t, db)
-		if _, err := create(t, db, at, "production"); !db.Broken(err, "environment_application_slug") {
+		if _, err := create(t, db, at, "production"); !errors.Is(err, environment.ErrSlugTaken) {
 			t.Errorf("%v", err)
 		}
 		if _, err := create(t, db, desk(t, db), "staging"); err != nil {

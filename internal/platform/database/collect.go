@@ -1,0 +1,46 @@
+package database
+
+import (
+	"context"
+	"reflect"
+)
+
+// Closing is what a transaction gathers while it works and writes at its very end.
+type Closing interface {
+	// Close writes what was gathered. Its error fails the transaction.
+	Close(ctx context.Context, tx *Tx) error
+}
+
+// Collect gives what the transaction gathers of one type, made by fresh when it is first
+// asked for. It is closed once the work has succeeded, after those that came before it
+// and just before the commit. A repeated transaction begins with nothing. In a Read, or
+// after the transaction has ended, Collect panics.
+func Collect[T Closing](tx *Tx, fresh func() T) T {
+	if !tx.writes {
+		panic("database: Collect needs a transaction that writes and has not ended")
+	}
+	kind := reflect.TypeFor[T]()
+	for _, c := range tx.closings {
+		if c.kind == kind {
+			return c.what.(T) //nolint:forcetypeassert,errcheck // kind says so
+		}
+	}
+	made := fresh()
+	tx.closings = append(tx.closings, closing{kind, made})
+	return made
+}
+
+type closing struct {
+	kind reflect.Type
+	what Closing
+}
+
+// close closes what was gathered.
+func (tx *Tx) close(ctx context.Context) error {
+	for i := 0; i < len(tx.closings); i++ { // closing one may begin another
+		if err := tx.closings[i].what.Close(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

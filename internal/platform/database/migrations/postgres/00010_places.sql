@@ -1,0 +1,174 @@
+-- +goose Up
+-- What every Environment has: a tree with one root, a catalogue of permissions, roles.
+-- Rows in it name the Environment alone: its Account is the Environment's.
+ALTER TABLE environment ADD COLUMN hierarchy_schema TEXT;
+ALTER TABLE environment ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+
+-- An Environment that was deleted, for as long as rows of it are left.
+CREATE TABLE environment_deleted (
+	id         TEXT COLLATE "C" PRIMARY KEY,
+	account_id TEXT COLLATE "C" NOT NULL,
+	deleted_at BIGINT NOT NULL
+);
+
+-- Which Environment a portal user's dashboard opens.
+CREATE TABLE resume_state (
+	user_id        TEXT COLLATE "C" NOT NULL,
+	application_id TEXT COLLATE "C" NOT NULL REFERENCES application (id) ON DELETE CASCADE,
+	account_id     TEXT COLLATE "C" NOT NULL,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	PRIMARY KEY (user_id, application_id)
+);
+CREATE INDEX resume_state_application ON resume_state (application_id);
+
+-- One row for each Account and Environment. A stamp is random, the mark of the write that
+-- raised the revision; tree_revision and tree_stamp are of the last change of the tree.
+CREATE TABLE revision (
+	scope_id      TEXT COLLATE "C" PRIMARY KEY,
+	account_id    TEXT COLLATE "C" NOT NULL,
+	revision      BIGINT NOT NULL,
+	tree_revision BIGINT NOT NULL,
+	tree_stamp    TEXT COLLATE "C" NOT NULL,
+	stamp         TEXT COLLATE "C" NOT NULL,
+	stamp_before  TEXT COLLATE "C" NOT NULL
+);
+
+-- What each revision has changed, as whole rows, for those who follow.
+CREATE TABLE change (
+	scope_id     TEXT COLLATE "C" NOT NULL,
+	revision     BIGINT NOT NULL,
+	ordinal      BIGINT NOT NULL,
+	account_id   TEXT COLLATE "C" NOT NULL,
+	stamp        TEXT COLLATE "C" NOT NULL,
+	stamp_before TEXT COLLATE "C" NOT NULL,
+	kind         TEXT COLLATE "C" NOT NULL,
+	subject_id   TEXT COLLATE "C",
+	body         TEXT,
+	created_at   BIGINT NOT NULL,
+	PRIMARY KEY (scope_id, revision, ordinal)
+);
+CREATE INDEX change_created ON change (created_at);
+
+-- Numbers that nobody should have to count: nodes by type, status and depth.
+CREATE TABLE tally (
+	environment_id TEXT COLLATE "C" NOT NULL,
+	kind           TEXT COLLATE "C" NOT NULL,
+	item           TEXT COLLATE "C" NOT NULL,
+	n              BIGINT NOT NULL,
+	PRIMARY KEY (environment_id, kind, item)
+);
+
+CREATE TABLE node (
+	id             TEXT COLLATE "C" PRIMARY KEY,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	parent_id      TEXT COLLATE "C",
+	node_type      TEXT COLLATE "C" NOT NULL,
+	name           TEXT NOT NULL,
+	name_fold      TEXT COLLATE "C" NOT NULL,
+	slug           TEXT COLLATE "C" NOT NULL,
+	description    TEXT,
+	status         TEXT COLLATE "C" NOT NULL,
+	metadata       TEXT NOT NULL,
+	child_count    BIGINT NOT NULL,
+	version        BIGINT NOT NULL,
+	created_at     BIGINT NOT NULL,
+	updated_at     BIGINT NOT NULL,
+	deleted_at     BIGINT
+);
+CREATE INDEX node_siblings ON node (environment_id, parent_id, name_fold, id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX node_slug ON node (environment_id, parent_id, slug) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX node_root ON node (environment_id) WHERE parent_id IS NULL AND deleted_at IS NULL;
+-- Search looks at this index alone.
+CREATE INDEX node_name ON node (environment_id, name_fold, id, slug, node_type, status, created_at)
+	WHERE deleted_at IS NULL;
+CREATE INDEX node_environment ON node (environment_id);
+CREATE INDEX node_deleted ON node (deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE TABLE permission (
+	id             TEXT COLLATE "C" PRIMARY KEY,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	key            TEXT COLLATE "C" NOT NULL,
+	name           TEXT NOT NULL,
+	category       TEXT NOT NULL,
+	description    TEXT,
+	source         TEXT COLLATE "C" NOT NULL,
+	version        BIGINT NOT NULL,
+	created_at     BIGINT NOT NULL,
+	updated_at     BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX permission_key ON permission (environment_id, key);
+
+CREATE TABLE role (
+	id             TEXT COLLATE "C" PRIMARY KEY,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	name           TEXT NOT NULL,
+	name_fold      TEXT COLLATE "C" NOT NULL,
+	description    TEXT,
+	is_active      BIGINT NOT NULL,
+	system_key     TEXT COLLATE "C",
+	version        BIGINT NOT NULL,
+	created_at     BIGINT NOT NULL,
+	updated_at     BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX role_name ON role (environment_id, name_fold);
+
+CREATE TABLE role_permission (
+	role_id        TEXT COLLATE "C" NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	permission_id  TEXT COLLATE "C" NOT NULL REFERENCES permission (id) ON DELETE CASCADE,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	PRIMARY KEY (role_id, permission_id)
+);
+CREATE INDEX role_permission_permission ON role_permission (permission_id);
+CREATE INDEX role_permission_environment ON role_permission (environment_id);
+
+CREATE TABLE api_key (
+	id             TEXT COLLATE "C" PRIMARY KEY,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	name           TEXT NOT NULL,
+	name_fold      TEXT COLLATE "C" NOT NULL,
+	description    TEXT,
+	access_mode    TEXT COLLATE "C" NOT NULL,
+	scopes         TEXT NOT NULL,
+	key_hash       TEXT COLLATE "C" NOT NULL,
+	key_preview    TEXT COLLATE "C" NOT NULL,
+	is_active      BIGINT NOT NULL,
+	expires_at     BIGINT,
+	created_at     BIGINT NOT NULL,
+	updated_at     BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX api_key_hash ON api_key (key_hash);
+CREATE INDEX api_key_created ON api_key (environment_id, created_at, id);
+
+-- When a key was used last, apart from the key: who looks keys up reads no change here.
+CREATE TABLE api_key_use (
+	key_id         TEXT COLLATE "C" PRIMARY KEY REFERENCES api_key (id) ON DELETE CASCADE,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	used_at        BIGINT NOT NULL
+);
+CREATE INDEX api_key_use_environment ON api_key_use (environment_id);
+
+-- Refusals that the audit log has heard of, once a minute.
+CREATE TABLE api_key_denial (
+	key_id         TEXT COLLATE "C" NOT NULL,
+	permission     TEXT COLLATE "C" NOT NULL,
+	minute         BIGINT NOT NULL,
+	environment_id TEXT COLLATE "C" NOT NULL,
+	PRIMARY KEY (key_id, permission, minute)
+);
+CREATE INDEX api_key_denial_minute ON api_key_denial (minute);
+
+-- +goose Down
+DROP TABLE api_key_denial;
+DROP TABLE api_key_use;
+DROP TABLE api_key;
+DROP TABLE role_permission;
+DROP TABLE role;
+DROP TABLE permission;
+DROP TABLE node;
+DROP TABLE tally;
+DROP TABLE change;
+DROP TABLE revision;
+DROP TABLE resume_state;
+DROP TABLE environment_deleted;
+ALTER TABLE environment DROP COLUMN settings;
+ALTER TABLE environment DROP COLUMN hierarchy_schema;

@@ -1,0 +1,76 @@
+package environment
+
+import (
+	"context"
+
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+// Part is what another room keeps of every Environment.
+type Part interface {
+	// Found writes what an Environment has from its first moment. It records no event and
+	// appends to no revision: nobody follows the Environment yet.
+	Found(ctx context.Context, tx *database.Tx, n New) error
+	// Cut ends, in the transaction that deletes the Environment, what lets somebody in, or
+	// shows it elsewhere. What it leaves, Sweep removes.
+	Cut(ctx context.Context, tx *database.Tx, in scope.Environment) (Removed, error)
+	// Sweep removes a piece of what is left of a deleted Environment, small enough for one
+	// transaction that others wait for; done says that nothing is left.
+	Sweep(ctx context.Context, tx *database.Tx, gone ID) (done bool, err error)
+}
+
+// Parts are all there are, in the order in which they are founded.
+type Parts []Part
+
+// Removed counts what a deletion takes along.
+type Removed struct {
+	Nodes       int
+	Assignments int
+}
+
+// New is what an Environment is made of.
+type New struct {
+	At              scope.Environment // ids and slug may have been promised before
+	Name            string
+	ApplicationName string // names the root node
+}
+
+// Created is recorded when an Environment comes into being.
+var Created = event.Type[event.None]{
+	Action: "environment.created", Category: event.Tenancy, Resource: "environment",
+	About: "An Environment came into being.",
+}
+
+// Create makes a flat Environment with all its parts. Fault: environments.slug_taken.
+// Event: environment.created.
+func (parts Parts) Create(ctx context.Context, tx *database.Tx, by principal.Actor, n New) error {
+	e := Environment{Settings: defaults()}
+	_, settings, err := e.stored()
+	if err != nil {
+		return err
+	}
+	account, application := n.At.Application.Account.ID, n.At.Application.ID
+	_, err = tx.Exec(ctx, insertEnvironment, n.At.ID, account, application, n.Name, n.At.Slug, settings, tx.Now)
+	if tx.DB.Broken(err, "environment_application_slug") {
+		return ErrSlugTaken
+	}
+	if err != nil {
+		return err
+	}
+	if err := revision.Open(ctx, tx, account, n.At.ID.Any()); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := p.Found(ctx, tx, n); err != nil {
+			return err
+		}
+	}
+	entry := event.Entry{
+		Actor: by, Account: account, Application: application, Environment: n.At.ID, Resource: n.At.ID.Any(), Label: n.Name,
+	}
+	return event.Record(ctx, tx, Created, entry, event.None{})
+}

@@ -1,0 +1,193 @@
+package revision
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/database"
+)
+
+// Kind says what a change is about.
+type Kind string
+
+// The kinds that this room writes itself; the rooms whose rows are followed have their
+// own.
+const (
+	// Nothing says that the revision was raised for what no follower keeps.
+	Nothing Kind = "nothing"
+	// Reload says that more was changed than is worth following: read all of it anew.
+	Reload Kind = "reload"
+)
+
+// Change is what a write has done to one row.
+type Change struct {
+	Kind Kind
+	// Subject is the row's id; zero where the body names it, or there is none.
+	Subject id.ID
+	// Body is the whole row as it is now, in JSON; nil when the row is gone.
+	Body any
+}
+
+// most is how many changes of one write are kept; of more, Reload is all that is said.
+const most = 10_000
+
+// Open gives an Account or an Environment its first revision, 1.
+func Open(ctx context.Context, tx *database.Tx, account scope.AccountID, of id.ID) error {
+	_, err := tx.Exec(ctx, insertRevision, of, account, newStamp())
+	return err
+}
+
+// Append has the transaction raise the Environment's revision and keep the changes.
+func Append(tx *database.Tx, in scope.Environment, changes ...Change) {
+	gather(tx, in.ID.Any(), in.Application.Account.ID).add(false, changes)
+}
+
+// AppendTree is Append for changes of the Environment's tree.
+func AppendTree(tx *database.Tx, in scope.Environment, changes ...Change) {
+	gather(tx, in.ID.Any(), in.Application.Account.ID).add(true, changes)
+}
+
+// AppendAccount has the transaction raise the Account's revision and keep the changes.
+func AppendAccount(tx *database.Tx, in scope.AccountID, changes ...Change) {
+	gather(tx, in.Any(), in).add(false, changes)
+}
+
+// Raised is the revision that the transaction is going to have raised the Environment's
+// to, given what it is now; now, if it raises none.
+func Raised(tx *database.Tx, in scope.EnvironmentID, now uint64) uint64 {
+	if database.Collect(tx, fresh).scopes[in.Any()] != nil {
+		return now + 1
+	}
+	return now
+}
+
+// At is where an Environment or an Account stands. Equal values mean equal contents, also
+// across a restored store, which may give a number twice.
+type At struct {
+	Revision  uint64
+	Stamp     string // of the write that raised it
+	Tree      uint64 // the revision of the last change of the Environment's tree
+	TreeStamp string
+}
+
+// Now reads where an Environment stands; database.ErrNoRows where there is none.
+func Now(ctx context.Context, tx *database.Tx, in scope.Environment) (at At, err error) {
+	err = tx.QueryRow(ctx, selectRevision, in.ID, in.Application.Account.ID).
+		Scan(&at.Revision, &at.Stamp, &at.Tree, &at.TreeStamp)
+	return at, err
+}
+
+// Close ends the counting of an Environment that is gone: there is nothing left to
+// follow, and its number reads as unknown.
+func Close(ctx context.Context, tx *database.Tx, account scope.AccountID, of id.ID) error {
+	delete(database.Collect(tx, fresh).scopes, of)
+	_, err := tx.Exec(ctx, deleteRevision, of, account)
+	return err
+}
+
+// gathered is what one transaction raises.
+type gathered struct{ scopes map[id.ID]*raise }
+
+type raise struct {
+	account scope.AccountID
+	tree    bool
+	changes []Change
+	n       int // of changes, also those that are not kept
+}
+
+func fresh() *gathered { return &gathered{scopes: map[id.ID]*raise{}} }
+
+func gather(tx *database.Tx, of id.ID, account scope.AccountID) *raise {
+	g := database.Collect(tx, fresh)
+	if g.scopes[of] == nil {
+		g.scopes[of] = &raise{account: account}
+	}
+	return g.scopes[of]
+}
+
+func (r *raise) add(tree bool, changes []Change) {
+	r.tree = r.tree || tree
+	r.n += len(changes)
+	if r.n > most {
+		r.changes = nil
+		return
+	}
+	r.changes = append(r.changes, changes...)
+}
+
+// Close implements database.Closing: ids ascending, so that no two writers wait for each
+// other.
+func (g *gathered) Close(ctx context.Context, tx *database.Tx) error {
+	byID := slices.SortedFunc(maps.Keys(g.scopes), func(a, b id.ID) int { return cmp.Compare(a.String(), b.String()) })
+	for _, of := range byID {
+		if err := g.scopes[of].write(ctx, tx, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *raise) write(ctx context.Context, tx *database.Tx, of id.ID) error {
+	stamp, tree := newStamp(), 0
+	if r.tree {
+		tree = 1
+	}
+	var revision uint64
+	var before string
+	err := tx.QueryRow(ctx, raiseRevision, stamp, tree, of, r.account).Scan(&revision, &before)
+	if errors.Is(err, database.ErrNoRows) {
+		return errors.New("revision: an Account or Environment without a revision: " + of.String())
+	}
+	if err != nil {
+		return err
+	}
+	changes := r.changes
+	switch {
+	case r.n > most:
+		changes = []Change{{Kind: Reload}}
+	case len(changes) == 0:
+		changes = []Change{{Kind: Nothing}}
+	}
+	for i, c := range changes {
+		var body any
+		if c.Body != nil {
+			raw, err := json.Marshal(c.Body, json.Deterministic(true))
+			if err != nil {
+				return err
+			}
+			body = string(raw)
+		}
+		_, err := tx.Exec(ctx, insertChange, of, revision, i, r.account, stamp, before, string(c.Kind), c.Subject, body, tx.Now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newStamp is 16 random characters of a token: enough that no two writes share one.
+func newStamp() string { return secret.NewToken().Reveal()[:16] }
+
+// kept is how long changes are kept for those who follow.
+const kept = time.Hour
+
+// Sweep removes changes that nobody needs any more, in small pieces.
+func Sweep(ctx context.Context, db *database.DB) error {
+	for {
+		n, err := database.Write(ctx, db, func(tx *database.Tx) (int64, error) {
+			return tx.Exec(ctx, sweepChanges, tx.Now.Add(-kept))
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
