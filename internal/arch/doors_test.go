@@ -135,6 +135,7 @@ var doors = []struct {
 		"mail":               "deadlines of real connections",
 		"mailqueue":          "a mail to nobody takes as long as one to somebody",
 		"decide/decidebench": "measures",
+		"database":           "how long a call has waited, whatever the clock of its rows says",
 		"database/dbtest":    "hands the clock to the store",
 		"server/servertest":  "is the tests' clock",
 		"mail/mailtest":      "dates the test server's certificate",

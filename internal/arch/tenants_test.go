@@ -41,6 +41,7 @@ var acrossTenants = []exception{
 	{"session", "WHERE s.user_id = $1", "a person's sessions, in all Accounts"},
 	{"session", "UPDATE portal_session SET ended_at = $1", "ends a person's sessions, in all Accounts or in one"},
 	{"session", "DELETE FROM portal_session WHERE ended_at < $1", "sweeps by age"},
+	{"revision", "FROM change WHERE created_at < $1", "sweeps by age"},
 }
 
 type exception struct{ room, piece, why string }
@@ -105,7 +106,8 @@ var ofNoTenant = map[string]string{
 	"idempotency":         "a caller's",
 }
 
-// tenantTables are the tables with an account_id, as the migrations make them.
+// tenantTables are the tables with an account_id or, below Environments, an
+// environment_id, as the migrations make them.
 func tenantTables(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "internal/platform/database/migrations/sqlite/*.sql"))
@@ -120,11 +122,11 @@ func tenantTables(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		for _, m := range table.FindAllStringSubmatch(string(raw), -1) {
-			switch has := strings.Contains(m[2], "\taccount_id "); {
+			switch has := strings.Contains(m[2], "\taccount_id ") || strings.Contains(m[2], "\tenvironment_id "); {
 			case has:
 				list = append(list, m[1])
 			case ofNoTenant[m[1]] == "":
-				t.Errorf("the table %s has no account_id: a tenant's table needs one", m[1])
+				t.Errorf("the table %s has neither account_id nor environment_id: a tenant's table needs one", m[1])
 			}
 		}
 	}
@@ -132,10 +134,10 @@ func tenantTables(t *testing.T) []string {
 }
 
 var (
-	namesAccount = regexp.MustCompile(`\baccount_id = \$\d|\baccount_id IN \(`)
-	accountByID  = regexp.MustCompile(`\b(?:FROM|JOIN|UPDATE) account\b.*\bid = (?:\$\d|[a-z]+\.account_id)`)
-	assignments  = regexp.MustCompile(`\bSET .*? WHERE\b`)
-	inserts      = regexp.MustCompile(`^INSERT INTO [a-z_]+ \(([^)]*)\)`)
+	namesTenant = regexp.MustCompile(`\b(?:account|environment)_id = \$\d|\baccount_id IN \(`)
+	accountByID = regexp.MustCompile(`\b(?:FROM|JOIN|UPDATE) account\b.*\bid = (?:\$\d|[a-z]+\.account_id)`)
+	assignments = regexp.MustCompile(`\bSET .*? WHERE\b`)
+	inserts     = regexp.MustCompile(`^INSERT INTO [a-z_]+ \(([^)]*)\)`)
 )
 
 func TestStatementsNameTheAccount(t *testing.T) {
@@ -159,10 +161,10 @@ func TestStatementsNameTheAccount(t *testing.T) {
 			}
 			checked++
 			if m := inserts.FindStringSubmatch(q); m != nil &&
-				(strings.Contains(m[1], "account_id") || strings.HasPrefix(q, "INSERT INTO account (")) {
+				(strings.Contains(m[1], "account_id") || strings.Contains(m[1], "environment_id") || strings.HasPrefix(q, "INSERT INTO account (")) {
 				continue
 			}
-			if namesAccount.MatchString(assignments.ReplaceAllString(q, "WHERE")) ||
+			if namesTenant.MatchString(assignments.ReplaceAllString(q, "WHERE")) ||
 				slices.Equal(touched, []string{"account"}) && accountByID.MatchString(q) {
 				continue
 			}
@@ -170,7 +172,7 @@ func TestStatementsNameTheAccount(t *testing.T) {
 				return x.room == p.room() && strings.Contains(q, x.piece)
 			})
 			if i < 0 {
-				t.Errorf("%s: touches %v and names no Account: %s", where, touched, q)
+				t.Errorf("%s: touches %v and names neither Account nor Environment: %s", where, touched, q)
 				continue
 			}
 			needed[i] = true

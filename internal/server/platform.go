@@ -96,6 +96,6 @@ func newRouter(o Options, p *platform, t *tenant, portal *portal) *wire.Router {
 		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
 		Authenticate: portal.sessions.Authenticate,
 		InvalidToken: signingkey.ErrInvalidToken, Places: t.places(),
-		Idempotency: p.answers, Limit: p.limits.Take, Observe: p.metrics.Request,
+		Idempotency: p.answers, Limit: p.limits.Take, Streams: o.DB.Streams(), Observe: p.metrics.Request,
 	})
 }

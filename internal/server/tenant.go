@@ -30,7 +30,8 @@ func newTenant(p *platform) *tenant {
 func (t *tenant) places() wire.Places {
 	return wire.Places{
 		Application: t.applications.Place, Environment: t.environments.Place,
-		AccountNotFound: account.ErrNotFound, ApplicationNotFound: application.ErrNotFound,
+		DefaultEnvironment: t.applications.Default,
+		AccountNotFound:    account.ErrNotFound, ApplicationNotFound: application.ErrNotFound,
 		EnvironmentNotFound: environment.ErrNotFound,
 	}
 }

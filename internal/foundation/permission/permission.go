@@ -52,6 +52,9 @@ var system = []Key{
 // System lists the system permissions. The slice is the caller's.
 func System() []Key { return slices.Clone(system) }
 
+// IsSystem reports whether a key is a system permission.
+func IsSystem(k Key) bool { return slices.Contains(system, k) }
+
 // Enum lists every key, for schemas.
 func (Key) Enum() []string {
 	var words []string

@@ -4,6 +4,9 @@
 package principal
 
 import (
+	"slices"
+	"time"
+
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -13,6 +16,7 @@ type (
 	user    struct{}
 	session struct{}
 	preAuth struct{}
+	key     struct{}
 )
 
 // The ids of portal users and of what they sign in with, one type each.
@@ -23,6 +27,8 @@ type (
 	SessionID = id.Of[session]
 	// PreAuthID names a pre-auth token.
 	PreAuthID = id.Of[preAuth]
+	// KeyID names an API key.
+	KeyID = id.Of[key]
 )
 
 // Kind is the sort of a caller, as it stands in token claims and audit rows.
@@ -108,6 +114,25 @@ func (p PreAuth) Who() Actor { return p.Actor }
 
 // Holds implements Principal: no right at all.
 func (PreAuth) Holds(permission.Key) bool { return false }
+
+// Key is a program that calls for one Environment.
+type Key struct {
+	Actor
+	KeyID       KeyID
+	Environment scope.Environment
+	FullAccess  bool             // it may do everything in the Environment
+	Scopes      []permission.Key // what it may do otherwise, sorted
+	ExpiresAt   time.Time        // zero: never
+}
+
+// Who implements Principal.
+func (k Key) Who() Actor { return k.Actor }
+
+// Holds implements Principal: a key holds system permissions, all of them or its scopes.
+// Other keys of a catalogue open nothing here.
+func (k Key) Holds(right permission.Key) bool {
+	return permission.IsSystem(right) && (k.FullAccess || slices.Contains(k.Scopes, right))
+}
 
 // Other is a caller with a good credential of a kind that has no routes here.
 type Other struct{ Actor }

@@ -26,6 +26,18 @@ var (
 	CurrentPasswordRule = Rule{
 		Normalize: CurrentPassword, Format: "password", MinLength: 1, MaxLength: 128, Example: "Correct-Horse-7",
 	}
+	// SlugRule is for a slug that the caller chooses.
+	SlugRule = Rule{
+		Normalize: func(s string) (string, string) {
+			if !IsSlug(s) {
+				return "", "must be 1 to 63 lower-case letters, digits and dashes, with no dash at either end"
+			}
+			return s, ""
+		},
+		Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: 1, MaxLength: 63, Example: "lease-desk",
+	}
+	// DescriptionRule is for free text of several lines.
+	DescriptionRule = Rule{Normalize: Description, MaxLength: 1000, Example: "Signs leases of one region"}
 	// TokenRule is for tokens from mails, whose every other spelling is simply
 	// unknown: nothing is refused here.
 	TokenRule = Rule{

@@ -36,6 +36,22 @@ func NameUpTo(s string, limit int) (kept, broken string) {
 	return s, ""
 }
 
+// Description trims s, composes it (NFC) and wants at most 1,000 code points under the
+// rule of names, line feeds excepted. It may be empty.
+func Description(s string) (kept, broken string) {
+	s = norm.NFC.String(strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")))
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > 1000 {
+		return "", "must be at most 1000 characters"
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && hidden(r) }) {
+		return "", "must not hold control characters or direction marks"
+	}
+	if s != "" && !strings.ContainsFunc(s, shows) {
+		return "", "must hold a character that shows"
+	}
+	return s, ""
+}
+
 // shows reports whether a reader sees r: it is neither white space nor
 // default-ignorable (UAX 44, Default_Ignorable_Code_Point).
 func shows(r rune) bool {

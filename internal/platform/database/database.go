@@ -104,6 +104,14 @@ func Beside(ctx context.Context, rawURL string, now func() time.Time) (*DB, erro
 	return db, nil
 }
 
+// Streams is how many long reads at once leave other calls enough connections, 8 at most.
+func (db *DB) Streams() int {
+	if db.pool == nil {
+		return streamConns
+	}
+	return max(1, min(streamConns, int(db.pool.Config().MaxConns)/2))
+}
+
 // closeTime is how long calls get that are under way when the store is closed.
 const closeTime = 3 * time.Second
 

@@ -17,6 +17,10 @@ import (
 	"canopy.dev/canopy/internal/foundation/private"
 )
 
+// streamConns are for answers that are sent as they are read: a slow reader keeps one, and
+// leaves the others enough.
+const streamConns = 8
+
 func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 	db := &DB{Engine: SQLite, Path: path, now: now, callTime: callTime}
 	err := db.own(path)
@@ -26,7 +30,7 @@ func openSQLite(ctx context.Context, path string, now func() time.Time) (*DB, er
 		db.write, err = openFile(ctx, path, 1, "&_txlock=immediate")
 	}
 	if err == nil {
-		db.read, err = openFile(ctx, path, max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)")
+		db.read, err = openFile(ctx, path, max(4, 2*runtime.GOMAXPROCS(0))+streamConns, "&_pragma=query_only(1)")
 	}
 	if err != nil {
 		if !errors.Is(err, ErrInUse) {

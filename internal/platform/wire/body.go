@@ -42,6 +42,7 @@ func newBodies() bodies {
 func newRegistry() huma.Registry {
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	registry.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]())
+	registry.RegisterTypeAlias(reflect.TypeFor[text.Clearable](), reflect.TypeFor[*string]())
 	return registry
 }
 

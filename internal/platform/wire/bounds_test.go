@@ -139,7 +139,7 @@ func (s *slow) Write(b []byte) (int, error) {
 func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 	t.Parallel()
 	rt := newRouter(nil)
-	large := strings.Repeat("x", 200<<10)
+	large := strings.Repeat("x", 2<<20)
 	wire.Handle(rt.Public("", thingTag), wire.Route{
 		Method: http.MethodGet, Path: "/body", ID: "x", Summary: "X", About: "X.", Status: http.StatusOK,
 	}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Data[string], error) {
@@ -147,8 +147,8 @@ func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 	})
 	wire.Handle(rt.Public("", thingTag), wire.Route{
 		Method: http.MethodGet, Path: "/stream", ID: "y", Summary: "X", About: "X.", Status: http.StatusOK,
-	}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Stream, error) {
-		return wire.Stream{ContentType: "text/plain", Write: func(_ context.Context, w io.Writer) error {
+	}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Streamed[wire.None], error) {
+		return wire.Streamed[wire.None]{Write: func(_ context.Context, w *wire.StreamWriter) error {
 			_, err := io.WriteString(w, large)
 			return err
 		}}, nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
-	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 )
@@ -18,16 +17,16 @@ type Call struct {
 	// Actor is the caller, anonymous on public routes.
 	Actor principal.Actor
 
-	rt      *Router
-	op      *operation
-	r       *http.Request
-	w       http.ResponseWriter
-	seen    *seen
-	holds   func(permission.Key) bool
-	session principal.SessionID // of a portal user's token
-	values  map[string]any      // of parameters, by name
-	version int
-	asked   bool // for the version
+	rt        *Router
+	op        *operation
+	r         *http.Request
+	w         http.ResponseWriter
+	seen      *seen
+	session   principal.SessionID // of a portal user's token
+	principal principal.Principal // nil on public routes
+	values    map[string]any      // of parameters, by name
+	version   int
+	asked     bool // for the version
 }
 
 func (rt *Router) call(op *operation, w http.ResponseWriter, r *http.Request) *Call {
@@ -165,8 +164,11 @@ type seen struct {
 func (s *seen) note(p principal.Principal) {
 	who := p.Who()
 	s.kind, s.id = who.Kind, who.ID.String()
-	if u, ok := p.(principal.User); ok {
-		s.account = u.Account.Slug
+	switch p := p.(type) {
+	case principal.User:
+		s.account = p.Account.Slug
+	case principal.Key:
+		s.account = p.Environment.Application.Account.Slug
 	}
 }
 
@@ -182,9 +184,12 @@ func seenOf(r *http.Request) *seen {
 }
 
 // allowed is nil when the caller holds the right that the route needs.
-func (c *Call) allowed() error {
-	if c.op.Needs == "" || c.holds != nil && c.holds(c.op.Needs) {
+func (c *Call) allowed(ctx context.Context) error {
+	if c.op.Needs == "" || c.principal != nil && c.principal.Holds(c.op.Needs) {
 		return nil
+	}
+	if err := c.rt.denied(ctx, c, c.op.Needs); err != nil {
+		return err
 	}
 	return fault.PermissionDenied
 }

@@ -14,6 +14,7 @@ import (
 const (
 	SchemeUser    = "user"    // the access token of a portal user
 	SchemePreAuth = "preAuth" // the pre-auth token of one
+	SchemeKey     = "apiKey"  // an API key
 )
 
 // About is what the document says of the whole.
@@ -70,13 +71,24 @@ const introduction = "Hierarchical identity and access management for B2B SaaS.\
 	"Sign in with login, send the access token as Authorization: Bearer, and renew it with refresh, " +
 	"which reads a cookie. Every error has a stable code; all of them stand in x-errors. " +
 	"Lists are paged by page and take. Creating calls take an Idempotency-Key, " +
-	"and versioned objects an If-Match with their version."
+	"and versioned objects an If-Match with their version.\n\n" +
+	"What lies in an Environment has two doors: /api/v1 for programs, with X-API-Key, " +
+	"and the path of the Environment under /portal/v1 for portal users. Their answers carry Canopy-Revision, " +
+	"a number that grows with every change of the Environment."
 
 // schema is the complete schema of a type, or a reference to it.
 func (d *document) schema(t reflect.Type, hint string) *huma.Schema {
 	s := d.schemas.Schema(t, true, hint)
 	describeTypes(d.schemas, t, d.typed)
 	return s
+}
+
+// documented is the type of the answer.
+func (op *operation) documented() reflect.Type {
+	if s, is := reflect.Zero(op.out).Interface().(stream); is {
+		return s.documented()
+	}
+	return op.out
 }
 
 // secure adds the security schemes that an operation needs.
@@ -89,6 +101,10 @@ func (d *document) secure(op *operation) {
 		SchemePreAuth: {
 			Type: "http", Scheme: "bearer", BearerFormat: "JWT",
 			Description: "The pre-auth token of a login that leaves a choice; it is good for select-application alone.",
+		},
+		SchemeKey: {
+			Type: "apiKey", In: "header", Name: "X-API-Key",
+			Description: "An API key, which is good for one Environment.",
 		},
 	}
 	for _, name := range op.access.schemes {
@@ -122,6 +138,11 @@ func (d *document) operation(op *operation) *huma.Operation {
 	}
 	for _, status := range append([]int{op.Status}, op.Also...) {
 		o.Responses[strconv.Itoa(status)] = d.success(op, status)
+	}
+	if op.Validator {
+		o.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{
+			Description: http.StatusText(http.StatusNotModified), Headers: d.answerHeaders(op),
+		}
 	}
 	if !anyHost(op.pattern) {
 		d.refusal(o, http.StatusMisdirectedRequest)
@@ -170,6 +191,12 @@ func (d *document) parameters(op *operation) []*huma.Param {
 	if op.IfMatch {
 		list = append(list, ifMatch)
 	}
+	if op.Validator {
+		list = append(list, ifNoneMatch)
+	}
+	if op.access.header {
+		list = append(list, environmentSlug)
+	}
 	return list
 }
 
@@ -186,10 +213,8 @@ func (d *document) success(op *operation, status int) *huma.Response {
 	r := &huma.Response{Description: http.StatusText(status), Headers: d.answerHeaders(op)}
 	switch {
 	case status == http.StatusNoContent:
-	case op.out == reflect.TypeFor[Stream]():
-		r.Content = map[string]*huma.MediaType{mediaJSON: {Schema: &huma.Schema{Type: huma.TypeObject}}}
 	default:
-		schema := d.schema(op.out, op.ID+"Answer")
+		schema := d.schema(op.documented(), op.ID+"Answer")
 		r.Content = map[string]*huma.MediaType{mediaJSON: {Schema: schema, Example: exampleOf(d.schemas, schema)}}
 	}
 	return r

@@ -33,6 +33,8 @@ type access struct {
 
 	cookie     bool // the route's cookie is a credential, too
 	needsRight bool // a route that names no right has forgotten it
+	revision   bool // an answer tells the Environment's revision
+	header     bool // X-Canopy-Environment may name the Environment
 }
 
 // Public is a group that anybody may call. Handlers get the anonymous actor.
@@ -130,16 +132,19 @@ func (rt *Router) preAuth(c *Call) (u principal.PreAuth, err error) {
 }
 
 // authenticate finds out who calls, from the credential of the request.
-func (rt *Router) authenticate(c *Call) (principal.Principal, error) {
+func (rt *Router) authenticate(c *Call) (p principal.Principal, err error) {
 	bearer, has := bearerOf(c.r)
-	key := c.r.Header.Get("X-Api-Key")
+	keys := c.r.Header.Values("X-Api-Key")
 	switch {
-	case has && key != "":
+	case has && len(keys) > 0:
 		return nil, ErrTwoCredentials
-	case !has: // keys come with their own area; whatever they are, not a user's token
+	case has:
+		p, err = rt.Authenticate(c.r.Context(), bearer)
+	case len(keys) == 1 && rt.AuthenticateKey != nil:
+		p, err = rt.AuthenticateKey(c.r.Context(), keys[0])
+	default:
 		return nil, rt.InvalidToken
 	}
-	p, err := rt.Authenticate(c.r.Context(), bearer)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +154,7 @@ func (rt *Router) authenticate(c *Call) (principal.Principal, error) {
 		c.session = u.SessionID
 	}
 	c.Actor.Request = request
-	c.holds = p.Holds
+	c.principal = p
 	c.seen.note(p)
 	return p, nil
 }
@@ -233,8 +238,11 @@ func (op *operation) check() error {
 		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
 	case op.Needs == "" && op.access.needsRight:
 		return errors.New("it names no right")
-	case op.Idempotent && (public || setsCookie || op.out == reflect.TypeFor[Stream]()):
+	case op.Idempotent && (public || setsCookie || op.isStream()):
 		return errors.New("its answer can't be kept for a repeat: it is anybody's, sets a cookie, or is a stream")
+	}
+	if op.Validator && !op.isStream() {
+		return errors.New("only a stream has a validator")
 	}
 	if op.CookieAuth && op.Cookie.Name == "" {
 		return errors.New("its credential is a cookie that it does not name")

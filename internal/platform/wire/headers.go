@@ -28,6 +28,21 @@ var (
 		Schema:  &huma.Schema{Type: huma.TypeString, Pattern: `^("[1-9][0-9]*"|[1-9][0-9]*)$`, MaxLength: new(20)},
 		Example: `"3"`,
 	}
+	ifNoneMatch = &huma.Param{
+		Name: "If-None-Match", In: "header",
+		Description: "The ETag of an answer that the caller has; while it is still the answer, it is 304 without a body.",
+		Schema:      &huma.Schema{Type: huma.TypeString, MaxLength: new(1000)},
+		Example:     `"q0Zk3v0r8n0b1Yx2"`,
+	}
+	environmentSlug = &huma.Param{
+		Name: environmentHeader, In: "header",
+		Description: "The slug of the Environment; a portal user's is the default one of the token's Application " +
+			"when absent, an API key has its own and may only name that.",
+		Schema: &huma.Schema{
+			Type: huma.TypeString, Pattern: `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, MinLength: new(1), MaxLength: new(63),
+		},
+		Example: "development",
+	}
 )
 
 func slugParam(name, about, example string) *huma.Param {
@@ -57,6 +72,7 @@ func headers() map[string]*huma.Header {
 	return map[string]*huma.Header{
 		"X-Request-Id":         text("The id of the request, as in logs and audit rows.", exampleID),
 		"ETag":                 text("The version of the answered object, quoted.", `"3"`),
+		"Canopy-Revision":      text("The revision of the Environment that the answer is of; it only grows.", "1841"),
 		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
 		"Set-Cookie":           text("A cookie of the operation, set or cleared.", "canopy_refresh=…; HttpOnly"),
 		"Cache-Control":        text("How long the answer may be kept.", "public, max-age=300"),
@@ -78,8 +94,11 @@ func refs(names ...string) map[string]*huma.Header {
 
 func (d *document) answerHeaders(op *operation) map[string]*huma.Header {
 	list := []string{"X-Request-Id"}
-	if op.ETag {
+	if op.ETag || op.Validator {
 		list = append(list, "ETag")
+	}
+	if op.access.revision {
+		list = append(list, "Canopy-Revision")
 	}
 	if op.Idempotent {
 		list = append(list, "Idempotency-Replayed")

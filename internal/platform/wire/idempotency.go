@@ -47,10 +47,12 @@ type Claim interface {
 
 // Kept is an answer that was given.
 type Kept struct {
-	Status int        `json:"status"`
-	ETag   string     `json:"etag"`
-	Body   []byte     `json:"body"`
-	Fault  *KeptFault `json:"fault"` // nil: the call succeeded
+	Status int    `json:"status"`
+	ETag   string `json:"etag"`
+	// Revision is the Canopy-Revision of the answer, "" for none.
+	Revision string     `json:"revision,omitempty"`
+	Body     []byte     `json:"body"`
+	Fault    *KeptFault `json:"fault"` // nil: the call succeeded
 }
 
 // KeptFault is a fault that was answered.
@@ -156,7 +158,7 @@ func claimed(ctx context.Context, claim Claim, run func(context.Context) (answer
 // kept is an answer as it is kept, and whether it is.
 func (c *Call) kept(a answer, err error) (k Kept, keep bool, failed error) {
 	if err == nil {
-		return Kept{Status: a.status, ETag: c.w.Header().Get("ETag"), Body: a.body}, true, nil
+		return Kept{Status: a.status, ETag: c.w.Header().Get("ETag"), Revision: c.w.Header().Get("Canopy-Revision"), Body: a.body}, true, nil
 	}
 	f := fault.As(err)
 	if f == nil || slices.Contains(passing, f.Kind) {
@@ -178,8 +180,10 @@ func (c *Call) replay(k Kept) (answer, error) {
 		}
 		return answer{}, again
 	}
-	if k.ETag != "" {
-		c.w.Header().Set("ETag", k.ETag)
+	for name, value := range map[string]string{"ETag": k.ETag, "Canopy-Revision": k.Revision} {
+		if value != "" {
+			c.w.Header().Set(name, value)
+		}
 	}
 	return answer{status: k.Status, body: k.Body}, nil
 }

@@ -224,9 +224,9 @@ func TestStreamThatPanicsIsCut(t *testing.T) {
 	rt := newRouter(nil)
 	wire.Handle(rt.Public("", thingTag), wire.Route{
 		Method: http.MethodGet, Path: "/bad", ID: "x", Summary: "X", About: "X.", Status: http.StatusOK,
-	}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Stream, error) {
-		return wire.Stream{ContentType: "application/json", Write: func(_ context.Context, w io.Writer) error {
-			_, _ = io.WriteString(w, `{"items":[`)
+	}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Streamed[wire.None], error) {
+		return wire.Streamed[wire.None]{Write: func(_ context.Context, w *wire.StreamWriter) error {
+			_, _ = io.WriteString(w, strings.Repeat(" ", 2<<20)+`{"items":[`)
 			panic("a row that can't be")
 		}}, nil
 	})

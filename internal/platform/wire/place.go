@@ -21,6 +21,8 @@ type At[S any] struct {
 type Places struct {
 	Application func(ctx context.Context, in scope.Account, slug string) (scope.Application, error)
 	Environment func(ctx context.Context, in scope.Application, slug string) (scope.Environment, error)
+	// DefaultEnvironment is that of an Application for who names none.
+	DefaultEnvironment func(ctx context.Context, in scope.Application) (scope.Environment, error)
 
 	AccountNotFound, ApplicationNotFound, EnvironmentNotFound *fault.Error
 }
@@ -46,17 +48,16 @@ func (rt *Router) InApplication(prefix string, tag Tag) Group[At[scope.Applicati
 
 // InEnvironment is the same for an Environment of that Application.
 func (rt *Router) InEnvironment(prefix string, tag Tag) Group[At[scope.Environment]] {
-	missing := []*fault.Error{rt.AccountNotFound, rt.ApplicationNotFound, rt.EnvironmentNotFound}
-	return inPlace(rt, environmentPrefix+prefix, tag, missing, rt.inEnvironment)
+	return inPlace(rt, environmentPrefix+prefix, tag, rt.missing(), rt.inEnvironment).inEnvironment()
 }
 
-func inPlace[S any](
-	rt *Router, prefix string, tag Tag, missing []*fault.Error, prove func(*Call) (At[S], error),
-) Group[At[S]] {
+func inPlace[By any](
+	rt *Router, prefix string, tag Tag, missing []*fault.Error, prove func(*Call) (By, error),
+) Group[By] {
 	users := rt.Users(prefix, tag)
 	users.access.faults = append(users.access.faults, missing...)
 	users.access.needsRight = true
-	return Group[At[S]]{rt: rt, prefix: prefix, tag: tag, access: users.access, prove: prove}
+	return Group[By]{rt: rt, prefix: prefix, tag: tag, access: users.access, prove: prove}
 }
 
 func (rt *Router) inAccount(c *Call) (at At[scope.Account], err error) {

@@ -12,6 +12,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 )
@@ -26,6 +27,10 @@ type Config struct {
 	Proxies      []netip.Prefix
 	// Authenticate makes the principal of a bearer token; any failure is a fault.
 	Authenticate func(ctx context.Context, token string) (principal.Principal, error)
+	// AuthenticateKey makes the principal of an API key; any failure is a fault. May be nil.
+	AuthenticateKey func(ctx context.Context, key string) (principal.Principal, error)
+	// Denied is told of a right that an API key lacks; may be nil.
+	Denied func(ctx context.Context, k principal.Key, by principal.Actor, p permission.Key, method, path string) error
 	// InvalidToken belongs to a room beside this one.
 	InvalidToken *fault.Error
 	Places
@@ -33,6 +38,8 @@ type Config struct {
 	// Limit counts one call of a subject under a limit's name; its fault is
 	// rate_limit.exceeded.
 	Limit func(ctx context.Context, name ratelimit.Name, subject string) error
+	// Streams is how many long answers may be under way, 8 at most; 0 is 8.
+	Streams int
 	// Observe is told of every answered request, for metrics; may be nil.
 	Observe func(pattern string, status int, took time.Duration)
 }
@@ -44,12 +51,16 @@ type Router struct {
 	mux        *http.ServeMux
 	bodies     bodies
 	large      *large
+	streams    *streams
 	operations []*operation
 }
 
 // NewRouter makes a Router without routes.
 func NewRouter(c Config) *Router {
-	return &Router{Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge()}
+	return &Router{
+		Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge(),
+		streams: &streams{most: min(mostStreams, cmp.Or(c.Streams, mostStreams))},
+	}
 }
 
 // Operation is a registered route, for tests that walk them all. Its Path is the

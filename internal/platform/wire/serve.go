@@ -2,33 +2,33 @@ package wire
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/scope"
 )
 
 // answer is what a call is told on success: a body, or a stream of one.
 type answer struct {
 	status int
 	body   []byte
-	stream *Stream
-}
-
-// Stream is the answer of a handler whose body is too large to be held in memory.
-// Write is called once, after the status has been sent; when it fails the
-// connection is cut, so that no client takes the part for the whole.
-type Stream struct {
-	ContentType string
-	Write       func(ctx context.Context, w io.Writer) error
+	stream func(context.Context, *StreamWriter) error
+	seen   *scope.Seen // the revision that a stream's answer is to tell
 }
 
 // workFor is how long the work on a request may take, streams excepted.
 const workFor = 30 * time.Second
+
+// time is how long the work on a request of the route may take.
+func (op *operation) time() time.Duration {
+	if op.access.revision && op.Method != http.MethodGet {
+		return patience
+	}
+	return workFor
+}
 
 // serve runs the checks in the contract's order and then the handler.
 func serve[By, In, Out any](
@@ -44,7 +44,7 @@ func serve[By, In, Out any](
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.allowed(); err != nil {
+	if err := c.allowed(ctx); err != nil {
 		return answer{}, err
 	}
 	raw, leave, err := c.body(ctx)
@@ -52,9 +52,13 @@ func serve[By, In, Out any](
 		return answer{}, err
 	}
 	defer leave()
-	if c.op.out != reflect.TypeFor[Stream]() {
+	var seen *scope.Seen
+	if c.op.access.revision {
+		ctx, seen = scope.Observe(ctx)
+	}
+	if !c.op.isStream() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, workFor)
+		ctx, cancel = context.WithTimeout(ctx, c.op.time())
 		defer cancel()
 	}
 	run := func(ctx context.Context) (answer, error) {
@@ -66,7 +70,7 @@ func serve[By, In, Out any](
 		if err != nil {
 			return answer{}, err
 		}
-		return c.answer(out)
+		return c.answer(out, seen)
 	}
 	if !c.op.Idempotent || len(c.r.Header.Values("Idempotency-Key")) == 0 {
 		return run(ctx)
@@ -112,7 +116,11 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 	return in, c.take(ctx, ByPrincipal, string(c.Actor.Kind)+" "+c.Actor.ID.String())
 }
 
-func (c *Call) answer(out any) (answer, error) {
+func (c *Call) answer(out any, seen *scope.Seen) (answer, error) {
+	if s, is := out.(stream); is {
+		return answer{status: c.op.Status, stream: s.write(), seen: seen}, nil
+	}
+	c.revised(seen)
 	switch {
 	case c.op.ETag && c.w.Header().Get("ETag") == "":
 		panic("wire: the route " + c.op.ID + " says that it answers an ETag, and does not")
@@ -120,11 +128,7 @@ func (c *Call) answer(out any) (answer, error) {
 		panic("wire: the route " + c.op.ID + " says that it honours If-Match, and never looks")
 	}
 	a := answer{status: c.op.Status}
-	switch o := out.(type) {
-	case Stream:
-		a.stream = &o
-		return a, nil
-	case interface{ HTTPStatus() int }:
+	if o, is := out.(interface{ HTTPStatus() int }); is {
 		a.status = o.HTTPStatus()
 	}
 	var err error
@@ -154,15 +158,6 @@ func (rt *Router) reply(ctx context.Context, c *Call, run func() (answer, error)
 	h.Set("Content-Type", "application/json")
 	c.w.WriteHeader(a.status)
 	_, _ = c.w.Write(a.body)
-}
-
-func (rt *Router) stream(ctx context.Context, c *Call, a answer) {
-	c.w.Header().Set("Content-Type", a.stream.ContentType)
-	c.w.WriteHeader(a.status)
-	if err := a.stream.Write(ctx, c.w); err != nil {
-		rt.Log.WarnContext(ctx, "a stream was cut", "error", err, "request_id", c.Actor.Request.ID)
-		panic(http.ErrAbortHandler)
-	}
 }
 
 func (rt *Router) originAllowed(origin string) bool {

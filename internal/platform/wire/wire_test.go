@@ -284,7 +284,8 @@ func TestPlaces(t *testing.T) {
 		})
 	route.ID = "whereInside"
 	wire.Handle(rt.InEnvironment("", thingTag), route,
-		func(_ context.Context, _ *wire.Call, by wire.At[scope.Environment], _ wire.None) (wire.Data[string], error) {
+		func(ctx context.Context, _ *wire.Call, by wire.At[scope.Environment], _ wire.None) (wire.Data[string], error) {
+			scope.Note(ctx, 1)
 			return wire.Of(by.In.Application.Slug+" "+by.In.Slug, nil)
 		})
 	for path, want := range map[string]string{
@@ -361,9 +362,9 @@ func TestStream(t *testing.T) {
 	for path, fails := range map[string]bool{"/good": false, "/bad": true} {
 		wire.Handle(rt.Public("", thingTag), wire.Route{
 			Method: http.MethodGet, Path: path, ID: "x", Summary: "X", About: "X.", Status: http.StatusOK,
-		}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Stream, error) {
-			return wire.Stream{ContentType: "application/json", Write: func(_ context.Context, w io.Writer) error {
-				if _, err := io.WriteString(w, strings.Repeat(" ", 1<<16)+`{"items":[]}`); err != nil || !fails {
+		}, func(context.Context, *wire.Call, principal.Actor, wire.None) (wire.Streamed[wire.None], error) {
+			return wire.Streamed[wire.None]{Write: func(_ context.Context, w *wire.StreamWriter) error {
+				if _, err := io.WriteString(w, strings.Repeat(" ", 2<<20)+`{"items":[]}`); err != nil || !fails {
 					return err
 				}
 				return io.ErrUnexpectedEOF

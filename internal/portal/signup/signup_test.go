@@ -109,9 +109,12 @@ func TestVerifyMakesWhatRegisterPromised(t *testing.T) {
 		if diff := cmp.Diff(want, b.Membership); diff != "" || b.User.ID != r.UserID || b.User.LastName != "Reed" {
 			t.Errorf("%+v\n%s", b.User, diff)
 		}
+		app := b.Application
 		if diff := cmp.Diff(application.Application{
 			ID: r.ApplicationID, AccountID: r.AccountID, Name: "Desk", Slug: "desk", DefaultEnvironmentSlug: "development",
-		}, b.Application); diff != "" {
+			DefaultEnvironmentID: app.DefaultEnvironmentID, Settings: []byte("{}"), Version: 1,
+			CreatedAt: app.CreatedAt, UpdatedAt: app.CreatedAt,
+		}, app); diff != "" {
 			t.Error(diff)
 		}
 		p.Clock.Advance(365 * 24 * time.Hour)

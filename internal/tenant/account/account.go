@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -38,38 +37,7 @@ type Change struct {
 // Rules implements text.Ruled.
 func (c *Change) Rules(f *text.Fields) {
 	f.Optional("name", c.Name, text.NameRule)
-	f.Check("settings", c.Settings == nil || c.Settings.Kind() == '{', "must be an object")
-	f.Check("settings", c.Settings == nil || c.Settings.Kind() != '{' || small(c.Settings),
-		"must be at most 64 KiB and 8 levels deep")
-}
-
-const (
-	maxSettings = 64 << 10 // bytes of compact JSON
-	maxDepth    = 8
-)
-
-func small(settings jsontext.Value) bool {
-	kept, err := compact(settings)
-	return err == nil && len(kept) <= maxSettings && depth(settings) <= maxDepth
-}
-
-// compact is the form in which settings are kept and compared: without white
-// space, members by name, numbers digit by digit as they came.
-func compact(settings jsontext.Value) (jsontext.Value, error) {
-	kept := settings.Clone()
-	err := kept.Format(jsontext.ReorderRawObjects(true),
-		jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false))
-	return kept, err
-}
-
-func depth(settings jsontext.Value) int {
-	deepest, decoder := 0, jsontext.NewDecoder(bytes.NewReader(settings))
-	for {
-		if _, err := decoder.ReadToken(); err != nil {
-			return deepest
-		}
-		deepest = max(deepest, decoder.StackDepth())
-	}
+	f.Object("settings", c.Settings)
 }
 
 // applied is the Account with a change made, and the fields that differ.
@@ -79,7 +47,7 @@ func (a Account) applied(c Change) (changed Account, fields []string, err error)
 		changed.Name, fields = *c.Name, append(fields, "name")
 	}
 	if c.Settings != nil {
-		if changed.Settings, err = compact(c.Settings); err != nil {
+		if changed.Settings, err = text.CompactObject(c.Settings); err != nil {
 			return changed, nil, err
 		}
 		if string(changed.Settings) != string(a.Settings) {

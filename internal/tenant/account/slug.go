@@ -13,20 +13,15 @@ import (
 // predecessor is. Reservations that have run out are taken over. The primary key of
 // account_slug decides races.
 func ReserveSlug(ctx context.Context, tx *database.Tx, accountID ID, name string, until time.Time) (string, error) {
-	base := text.Slug(name, "account")
-	taken := func(n int) (is bool, err error) {
-		var rows int
-		err = tx.QueryRow(ctx, countSlug, text.SlugNumber(base, n), tx.Now).Scan(&rows)
-		return rows > 0, err
-	}
-	for n := 1; ; n++ {
-		if n > oneByOne {
-			var err error
-			if n, err = freeNumber(n, taken); err != nil {
-				return "", err
-			}
+	for {
+		slug, err := text.FreeSlug(text.Slug(name, "account"), func(slug string) (is bool, err error) {
+			var rows int
+			err = tx.QueryRow(ctx, countSlug, slug, tx.Now).Scan(&rows)
+			return rows > 0, err
+		})
+		if err != nil {
+			return "", err
 		}
-		slug := text.SlugNumber(base, n)
 		took, err := tx.Exec(ctx, insertSlug, slug, accountID, until, tx.Now)
 		if err != nil {
 			return "", err
@@ -34,39 +29,8 @@ func ReserveSlug(ctx context.Context, tx *database.Tx, accountID ID, name string
 		if took == 1 {
 			return slug, nil
 		}
+		// Another took it between the look and the insert.
 	}
-}
-
-// oneByOne is how many spellings are tried in turn.
-const oneByOne = 20
-
-// freeNumber is a number from n on that is not taken, in a number of look-ups that grows
-// with the digits of the answer: strangers choose how many Accounts have one name.
-func freeNumber(n int, taken func(n int) (bool, error)) (int, error) {
-	last, free := n-1, n // last is taken, or before the first
-	for step := 1; ; step *= 2 {
-		is, err := taken(free)
-		if err != nil {
-			return 0, err
-		}
-		if !is {
-			break
-		}
-		last, free = free, free+step
-	}
-	for free-last > 1 {
-		middle := last + (free-last)/2
-		is, err := taken(middle)
-		if err != nil {
-			return 0, err
-		}
-		if is {
-			last = middle
-		} else {
-			free = middle
-		}
-	}
-	return free, nil
 }
 
 // ProlongSlug keeps a reservation until a later instant. One that had run out

@@ -26,6 +26,7 @@ type Application struct {
 	AccountID              scope.AccountID
 	Name                   string
 	Slug                   string
+	DefaultEnvironmentID   environment.ID
 	DefaultEnvironmentSlug string
 }
 
@@ -50,13 +51,13 @@ const (
 		(id, account_id, name, slug, settings, default_environment_id, version, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, '{}', $5, 1, $6, $6)`
 
-	selectApplication = `SELECT p.id, p.account_id, p.name, p.slug, env.slug FROM application p` +
+	selectApplication = `SELECT p.id, p.account_id, p.name, p.slug, env.id, env.slug FROM application p` +
 		environment.JoinEnvironment + `p.default_environment_id WHERE p.account_id = $1`
 )
 
 func scan(row database.Scanner) (Application, error) {
 	var a Application
-	err := row.Scan(&a.ID, &a.AccountID, &a.Name, &a.Slug, &a.DefaultEnvironmentSlug)
+	err := row.Scan(&a.ID, &a.AccountID, &a.Name, &a.Slug, &a.DefaultEnvironmentID, &a.DefaultEnvironmentSlug)
 	return a, err
 }
 
@@ -121,6 +122,14 @@ func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (sco
 		err = ErrNotFound
 	}
 	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
+}
+
+// Default is the Environment of an Application for who names none; ErrNotFound.
+func (s *Service) Default(ctx context.Context, in scope.Application) (scope.Environment, error) {
+	a, err := database.Read(ctx, s.DB, func(tx *database.Tx) (Application, error) {
+		return Find(ctx, tx, in.Account.ID, in.ID)
+	})
+	return scope.Environment{Application: in, ID: a.DefaultEnvironmentID, Slug: a.DefaultEnvironmentSlug}, err
 }
 
 // Tables are those that the joins of this room read (database.DB.Watch).

@@ -1,4 +1,4 @@
-package account
+package text
 
 import "testing"
 
