@@ -57,6 +57,7 @@ var sideways = []struct {
 		"signing in tells who has not confirmed the address yet; whoever is invited in needs no sign-up",
 	},
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
+	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
 	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},

@@ -20,6 +20,7 @@ var owners = map[string]string{
 	"application":         "application",
 	"environment":         "environment",
 	"environment_deleted": "environment",
+	"application_deleted": "application",
 	"resume_state":        "application",
 	"revision":            "revision",
 	"change":              "revision",

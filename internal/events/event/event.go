@@ -48,6 +48,18 @@ func Record[P any](ctx context.Context, tx *database.Tx, t Type[P], e Entry, pay
 	return err
 }
 
+// forgetApplication leaves what is of the Account's tier alone: those rows name no
+// Application.
+const forgetApplication = `DELETE FROM audit_event WHERE id IN
+	(SELECT id FROM audit_event WHERE application_id = $1 AND account_id = $2 LIMIT 500)`
+
+// ForgetApplication removes a piece of a deleted Application's rows, and tells how many.
+func ForgetApplication(
+	ctx context.Context, tx *database.Tx, account scope.AccountID, application scope.ApplicationID,
+) (int64, error) {
+	return tx.Exec(ctx, forgetApplication, application, account)
+}
+
 // Newest is the instant of the newest row, zero when there is none.
 func Newest(ctx context.Context, db *database.DB) (time.Time, error) {
 	return database.Read(ctx, db, func(tx *database.Tx) (at time.Time, err error) {

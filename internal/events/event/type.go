@@ -11,6 +11,11 @@ const (
 	AdminUser Category = "admin_user"
 	Tenancy   Category = "tenancy"
 	Invites   Category = "invites"
+
+	Hierarchy     Category = "hierarchy"
+	RBAC          Category = "rbac"
+	Authorization Category = "authorization"
+	APIKeys       Category = "api_keys"
 )
 
 // Outcome says how an action ended.

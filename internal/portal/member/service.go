@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/session"
+	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/account"
 )
 
@@ -132,6 +133,9 @@ func (s *Service) Remove(ctx context.Context, by principal.User, in scope.Accoun
 			return err
 		}
 		if err := portaluser.RemoveMember(ctx, c.tx, in.ID, userID); err != nil {
+			return err
+		}
+		if err := application.ForgetResume(ctx, c.tx, in.ID, userID); err != nil {
 			return err
 		}
 		if err := record(ctx, c, Removed, event.None{}); err != nil {

@@ -419,7 +419,8 @@ func TestSelf(t *testing.T) {
 		b := p.SignIn(alex)
 		u := p.Caller(b)
 		self, err := p.Sessions.Self(t.Context(), u)
-		if err != nil || self.User != p.User(alex) || self.Membership != b.Membership || self.Application != b.Application {
+		if err != nil || self.User != p.User(alex) || self.Membership != b.Membership ||
+			!cmp.Equal(self.Application, b.Application) {
 			t.Errorf("%+v, %v", self, err)
 		}
 		choices, err := p.Sessions.Choices(t.Context(), u)

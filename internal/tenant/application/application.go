@@ -1,19 +1,14 @@
-// Package application owns Applications, the products whose access is managed:
-// the table application. For now it makes them at sign-up and reads them; their
-// own endpoints come with their area. It calls environment, since an Application
-// always has one.
 package application
 
 import (
-	"context"
-	"errors"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
-	"canopy.dev/canopy/internal/foundation/id"
-	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
@@ -25,112 +20,126 @@ type Application struct {
 	ID                     ID
 	AccountID              scope.AccountID
 	Name                   string
-	Slug                   string
+	Slug                   string         // unique in its Account
+	Settings               jsontext.Value // a JSON object
 	DefaultEnvironmentID   environment.ID
 	DefaultEnvironmentSlug string
+	Version                int
+	CreatedAt              time.Time
+	UpdatedAt              time.Time
 }
 
-// ErrNotFound says that the Account has no such Application.
-var ErrNotFound = fault.New(fault.NotFound, "applications.not_found", "Application not found")
-
-// Created is recorded when an Application comes into being.
-var Created = event.Type[event.None]{
-	Action: "application.created", Category: event.Tenancy, Resource: "application",
-	About: "An Application came into being.",
-}
-
-// Joins for the queries of other rooms, which name no table of this one.
-const (
-	// JoinApplication brings application as app; the id of the Application is to
-	// follow.
-	JoinApplication = ` JOIN application app ON app.id = `
+// The faults of Applications, and of what they keep of their Environments.
+var (
+	ErrNotFound  = fault.New(fault.NotFound, "applications.not_found", "Application not found")
+	ErrSlugTaken = fault.New(fault.Conflict, "applications.slug_taken",
+		"Another Application of the Account has this slug")
+	ErrLast = fault.New(fault.Invalid, "applications.last_application",
+		"The last Application of an Account can't be deleted")
+	ErrNotInApplication = fault.New(fault.Invalid, "environments.not_in_application",
+		"The Application has no Environment of this slug")
+	ErrLastEnvironment = fault.New(fault.Invalid, "environments.last_environment",
+		"The last Environment of an Application can't be deleted")
+	ErrIsDefault = fault.New(fault.Invalid, "environments.is_default",
+		"The default Environment can't be deleted; make another one the default first")
 )
 
-const (
-	insertApplication = `INSERT INTO application
-		(id, account_id, name, slug, settings, default_environment_id, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, '{}', $5, 1, $6, $6)`
-
-	selectApplication = `SELECT p.id, p.account_id, p.name, p.slug, env.id, env.slug FROM application p` +
-		environment.JoinEnvironment + `p.default_environment_id WHERE p.account_id = $1`
+// The events of Applications.
+var (
+	Created = event.Type[event.None]{
+		Action: "application.created", Category: event.Tenancy, Resource: "application",
+		About: "An Application came into being.",
+	}
+	Updated = event.Type[UpdatedPayload]{
+		Action: "application.updated", Category: event.Tenancy, Resource: "application",
+		About: "Name or settings of an Application were changed.",
+	}
+	Deleted = event.Type[DeletedPayload]{
+		Action: "application.deleted", Category: event.Tenancy, Resource: "application", Severity: event.Warning,
+		About: "An Application was deleted, with all of its Environments.",
+	}
+	DefaultSet = event.Type[DefaultSetPayload]{
+		Action: "application.default_environment_set", Category: event.Tenancy, Resource: "application",
+		About: "Another Environment of an Application became the default one.",
+	}
+	ResumeStateSet = event.Type[ResumeStateSetPayload]{
+		Action: "user.resume_state_set", Category: event.Tenancy, Resource: "user", Hidden: true,
+		About: "A portal user's dashboard opened another Environment.",
+	}
+	EnvironmentDeleted = event.Type[EnvironmentDeletedPayload]{
+		Action: "environment.deleted", Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		About: "An Environment was deleted, with everything in it.",
+	}
 )
 
-func scan(row database.Scanner) (Application, error) {
-	var a Application
-	err := row.Scan(&a.ID, &a.AccountID, &a.Name, &a.Slug, &a.DefaultEnvironmentID, &a.DefaultEnvironmentSlug)
-	return a, err
+// The payloads.
+type (
+	// UpdatedPayload names what was changed.
+	UpdatedPayload struct {
+		Changes []string `json:"changes"`
+	}
+	// DeletedPayload says what there was.
+	DeletedPayload struct {
+		Name               string `json:"name"`
+		Slug               string `json:"slug"`
+		Environments       int    `json:"environments"`
+		AssignmentsRemoved int    `json:"assignments_removed"`
+	}
+	// DefaultSetPayload has the slugs of both Environments.
+	DefaultSetPayload struct {
+		From string `json:"from"`
+		To   string `json:"to"`
+	}
+	// ResumeStateSetPayload has the Environment's slug.
+	ResumeStateSetPayload struct {
+		EnvironmentSlug string `json:"environment_slug"`
+	}
+	// EnvironmentDeletedPayload says what there was.
+	EnvironmentDeletedPayload struct {
+		Name               string `json:"name"`
+		Slug               string `json:"slug"`
+		NodesDeleted       int    `json:"nodes_deleted"`
+		AssignmentsRemoved int    `json:"assignments_removed"`
+	}
+)
+
+// Draft is a new Application, or a new Environment.
+type Draft struct {
+	Name string  `json:"name"           doc:"Its name."`
+	Slug *string `json:"slug,omitempty" doc:"Its slug, for paths; made of the name when absent." nullable:"false"`
 }
 
-// NewParams is what Create wants; ids and slugs may have been promised before.
-type NewParams struct {
-	ID      ID
-	Account scope.AccountID
-	Name    string
-	Slug    string
+// Rules implements text.Ruled.
+func (d *Draft) Rules(f *text.Fields) {
+	f.Field("name", &d.Name, text.NameRule)
+	f.Optional("slug", d.Slug, text.SlugRule)
 }
 
-// Create makes an Application with its Environments Development, the default
-// one, and Production. Events: application.created, environment.created twice.
-func (s *Service) Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParams) error {
-	development, production := id.New[environment.ID](tx.Now), id.New[environment.ID](tx.Now)
-	if _, err := tx.Exec(ctx, insertApplication, p.ID, p.Account, p.Name, p.Slug, development, tx.Now); err != nil {
-		return err
+// Change is what a caller wants changed; nil leaves a field as it is.
+type Change struct {
+	Name     *string        `json:"name,omitempty"     nullable:"false" doc:"The Application's name."`
+	Settings jsontext.Value `json:"settings,omitempty" type:"object" doc:"Free JSON object, replaced as a whole; at most 64 KiB and 8 levels. Numbers keep their digits."`
+}
+
+// Rules implements text.Ruled.
+func (c *Change) Rules(f *text.Fields) {
+	f.Optional("name", c.Name, text.NameRule)
+	f.Object("settings", c.Settings)
+}
+
+// applied is the Application with a change made, and the fields that differ.
+func (a Application) applied(c Change) (changed Application, fields []string, err error) {
+	changed = a
+	if c.Name != nil && *c.Name != a.Name {
+		changed.Name, fields = *c.Name, append(fields, "name")
 	}
-	entry := event.Entry{Actor: by, Account: p.Account, Application: p.ID, Resource: p.ID.Any(), Label: p.Name}
-	if err := event.Record(ctx, tx, Created, entry, event.None{}); err != nil {
-		return err
-	}
-	in := scope.Application{Account: scope.Account{ID: p.Account}, ID: p.ID, Slug: p.Slug}
-	for _, e := range []environment.New{
-		{At: scope.Environment{Application: in, ID: development, Slug: "development"}, Name: "Development"},
-		{At: scope.Environment{Application: in, ID: production, Slug: "production"}, Name: "Production"},
-	} {
-		e.ApplicationName = p.Name
-		if err := s.Parts.Create(ctx, tx, by, e); err != nil {
-			return err
+	if c.Settings != nil {
+		if changed.Settings, err = text.CompactObject(c.Settings); err != nil {
+			return changed, nil, err
+		}
+		if string(changed.Settings) != string(a.Settings) {
+			fields = append(fields, "settings")
 		}
 	}
-	return nil
+	return changed, fields, nil
 }
-
-// List gives an Account's Applications, oldest first.
-func List(ctx context.Context, tx *database.Tx, accountID scope.AccountID) ([]Application, error) {
-	return database.All(ctx, tx, scan, selectApplication+` ORDER BY p.created_at, p.id`, accountID)
-}
-
-// Find reads an Application of an Account; ErrNotFound.
-func Find(ctx context.Context, tx *database.Tx, accountID scope.AccountID, applicationID ID) (Application, error) {
-	a, err := scan(tx.QueryRow(ctx, selectApplication+` AND p.id = $2`, accountID, applicationID))
-	if errors.Is(err, database.ErrNoRows) {
-		return a, ErrNotFound
-	}
-	return a, err
-}
-
-// Service holds the use cases of Applications. It is safe for concurrent use.
-type Service struct {
-	DB    *database.DB
-	Parts environment.Parts // of every Environment
-}
-
-// Place finds the Application of a slug in an Account; ErrNotFound.
-func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (scope.Application, error) {
-	a, err := database.Read(ctx, s.DB, func(tx *database.Tx) (Application, error) {
-		return scan(tx.QueryRow(ctx, selectApplication+` AND p.slug = $2`, in.ID, slug))
-	})
-	if errors.Is(err, database.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
-}
-
-// Default is the Environment of an Application for who names none; ErrNotFound.
-func (s *Service) Default(ctx context.Context, in scope.Application) (scope.Environment, error) {
-	a, err := database.Read(ctx, s.DB, func(tx *database.Tx) (Application, error) {
-		return Find(ctx, tx, in.Account.ID, in.ID)
-	})
-	return scope.Environment{Application: in, ID: a.DefaultEnvironmentID, Slug: a.DefaultEnvironmentSlug}, err
-}
-
-// Tables are those that the joins of this room read (database.DB.Watch).
-func Tables() []string { return []string{"application"} }

@@ -33,9 +33,10 @@ func add(t *testing.T, db *database.DB, in account.ID, name, slug string) applic
 	t.Helper()
 	return dbtest.Write(t, db, func(tx *database.Tx) (application.Application, error) {
 		p := application.NewParams{ID: id.New[application.ID](tx.Now), Account: in, Name: name, Slug: slug}
-		return application.Application{
-			ID: p.ID, AccountID: in, Name: name, Slug: slug, DefaultEnvironmentSlug: "development",
-		}, (&application.Service{}).Create(t.Context(), tx, alex, p)
+		if err := (&application.Service{}).Create(t.Context(), tx, alex, p); err != nil {
+			return application.Application{}, err
+		}
+		return application.Find(t.Context(), tx, in, p.ID)
 	})
 }
 
@@ -91,7 +92,7 @@ func TestApplicationsOfAnAccountOldestFirst(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if found, err := application.Find(t.Context(), tx, acme, want[1].ID); err != nil || found != want[1] {
+			if found, err := application.Find(t.Context(), tx, acme, want[1].ID); err != nil || !cmp.Equal(found, want[1]) {
 				t.Errorf("%+v, %v", found, err)
 			}
 			if _, err := application.Find(t.Context(), tx, acme, other.ID); !errors.Is(err, application.ErrNotFound) {

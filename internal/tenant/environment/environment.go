@@ -1,10 +1,7 @@
 package environment
 
 import (
-	"slices"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -80,12 +77,6 @@ var (
 	ErrNotFound  = fault.New(fault.NotFound, "environments.not_found", "Environment not found")
 	ErrSlugTaken = fault.New(fault.Conflict, "environments.slug_taken",
 		"Another Environment of the Application has this slug")
+	ErrRevertRequired = fault.New(fault.Invalid, "environments.revert_required",
+		"A hierarchy becomes flat by revert-to-flat only")
 )
-
-// equal reports whether two stored values of one kind are the same, whatever the order of
-// map keys.
-func equal(a, b any) bool {
-	x, err := json.Marshal(a, json.Deterministic(true))
-	y, other := json.Marshal(b, json.Deterministic(true))
-	return err == nil && other == nil && slices.Equal(x, y)
-}

@@ -74,3 +74,24 @@ func (parts Parts) Create(ctx context.Context, tx *database.Tx, by principal.Act
 	}
 	return event.Record(ctx, tx, Created, entry, event.None{})
 }
+
+// Cut deletes an Environment whose lock the transaction holds: nothing leads there any
+// more. What the parts leave, Sweep removes.
+func (parts Parts) Cut(ctx context.Context, tx *database.Tx, in scope.Environment) (all Removed, err error) {
+	for _, p := range parts {
+		removed, err := p.Cut(ctx, tx, in)
+		if err != nil {
+			return all, err
+		}
+		all.Nodes += removed.Nodes
+		all.Assignments += removed.Assignments
+	}
+	account := in.Application.Account.ID
+	if _, err := tx.Exec(ctx, deleteEnvironment, account, in.ID); err != nil {
+		return all, err
+	}
+	if _, err := tx.Exec(ctx, insertDeleted, in.ID, account, tx.Now); err != nil {
+		return all, err
+	}
+	return all, revision.Close(ctx, tx, account, in.ID.Any())
+}

@@ -24,6 +24,14 @@ const (
 
 	updateEnvironment = `UPDATE environment SET name = $1, slug = $2, access_model = $3, hierarchy_schema = $4,
 		settings = $5, version = $6, updated_at = $7 WHERE account_id = $8 AND id = $9`
+
+	deleteEnvironment = `DELETE FROM environment WHERE account_id = $1 AND id = $2`
+
+	insertDeleted = `INSERT INTO environment_deleted (id, account_id, deleted_at) VALUES ($1, $2, $3)`
+
+	selectDeleted = `SELECT id, account_id FROM environment_deleted ORDER BY deleted_at LIMIT 100`
+
+	dropDeleted = `DELETE FROM environment_deleted WHERE account_id = $1 AND id = $2`
 )
 
 func scan(row database.Scanner) (Environment, error) {

@@ -11,6 +11,14 @@ CREATE TABLE environment_deleted (
 	deleted_at BIGINT NOT NULL
 );
 
+-- An Application that was deleted, for as long as rows of its audit log are left.
+CREATE TABLE application_deleted (
+	id         TEXT COLLATE "C" PRIMARY KEY,
+	account_id TEXT COLLATE "C" NOT NULL,
+	deleted_at BIGINT NOT NULL
+);
+CREATE INDEX audit_event_application ON audit_event (application_id) WHERE application_id IS NOT NULL;
+
 -- Which Environment a portal user's dashboard opens.
 CREATE TABLE resume_state (
 	user_id        TEXT COLLATE "C" NOT NULL,
@@ -169,6 +177,8 @@ DROP TABLE tally;
 DROP TABLE change;
 DROP TABLE revision;
 DROP TABLE resume_state;
+DROP INDEX audit_event_application;
+DROP TABLE application_deleted;
 DROP TABLE environment_deleted;
 ALTER TABLE environment DROP COLUMN settings;
 ALTER TABLE environment DROP COLUMN hierarchy_schema;
