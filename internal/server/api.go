@@ -37,6 +37,8 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 		}},
 		{"tenantapi", []resource{
 			&tenantapi.Accounts{Accounts: t.accounts},
+			&tenantapi.Applications{Applications: t.applications},
+			&tenantapi.Environments{Applications: t.applications, Environments: t.environments},
 		}},
 		{"server", []resource{health}},
 	}}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"canopy.dev/canopy/internal/config"
@@ -62,7 +63,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(), log: o.Log, platform: p,
 		api:     newAPI(o.Log, p, t, portal),
-		sweeps:  append(p.sweeps(), portal.sweeps()...),
+		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
 
 		forCalls: forCalls, forTasks: forTasks,

@@ -1,17 +1,22 @@
 package server
 
 import (
+	"context"
+
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // tenant is what the area of Accounts, Applications and Environments offers.
 type tenant struct {
+	db           *database.DB
 	accounts     *account.Service
 	applications *application.Service
 	environments *environment.Service
@@ -20,6 +25,7 @@ type tenant struct {
 func newTenant(p *platform) *tenant {
 	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}}
 	return &tenant{
+		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
 		applications: &application.Service{DB: p.db, Parts: parts},
 		environments: &environment.Service{DB: p.db, Parts: parts},
@@ -34,4 +40,9 @@ func (t *tenant) places() wire.Places {
 		AccountNotFound:    account.ErrNotFound, ApplicationNotFound: application.ErrNotFound,
 		EnvironmentNotFound: environment.ErrNotFound,
 	}
+}
+
+func (t *tenant) sweeps() []func(context.Context) error {
+	changes := func(ctx context.Context) error { return revision.Sweep(ctx, t.db) }
+	return []func(context.Context) error{t.environments.Sweep, t.applications.Sweep, changes}
 }
