@@ -54,6 +54,10 @@ var provocations = map[string]servertest.Provocation{
 	"auth.origin_refused": func(_ *testing.T, p provoker) answer {
 		return p.Client().Do("POST", "/v1/auth/refresh", nil, "Origin", "https://evil.example")
 	},
+	"environments.not_found": func(_ *testing.T, p provoker) answer {
+		c, account := p.Owner()
+		return c.Do("GET", account+"/applications/desk/environments/none", nil)
+	},
 	"account.not_found": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()
 		return c.Do("GET", "/portal/v1/accounts/nobody", nil)

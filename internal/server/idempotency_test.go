@@ -15,7 +15,9 @@ var creating = map[string]struct {
 	path string
 	body func(p provoker) m
 }{
-	"createUserInvite": {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
+	"createApplication": {"/applications", func(provoker) m { return m{"name": "Desk"} }},
+	"createEnvironment": {"/applications/desk/environments", func(provoker) m { return m{"name": "Staging"} }},
+	"createUserInvite":  {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
 	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},

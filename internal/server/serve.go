@@ -48,7 +48,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.log.Warn("no mail server is configured (CANOPY_SMTP_URL): mail stays queued")
 	}
 	keep("signing keys", s.Keys.Run)
-	keep("sweep", s.sweep)
+	keep("sweep", s.sweepAll)
 	keep("clock", s.watchClock)
 
 	failed := make(chan error, 1)
@@ -89,7 +89,18 @@ func (s *Server) Wait() {
 	s.api.health.wait()
 }
 
-func (s *Server) sweep(ctx context.Context) {
+// Sweep removes what is of no more use: what has grown too old, what is left of things
+// that were deleted. It may run at any time.
+func (s *Server) Sweep(ctx context.Context) error {
+	var err error
+	for _, sweep := range s.sweeps {
+		err = errors.Join(err, sweep(ctx))
+	}
+	return err
+}
+
+// sweepAll sweeps again and again until ctx ends.
+func (s *Server) sweepAll(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {

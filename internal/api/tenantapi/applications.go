@@ -97,8 +97,8 @@ func (h *Applications) Routes(rt *wire.Router) {
 	wire.Handle(one, wire.Route{
 		Method: http.MethodDelete, ID: "deleteApplication", Summary: "Delete an Application",
 		About: "Cuts it off at once, with its Environments and everything in them. Identities stay.",
-		Needs: permission.ApplicationManage, Status: http.StatusNoContent,
-		Faults: []*fault.Error{application.ErrLast, fault.Busy}, Writes: []wire.EventType{application.Deleted},
+		Needs: permission.ApplicationManage, Waits: true, Status: http.StatusNoContent,
+		Faults: []*fault.Error{application.ErrLast}, Writes: []wire.EventType{application.Deleted},
 	}, h.delete)
 	wire.Handle(one, wire.Route{
 		Method: http.MethodPut, Path: "/default-environment", ID: "setDefaultEnvironment",

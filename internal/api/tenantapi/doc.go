@@ -1,5 +1,5 @@
 // Package tenantapi is the door to what the customer company itself is: the
-// Account, and, as they come, its Applications and Environments. It serves portal
+// Account, its Applications and their Environments. It serves portal
 // users under /portal/v1. There is one handler struct for each resource; a handler
 // decodes, calls one use case and encodes.
 package tenantapi

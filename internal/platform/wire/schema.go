@@ -93,6 +93,10 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	if e, ok := reflect.TypeAssert[interface{ Enum() []string }](reflect.Zero(t)); ok {
 		p.Enum = enumSchema(e.Enum()).Enum
 	}
+	if f.Type.Kind() == reflect.Pointer && p.Ref != "" && f.Tag.Get("nullable") != "false" {
+		p.AnyOf = []*huma.Schema{{Ref: p.Ref}, {Type: "null"}} // Huma has no word for it
+		p.Ref = ""
+	}
 	if kind := f.Tag.Get("type"); kind != "" { // of free JSON
 		p.Type = kind
 	}
@@ -135,6 +139,8 @@ func exampleOf(r huma.Registry, s *huma.Schema) any {
 		return s.Examples[0]
 	case len(s.Enum) > 0:
 		return s.Enum[0]
+	case len(s.AnyOf) > 0:
+		return exampleOf(r, s.AnyOf[0])
 	}
 	switch s.Type {
 	case huma.TypeObject:

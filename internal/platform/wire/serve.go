@@ -24,7 +24,7 @@ const workFor = 30 * time.Second
 
 // time is how long the work on a request of the route may take.
 func (op *operation) time() time.Duration {
-	if op.access.revision && op.Method != http.MethodGet {
+	if op.Waits || op.access.revision && op.Method != http.MethodGet {
 		return patience
 	}
 	return workFor

@@ -13,6 +13,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -194,15 +195,22 @@ func (a Answer) Code() string {
 	return code
 }
 
-// At follows a path of members, nil where it ends.
+// At follows a path of members and of places in lists, nil where it ends.
 func (a Answer) At(path ...string) any {
 	var v any = a.Body
 	for _, name := range path {
-		object, ok := v.(map[string]any)
-		if !ok {
+		switch of := v.(type) {
+		case map[string]any:
+			v = of[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i >= len(of) {
+				return nil
+			}
+			v = of[i]
+		default:
 			return nil
 		}
-		v = object[name]
 	}
 	return v
 }

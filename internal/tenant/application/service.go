@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"errors"
+	"time"
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
@@ -86,7 +87,8 @@ type NewParams struct {
 // Create makes an Application with its Environments Development, the default
 // one, and Production. Events: application.created, environment.created twice.
 func (s *Service) Create(ctx context.Context, tx *database.Tx, by principal.Actor, p NewParams) error {
-	development, production := id.New[environment.ID](tx.Now), id.New[environment.ID](tx.Now)
+	// Ids sort by age: the default one comes first.
+	development, production := id.New[environment.ID](tx.Now), id.New[environment.ID](tx.Now.Add(time.Millisecond))
 	if _, err := tx.Exec(ctx, insertApplication, p.ID, p.Account, p.Name, p.Slug, development, tx.Now); err != nil {
 		return err
 	}

@@ -25,10 +25,10 @@ func (Model) Enum() []string { return []string{string(Flat), string(Hierarchy)} 
 // Schema says which types of nodes a tree has, what may lie below what, and how deep. Its
 // rules are those of package hierarchy; here it is only kept.
 type Schema struct {
-	NodeTypes       []string            `json:"node_types"`
-	AllowedChildren map[string][]string `json:"allowed_children"` // of each type; none: leaf only
-	MaxDepth        int                 `json:"max_depth"`        // the root is at depth 1
-	RootNodeType    string              `json:"root_node_type"`
+	NodeTypes       []string            `json:"node_types"       doc:"The types of nodes." maxItems:"65"`
+	AllowedChildren map[string][]string `json:"allowed_children" doc:"The types that may lie below each type; none is leaf only."`
+	MaxDepth        int                 `json:"max_depth"        doc:"How deep the tree may be; the root is at depth 1." example:"4"`
+	RootNodeType    string              `json:"root_node_type"   doc:"The type of the root." example:"company" maxLength:"63"`
 }
 
 // Factor is a second factor of signing in.
