@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 
+	"canopy.dev/canopy/internal/api/accessapi"
 	"canopy.dev/canopy/internal/api/portalapi"
 	"canopy.dev/canopy/internal/api/tenantapi"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -39,6 +40,11 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 			&tenantapi.Accounts{Accounts: t.accounts},
 			&tenantapi.Applications{Applications: t.applications},
 			&tenantapi.Environments{Applications: t.applications, Environments: t.environments},
+		}},
+		{"accessapi", []resource{
+			&accessapi.Permissions{Access: t.access},
+			&accessapi.Roles{Access: t.access},
+			&accessapi.Setup{Access: t.access},
 		}},
 		{"server", []resource{health}},
 	}}

@@ -3,24 +3,50 @@ package server_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
+const inDesk = "/applications/desk/environments/development"
+
 // creating has a call for each operation that honours an Idempotency-Key: its path below
 // the Account, and a body with which it creates something.
-var creating = map[string]struct {
-	path string
-	body func(p provoker) m
-}{
-	"createApplication": {"/applications", func(provoker) m { return m{"name": "Desk"} }},
-	"createEnvironment": {"/applications/desk/environments", func(provoker) m { return m{"name": "Staging"} }},
-	"createUserInvite":  {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
+var creating = map[string]creation{
+	"createApplication":         {"/applications", func(provoker) m { return m{"name": "Desk"} }},
+	"createEnvironment":         {"/applications/desk/environments", func(provoker) m { return m{"name": "Staging"} }},
+	"createPermissions":         {"/api/v1/permissions", func(provoker) m { return newPermission("lease.read") }},
+	"createPermissionsInPortal": {inDesk + "/permissions", func(provoker) m { return newPermission("lease.sign") }},
+	"createRole":                {"/api/v1/roles", func(provoker) m { return m{"name": "Reader"} }},
+	"createRoleInPortal":        {inDesk + "/roles", func(provoker) m { return m{"name": "Writer"} }},
+	"bootstrapAccess": {inDesk + "/setup/access-bootstrap", func(provoker) m {
+		return m{"resources": []m{{"name": "note", "actions": []string{"read"}}}, "roles": []m{}}
+	}},
+	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker) m {
+		return m{"resources": []m{{"name": "page", "actions": []string{"read"}}}, "role_permissions": []m{}}
+	}},
+	"createUserInvite": {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
 	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},
+}
+
+type creation struct {
+	path string // below the Account, or that of the public API
+	body func(p provoker) m
+}
+
+func (c creation) below(account string) string {
+	if strings.HasPrefix(c.path, "/api/") {
+		return c.path
+	}
+	return account + c.path
+}
+
+func newPermission(key string) m {
+	return m{"permissions": []m{{"key": key, "name": "Lease", "category": "lease"}}}
 }
 
 // TestCreatingCallsActOnce: of every operation that honours an Idempotency-Key, a repeat
@@ -43,7 +69,7 @@ func TestCreatingCallsActOnce(t *testing.T) {
 				continue
 			}
 			delete(left, op.ID)
-			path, body, before := account+call.path, call.body(p), audited()
+			path, body, before := call.below(account), call.body(p), audited()
 			first := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)
 			did := audited() - before
 			again := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)

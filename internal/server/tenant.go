@@ -20,6 +20,7 @@ type tenant struct {
 	accounts     *account.Service
 	applications *application.Service
 	environments *environment.Service
+	access       *rbac.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -29,6 +30,7 @@ func newTenant(p *platform) *tenant {
 		accounts:     &account.Service{DB: p.db},
 		applications: &application.Service{DB: p.db, Parts: parts},
 		environments: &environment.Service{DB: p.db, Parts: parts},
+		access:       &rbac.Service{DB: p.db},
 	}
 }
 

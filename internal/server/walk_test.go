@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -82,6 +83,9 @@ func TestForeignIDWalk(t *testing.T) {
 			"invite":  invited.Text("data", "id"),
 			"session": noa.Must(200, "GET", "/v1/auth/sessions", nil).At("items").([]any)[0].(m)["id"].(string),
 		}
+		maps.Copy(foreign, things(noa, "another's ", "/portal/v1/accounts/"+other+inDesk))
+		sibling := "/portal/v1/accounts/" + slug + "/applications/desk/environments/production"
+		maps.Copy(foreign, things(mine, "a sibling's ", sibling))
 		s.Clock.Advance(6 * time.Minute) // past the cooldown of an invite
 		walked := 0
 		for _, r := range s.Router.Operations() {
@@ -90,7 +94,7 @@ func TestForeignIDWalk(t *testing.T) {
 			}
 			walked++
 			ask := func(id string) answer {
-				a := mine.Do(r.Method, strings.NewReplacer("{accountSlug}", slug, "{id}", id).Replace(r.Path), patchOf(r))
+				a := mine.Do(r.Method, place(slug, id).Replace(r.Path), bodyFor(r))
 				if e, ok := a.At("error").(m); ok {
 					delete(e, "timestamp")
 					delete(e, "path")
@@ -117,12 +121,34 @@ func TestForeignIDWalk(t *testing.T) {
 	})
 }
 
-// patchOf is a body that the route takes.
-func patchOf(r wire.Operation) any {
-	if r.Method == http.MethodPatch {
-		return m{"account_role": "admin"}
+// place fills the path of a route in the Environment development of an Account.
+func place(account, id string) *strings.Replacer {
+	return strings.NewReplacer("{accountSlug}", account, "{appSlug}", "desk", "{envSlug}", "development", "{id}", id)
+}
+
+// things makes one of each thing that an Environment can have, and gives their ids.
+func things(c *servertest.Client, whose, environment string) map[string]string {
+	return map[string]string{
+		whose + "permission": c.Must(201, "POST", environment+"/permissions", newPermission("lease.see")).Text("data", "id"),
+		whose + "role":       c.Must(201, "POST", environment+"/roles", m{"name": "Reader"}).Text("data", "id"),
 	}
-	return nil
+}
+
+// bodies are what routes take that want something.
+var bodies = map[string]m{
+	"updateMember":       {"account_role": "admin"},
+	"setRolePermissions": {"permission_keys": []string{}},
+}
+
+// bodyFor is a body that the route takes.
+func bodyFor(r wire.Operation) any {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
+		return nil
+	}
+	if body := bodies[strings.TrimSuffix(r.ID, "InPortal")]; body != nil {
+		return body
+	}
+	return m{}
 }
 
 // TestRawRequests: what no client library sends is refused or understood, and never as two

@@ -3,23 +3,47 @@ package rbac
 import (
 	"context"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
-// Part is what this room keeps of every Environment.
+// Part is what this room keeps of every Environment: the catalogue and the roles.
 type Part struct{}
 
-// Found implements environment.Part.
-func (Part) Found(_ context.Context, _ *database.Tx, _ environment.New) error { return nil }
+// Found implements environment.Part: the system permissions, and the role that holds them.
+func (Part) Found(ctx context.Context, tx *database.Tx, n environment.New) error {
+	role, name := id.New[RoleID](tx.Now), PlatformAdminName
+	_, err := tx.Exec(ctx, insertRole, role, n.At.ID, name, text.Fold(name), nil, PlatformAdmin, tx.Now)
+	if err != nil {
+		return err
+	}
+	for _, p := range SystemCatalogue() {
+		of := id.New[PermissionID](tx.Now)
+		_, err := tx.Exec(ctx, insertPermission, of, n.At.ID, p.Key, p.Name, p.Category, nil, string(System), tx.Now)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, insertRolePermission, role, of, n.At.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// Cut implements environment.Part.
-func (Part) Cut(_ context.Context, _ *database.Tx, _ scope.Environment) (environment.Removed, error) {
+// Cut implements environment.Part: what is in an Environment that is gone lets nobody in.
+func (Part) Cut(context.Context, *database.Tx, scope.Environment) (environment.Removed, error) {
 	return environment.Removed{}, nil
 }
 
 // Sweep implements environment.Part.
-func (Part) Sweep(_ context.Context, _ *database.Tx, _ environment.ID) (done bool, err error) {
+func (Part) Sweep(ctx context.Context, tx *database.Tx, gone environment.ID) (done bool, err error) {
+	for _, statement := range []string{sweepRolePermissions, sweepRoles, sweepPermissions} {
+		if n, err := tx.Exec(ctx, statement, gone); err != nil || n > 0 {
+			return false, err
+		}
+	}
 	return true, nil
 }

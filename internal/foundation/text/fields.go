@@ -1,6 +1,10 @@
 package text
 
-import "canopy.dev/canopy/internal/foundation/fault"
+import (
+	"strconv"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+)
 
 // Rule is the rule of one kind of value: how it is normalised, and what a schema
 // can say of it. Lengths are in characters; 0 is no limit.
@@ -55,6 +59,7 @@ type Ruled interface {
 // Fields is handed to Ruled.Rules. It is not for concurrent use.
 type Fields struct {
 	problems  fault.Problems
+	within    string          // before the names of fields: "permissions[3]."
 	described map[string]Rule // nil: normalise
 }
 
@@ -65,7 +70,7 @@ func (f *Fields) Field(name string, value *string, r Rule) {
 		return
 	}
 	kept, broken := r.Normalize(*value)
-	f.problems.Add(name, broken)
+	f.problems.Add(f.within+name, broken)
 	if broken == "" {
 		*value = kept
 	}
@@ -82,8 +87,16 @@ func (f *Fields) Optional(name string, value *string, r Rule) {
 // rows".
 func (f *Fields) Check(name string, holds bool, rule string) {
 	if f.described == nil && !holds {
-		f.problems.Add(name, rule)
+		f.problems.Add(f.within+name, rule)
 	}
+}
+
+// Each goes through the rules of one value of a list.
+func (f *Fields) Each(name string, i int, v Ruled) {
+	before := f.within
+	f.within += name + "[" + strconv.Itoa(i) + "]."
+	v.Rules(f)
+	f.within = before
 }
 
 // Normalize brings v's fields into the form that is kept and gives what is wrong

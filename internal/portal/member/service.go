@@ -12,8 +12,8 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/session"
-	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/account"
+	"canopy.dev/canopy/internal/tenant/application"
 )
 
 // Service holds the use cases, one transaction each. It is safe for concurrent use.

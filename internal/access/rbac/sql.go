@@ -1,0 +1,106 @@
+package rbac
+
+import (
+	"strconv"
+	"strings"
+
+	"canopy.dev/canopy/internal/platform/database"
+)
+
+const (
+	permissionColumns = `p.id, p.key, p.name, p.category, p.description, p.source, p.version, p.created_at, p.updated_at`
+
+	selectPermissions = `SELECT ` + permissionColumns + ` FROM permission p WHERE p.environment_id = $1`
+
+	insertPermission = `INSERT INTO permission
+		(id, environment_id, key, name, category, description, source, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8)`
+
+	updatePermission = `UPDATE permission SET name = $1, category = $2, description = $3, version = $4, updated_at = $5
+		WHERE environment_id = $6 AND id = $7`
+
+	deletePermission = `DELETE FROM permission WHERE environment_id = $1 AND id = $2`
+
+	countCustomPermissions = `SELECT count(*) FROM permission WHERE environment_id = $1 AND source = 'custom'`
+
+	roleColumns = `r.id, r.name, r.description, r.is_active, r.system_key, r.version, r.created_at, r.updated_at`
+
+	selectRoles = `SELECT ` + roleColumns + `,
+		(SELECT count(*) FROM role_permission rp WHERE rp.role_id = r.id AND rp.environment_id = $1)
+		FROM role r WHERE r.environment_id = $1`
+
+	selectRole = `SELECT ` + roleColumns + ` FROM role r WHERE r.environment_id = $1 AND r.id = $2`
+
+	insertRole = `INSERT INTO role
+		(id, environment_id, name, name_fold, description, is_active, system_key, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, 1, $7, $7)`
+
+	updateRole = `UPDATE role SET name = $1, name_fold = $2, description = $3, is_active = $4, version = $5,
+		updated_at = $6 WHERE environment_id = $7 AND id = $8`
+
+	deleteRole = `DELETE FROM role WHERE environment_id = $1 AND id = $2`
+
+	countCustomRoles = `SELECT count(*) FROM role WHERE environment_id = $1 AND system_key IS NULL`
+
+	selectRoleNames = `SELECT name_fold FROM role WHERE environment_id = $1`
+
+	selectSetup = `SELECT
+		EXISTS (SELECT 1 FROM permission WHERE environment_id = $1 AND source = 'custom'),
+		EXISTS (SELECT 1 FROM role WHERE environment_id = $1 AND system_key IS NULL),
+		EXISTS (SELECT 1 FROM role r JOIN role_permission rp ON rp.role_id = r.id
+			WHERE r.environment_id = $1 AND r.system_key IS NULL)`
+
+	selectRoleKeys = `SELECT p.key FROM role_permission rp JOIN permission p ON p.id = rp.permission_id
+		WHERE rp.environment_id = $1 AND rp.role_id = $2 ORDER BY p.key`
+
+	// Roles that hold a permission, with all of their keys.
+	selectHolders = `SELECT ` + roleColumns + ` FROM role r
+		JOIN role_permission rp ON rp.role_id = r.id
+		WHERE r.environment_id = $1 AND rp.permission_id = $2 ORDER BY r.name_fold, r.id`
+
+	insertRolePermission = `INSERT INTO role_permission (role_id, permission_id, environment_id) VALUES ($1, $2, $3)`
+
+	deleteRolePermission = `DELETE FROM role_permission
+		WHERE environment_id = $1 AND role_id = $2 AND permission_id = $3`
+
+	sweepRolePermissions = `DELETE FROM role_permission WHERE environment_id = $1 AND role_id IN
+		(SELECT role_id FROM role_permission WHERE environment_id = $1 LIMIT 100)`
+
+	sweepRoles = `DELETE FROM role WHERE environment_id = $1 AND id IN
+		(SELECT id FROM role WHERE environment_id = $1 LIMIT 500)`
+
+	sweepPermissions = `DELETE FROM permission WHERE environment_id = $1 AND id IN
+		(SELECT id FROM permission WHERE environment_id = $1 LIMIT 500)`
+)
+
+func scanPermission(row database.Scanner) (p Permission, err error) {
+	return p, row.Scan(&p.ID, &p.Key, &p.Name, &p.Category, &p.Description, &p.Source, &p.Version, &p.CreatedAt,
+		&p.UpdatedAt)
+}
+
+func scanRole(row database.Scanner) (r Role, err error) {
+	return r, row.Scan(&r.ID, &r.Name, &r.Description, &r.Active, &r.SystemKey, &r.Version, &r.CreatedAt, &r.UpdatedAt)
+}
+
+func scanListed(row database.Scanner) (l Listed, err error) {
+	r := &l.Role
+	return l, row.Scan(&r.ID, &r.Name, &r.Description, &r.Active, &r.SystemKey, &r.Version, &r.CreatedAt, &r.UpdatedAt,
+		&l.Permissions)
+}
+
+func scanText(row database.Scanner) (s string, err error) { return s, row.Scan(&s) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// marks are n placeholders from the first on, for a list in SQL.
+func marks(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(itoa(first + i))
+	}
+	return b.String()
+}
