@@ -20,17 +20,14 @@ func (Part) Found(ctx context.Context, tx *database.Tx, n environment.New) error
 	if err != nil {
 		return err
 	}
+	var all []Permission
 	for _, p := range SystemCatalogue() {
-		of := id.New[PermissionID](tx.Now)
-		_, err := tx.Exec(ctx, insertPermission, of, n.At.ID, p.Key, p.Name, p.Category, nil, string(System), tx.Now)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, insertRolePermission, role, of, n.At.ID); err != nil {
-			return err
-		}
+		all = append(all, Permission{ID: id.New[PermissionID](tx.Now), Key: p.Key, Name: p.Name, Category: p.Category})
 	}
-	return nil
+	if err := insert(ctx, tx, n.At.ID, System, all); err != nil {
+		return err
+	}
+	return hold(ctx, tx, n.At.ID, role, all)
 }
 
 // Cut implements environment.Part: what is in an Environment that is gone lets nobody in.

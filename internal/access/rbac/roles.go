@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"canopy.dev/canopy/internal/access/decide"
@@ -74,21 +75,15 @@ func (s *Service) addRole(
 	if err != nil {
 		return r, err
 	}
-	if err := r.follow(ctx, tx, in); err != nil {
-		return r, err
-	}
+	r.follow(tx, in, nil)
 	return r, event.Record(ctx, tx, RoleCreated, entry(by, in, r.ID.Any(), r.Name), NamePayload{r.Name})
 }
 
 // follow appends the role as it is now, with its whole set of keys.
-func (r Role) follow(ctx context.Context, tx *database.Tx, in scope.Environment) error {
-	keys, err := database.All(ctx, tx, scanText, selectRoleKeys, in.ID, r.ID)
-	if err == nil {
-		revision.Append(tx, in, edits.PutRole(decide.Role{
-			ID: r.ID.Any(), Name: r.Name, Active: r.Active, Permissions: keys,
-		}))
-	}
-	return err
+func (r Role) follow(tx *database.Tx, in scope.Environment, keys []string) {
+	revision.Append(tx, in, edits.PutRole(decide.Role{
+		ID: r.ID.Any(), Name: r.Name, Active: r.Active, Permissions: keys,
+	}))
 }
 
 // save keeps the role; its version rises by 1. The fault rbac.role_name_taken.
@@ -138,9 +133,11 @@ func (s *Service) UpdateRole(
 		if err := r.save(ctx, tx, in); err != nil {
 			return before, err
 		}
-		if err := r.follow(ctx, tx, in); err != nil {
+		keys, err := heldKeys(ctx, tx, in, r.ID)
+		if err != nil {
 			return before, err
 		}
+		r.follow(tx, in, keys)
 		return r, event.Record(ctx, tx, RoleUpdated, entry(by, in, r.ID.Any(), r.Name), ChangesPayload{changes})
 	})
 }
@@ -172,7 +169,7 @@ func (s *Service) RoleKeys(ctx context.Context, in scope.Environment, of RoleID)
 		if err != nil {
 			return r, err
 		}
-		keys, err = database.All(ctx, tx, scanText, selectRoleKeys, in.ID, of)
+		keys, err = heldKeys(ctx, tx, in, of)
 		return r, err
 	})
 	return r, keys, err
@@ -192,16 +189,16 @@ func (s *Service) SetRoleKeys(
 		if err != nil {
 			return none, err
 		}
-		wanted, err := grantables(ctx, tx, in, keys)
-		if missing := errors.Is(err, ErrPermissionNotFound); err != nil && missing {
-			return none, err
-		}
-		// What is named comes before what is protected, and that before what can't be.
-		if _, refused := changeableRole(ctx, tx, in, of, ifVersion, view); refused != nil {
+		wanted, refused := grantables(ctx, tx, in, keys)
+		if refused != nil && !errors.Is(refused, ErrNotGrantable) {
 			return none, refused
 		}
-		if err != nil {
+		// What is named comes before what is protected, and that before what can't be.
+		if _, err := changeableRole(ctx, tx, in, of, ifVersion, view); err != nil {
 			return none, err
+		}
+		if refused != nil {
+			return none, refused
 		}
 		_, err = s.grant(ctx, tx, by, in, r, wanted, true)
 		return none, err
@@ -237,6 +234,29 @@ func grantables(
 	return found, nil
 }
 
+// held is a permission that a role holds.
+type held struct {
+	id  PermissionID
+	key string
+}
+
+// heldBy are the permissions that a role holds, by key.
+func heldBy(ctx context.Context, tx *database.Tx, in scope.Environment, of RoleID) ([]held, error) {
+	return database.All(ctx, tx, func(row database.Scanner) (h held, err error) {
+		return h, row.Scan(&h.id, &h.key)
+	}, selectHeld, in.ID, of)
+}
+
+// heldKeys are the keys that a role holds, sorted.
+func heldKeys(ctx context.Context, tx *database.Tx, in scope.Environment, of RoleID) ([]string, error) {
+	all, err := heldBy(ctx, tx, in, of)
+	keys := make([]string, len(all))
+	for i, h := range all {
+		keys[i] = h.key
+	}
+	return keys, err
+}
+
 // grant adds permissions to a role, and takes away the others where the set is replaced.
 // It reports whether that changed anything; then the role's version rises, with the event
 // role.permissions.updated.
@@ -244,53 +264,61 @@ func (s *Service) grant(
 	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, r Role,
 	wanted map[string]Permission, replace bool,
 ) (changed bool, err error) {
-	current, err := database.All(ctx, tx, scanText, selectRoleKeys, in.ID, r.ID)
+	current, err := heldBy(ctx, tx, in, r.ID)
 	if err != nil {
 		return false, err
 	}
-	for _, key := range sortedKeys(wanted) {
-		if _, has := slices.BinarySearch(current, key); has {
+	var gone []PermissionID
+	after, more := []string{}, maps.Clone(wanted)
+	for _, h := range current {
+		delete(more, h.key)
+		if _, stays := wanted[h.key]; replace && !stays {
+			gone = append(gone, h.id)
 			continue
 		}
-		changed = true
-		if _, err := tx.Exec(ctx, insertRolePermission, r.ID, wanted[key].ID, in.ID); err != nil {
-			return false, err
-		}
+		after = append(after, h.key)
 	}
-	if replace {
-		gone := slices.DeleteFunc(slices.Clone(current), func(key string) bool { _, stays := wanted[key]; return stays })
-		permissions, err := known(ctx, tx, in, gone)
-		if err != nil {
-			return false, err
-		}
-		for _, key := range gone {
-			changed = true
-			if _, err := tx.Exec(ctx, deleteRolePermission, in.ID, r.ID, permissions[key].ID); err != nil {
-				return false, err
-			}
-		}
-	}
-	if !changed {
+	if len(more) == 0 && len(gone) == 0 {
 		return false, nil
+	}
+	if err := drop(ctx, tx, in.ID, r.ID, gone); err != nil {
+		return false, err
+	}
+	if err := hold(ctx, tx, in.ID, r.ID, slices.Collect(maps.Values(more))); err != nil {
+		return false, err
 	}
 	if err := r.save(ctx, tx, in); err != nil {
 		return false, err
 	}
-	if err := r.follow(ctx, tx, in); err != nil {
-		return false, err
-	}
-	after, err := database.All(ctx, tx, scanText, selectRoleKeys, in.ID, r.ID)
-	if err != nil {
-		return false, err
-	}
+	after = slices.Sorted(slices.Values(slices.AppendSeq(after, maps.Keys(more))))
+	r.follow(tx, in, after)
 	return true, event.Record(ctx, tx, RolePermissionsUpdated, entry(by, in, r.ID.Any(), r.Name), KeysPayload{after})
 }
 
-func sortedKeys(of map[string]Permission) []string {
-	keys := make([]string, 0, len(of))
-	for key := range of {
-		keys = append(keys, key)
+// hold gives permissions to a role that does not hold them.
+func hold(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, list []Permission) error {
+	for some := range slices.Chunk(list, piece) {
+		args := []any{of, in}
+		for _, p := range some {
+			args = append(args, p.ID)
+		}
+		if _, err := tx.Exec(ctx, insertRolePermissions+rows(rolePermissionRow, 2, len(some)), args...); err != nil {
+			return err
+		}
 	}
-	slices.Sort(keys)
-	return keys
+	return nil
+}
+
+// drop takes permissions from a role.
+func drop(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, list []PermissionID) error {
+	for some := range slices.Chunk(list, piece) {
+		args := []any{of, in}
+		for _, p := range some {
+			args = append(args, p)
+		}
+		if _, err := tx.Exec(ctx, deleteRolePermissions+`(`+marks(3, len(some))+`)`, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
 	"canopy.dev/canopy/internal/tenant/revision"
@@ -30,7 +31,7 @@ type Service struct {
 func (s *Service) Permissions(ctx context.Context, in scope.Environment, source Source) ([]Permission, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Permission, error) {
 		return database.All(ctx, tx, scanPermission,
-			selectPermissions+` AND ($2 = '' OR p.source = $2) ORDER BY p.category, p.key`, in.ID, string(source))
+			selectPermissions+` AND ($2 = '' OR p.source = $2) ORDER BY p.category_fold, p.key`, in.ID, string(source))
 	})
 }
 
@@ -60,15 +61,16 @@ func (s *Service) AddPermissions(
 		for i, n := range list {
 			keys[i] = n.Key
 		}
-		known, err := known(ctx, tx, in, keys)
+		there, err := known(ctx, tx, in, keys)
 		if err != nil {
 			return nil, err
 		}
-		taken := []string{}
-		for i, key := range keys {
-			if _, is := known[key]; is || slices.Contains(keys[:i], key) {
+		taken, seen := []string{}, map[string]bool{}
+		for _, key := range keys {
+			if _, is := there[key]; is || seen[key] {
 				taken = append(taken, key)
 			}
+			seen[key] = true
 		}
 		if len(taken) > 0 {
 			slices.Sort(taken)
@@ -91,24 +93,39 @@ func (s *Service) addPermissions(
 	if err := limit(ctx, tx, in, countCustomPermissions, len(list), most); err != nil {
 		return nil, err
 	}
-	made := make([]Permission, 0, len(list))
-	for _, n := range list {
-		p := Permission{
+	made := make([]Permission, len(list))
+	for i, n := range list {
+		made[i] = Permission{
 			ID: id.New[PermissionID](tx.Now), Key: n.Key, Name: n.Name, Category: n.Category,
 			Description: n.Description.Value, Source: Custom, Version: 1, CreatedAt: tx.Now, UpdatedAt: tx.Now,
 		}
-		_, err := tx.Exec(ctx, insertPermission, p.ID, in.ID, p.Key, p.Name, p.Category, p.Description, string(p.Source), tx.Now)
-		if err != nil {
-			return nil, err
-		}
+	}
+	if err := insert(ctx, tx, in.ID, Custom, made); err != nil {
+		return nil, err
+	}
+	for _, p := range made {
 		revision.Append(tx, in, edits.PutPermission(p.ID.Any(), p.Key))
-		err = event.Record(ctx, tx, PermissionCreated, entry(by, in, p.ID.Any(), p.Key), KeyPayload{p.Key})
+		err := event.Record(ctx, tx, PermissionCreated, entry(by, in, p.ID.Any(), p.Key), KeyPayload{p.Key})
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, p)
 	}
 	return made, nil
+}
+
+// insert writes rows of the catalogue. Their keys are new: who writes has the
+// Environment's lock, and has looked.
+func insert(ctx context.Context, tx *database.Tx, in environment.ID, source Source, list []Permission) error {
+	for some := range slices.Chunk(list, piece) {
+		args := []any{in, tx.Now, string(source)}
+		for _, p := range some {
+			args = append(args, p.ID, p.Key, p.Name, p.Category, text.Fold(p.Category), p.Description)
+		}
+		if _, err := tx.Exec(ctx, insertPermissions+rows(permissionRow, 3, len(some)), args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // limit is rbac.limit_reached where so many more would be too many.
@@ -144,7 +161,8 @@ func (s *Service) UpdatePermission(
 			return before, nil
 		}
 		p.Version, p.UpdatedAt = p.Version+1, tx.Now
-		_, err = tx.Exec(ctx, updatePermission, p.Name, p.Category, p.Description, p.Version, p.UpdatedAt, in.ID, p.ID)
+		_, err = tx.Exec(ctx, updatePermission, p.Name, p.Category, text.Fold(p.Category), p.Description, p.Version,
+			p.UpdatedAt, in.ID, p.ID)
 		if err != nil {
 			return before, err
 		}
@@ -182,14 +200,8 @@ func (s *Service) DeletePermission(
 		if err != nil {
 			return none, err
 		}
-		holders, err := database.All(ctx, tx, scanRole, selectHolders, in.ID, of)
-		if err != nil {
+		if _, err := tx.Exec(ctx, raiseHolders, tx.Now, in.ID, of); err != nil {
 			return none, err
-		}
-		for _, r := range holders {
-			if err := r.save(ctx, tx, in); err != nil {
-				return none, err
-			}
 		}
 		if _, err := tx.Exec(ctx, deletePermission, in.ID, of); err != nil {
 			return none, err
@@ -214,26 +226,34 @@ func (s *Service) UsageOf(ctx context.Context, in scope.Environment, of Permissi
 	})
 }
 
-// known is a permission of each of the keys that the catalogue has.
+// known is a permission of each of the keys that the catalogue has. Of many keys it reads
+// the whole catalogue.
 func known(
 	ctx context.Context, tx *database.Tx, in scope.Environment, keys []string,
 ) (found map[string]Permission, err error) {
 	found = make(map[string]Permission, len(keys))
-	for piece := range slices.Chunk(keys, 100) {
-		args := []any{in.ID}
-		for _, key := range piece {
+	if len(keys) == 0 {
+		return found, nil
+	}
+	wanted := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		wanted[key] = true
+	}
+	query, args := selectPermissions, []any{in.ID}
+	if len(wanted) <= piece {
+		query += ` AND p.key IN (` + marks(2, len(wanted)) + `)`
+		for key := range wanted {
 			args = append(args, key)
 		}
-		err := tx.Query(ctx, func(row database.Scanner) error {
-			p, err := scanPermission(row)
-			found[p.Key] = p
-			return err
-		}, selectPermissions+` AND p.key IN (`+marks(2, len(piece))+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
 	}
-	return found, nil
+	err = tx.Query(ctx, func(row database.Scanner) error {
+		p, err := scanPermission(row)
+		if wanted[p.Key] {
+			found[p.Key] = p
+		}
+		return err
+	}, query, args...)
+	return found, err
 }
 
 // Unknown are the keys that the catalogue of the Environment lacks, in the order given.

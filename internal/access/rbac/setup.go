@@ -2,16 +2,17 @@ package rbac
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
@@ -22,14 +23,14 @@ type Resource struct {
 	Actions []string `json:"actions" doc:"What can be done to it, 1 to 50." maxItems:"50"`
 }
 
-// permissions are those of a resource.
+// permissions are those of a resource, named in words: "Create purchase order".
 func (r Resource) permissions() []NewPermission {
 	list := make([]NewPermission, len(r.Actions))
 	for i, action := range r.Actions {
 		words := strings.NewReplacer("_", " ", "-", " ", ".", " ").Replace(action + " " + r.Name)
-		name := []rune(strings.ToUpper(words[:min(1, len(words))]) + words[min(1, len(words)):])
+		words = words[:min(maxName, len(words))]
 		list[i] = NewPermission{
-			Key: r.Name + "." + action, Name: string(name[:min(100, len(name))]), Category: r.Name,
+			Key: r.Name + "." + action, Name: strings.TrimSpace(strings.ToUpper(words[:1]) + words[1:]), Category: r.Name,
 		}
 	}
 	return list
@@ -42,17 +43,27 @@ func resourceRules(f *text.Fields, list []Resource) {
 		at := "resources[" + itoa(i) + "]"
 		f.Check(at+".name", r.Name != "" && len(r.Name) <= 100, "must be 1 to 100 characters")
 		f.Check(at+".actions", len(r.Actions) >= 1 && len(r.Actions) <= 50, "must hold 1 to 50 actions")
-		for _, p := range r.permissions() {
-			_, broken := KeyRule.Normalize(p.Key)
-			f.Check(at, broken == "", "makes the key "+shown(p.Key)+", which "+broken)
+		for _, action := range r.Actions {
+			key := r.Name + "." + action
+			_, broken := KeyRule.Normalize(key)
+			f.Check(at, broken == "", "makes the key "+shown(key)+", which "+broken)
 		}
 	}
 }
 
 // shown is a text as far as a sentence tells it.
-func shown(s string) string { return `"` + s[:min(len(s), 100)] + `"` }
+func shown(s string) string {
+	if runes := []rune(s); len(runes) > maxKey {
+		s = string(runes[:maxKey]) + "…"
+	}
+	return `"` + s + `"`
+}
 
-const maxRoleKeys = 1_000 // that one role of a call may name
+const (
+	maxName     = 100   // characters
+	maxRoleKeys = 1_000 // that one role of a call may name
+	maxTold     = 50    // problems that one answer tells
+)
 
 // RoleDraft is a role of a set-up.
 type RoleDraft struct {
@@ -109,38 +120,40 @@ func (s *Service) Bootstrap(
 	ctx context.Context, by principal.Actor, in scope.Environment, b Bootstrap,
 ) (Bootstrapped, error) {
 	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, e environment.Environment) (n Bootstrapped, err error) {
-		n.PermissionsCreated, n.SkippedPermissions, err = s.addMissing(ctx, tx, by, in, b.Resources)
-		if err != nil {
-			return n, err
-		}
-		var problems fault.Problems
-		wanted := make([]map[string]Permission, len(b.Roles))
+		named := make([]namedKeys, len(b.Roles))
 		for i, r := range b.Roles {
-			if wanted[i], err = named(ctx, tx, in, "roles["+itoa(i)+"].permission_keys", r.PermissionKeys, &problems); err != nil {
-				return n, err
-			}
+			named[i] = namedKeys{"roles[" + itoa(i) + "]", r.PermissionKeys}
 		}
-		if err := problems.Err(); err != nil {
+		c, err := look(ctx, tx, in, b.Resources, named)
+		if err != nil {
 			return n, err
 		}
 		taken, err := roleNames(ctx, tx, in)
 		if err != nil {
 			return n, err
 		}
-		for i, r := range b.Roles {
+		for _, r := range b.Roles {
 			if taken[text.Fold(r.Name)] {
 				n.SkippedRoles++
-				continue
 			}
-			n.RolesCreated++
-			if err := s.roomFor(ctx, tx, in, 1); err != nil {
-				return n, err
+		}
+		n.PermissionsCreated, n.SkippedPermissions = len(c.fresh), c.skipped
+		n.RolesCreated = len(b.Roles) - n.SkippedRoles
+		if err := s.roomFor(ctx, tx, in, n.RolesCreated); err != nil {
+			return n, err
+		}
+		if err := s.complete(ctx, tx, by, in, &c); err != nil {
+			return n, err
+		}
+		for _, r := range b.Roles {
+			if taken[text.Fold(r.Name)] {
+				continue
 			}
 			role, err := s.addRole(ctx, tx, by, in, r.NewRole)
 			if err != nil {
 				return n, err
 			}
-			if _, err := s.grant(ctx, tx, by, in, role, wanted[i], false); err != nil {
+			if _, err := s.grant(ctx, tx, by, in, role, c.of(r.PermissionKeys), false); err != nil {
 				return n, err
 			}
 		}
@@ -148,44 +161,93 @@ func (s *Service) Bootstrap(
 	})
 }
 
-// addMissing makes the permissions of resources that the catalogue lacks.
-func (s *Service) addMissing(
-	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, list []Resource,
-) (created, skipped int, err error) {
+// namedKeys are the keys that one entry of a body names.
+type namedKeys struct {
+	at   string // the entry
+	keys []string
+}
+
+// content is the catalogue as far as a call names it.
+type content struct {
+	there   map[string]Permission // by key
+	fresh   []NewPermission       // what the call's resources yield and the catalogue lacks
+	skipped int                   // what they yield and it has
+}
+
+// of are the permissions of keys, all of which are there.
+func (c content) of(keys []string) map[string]Permission {
+	found := make(map[string]Permission, len(keys))
+	for _, key := range keys {
+		found[key] = c.there[key]
+	}
+	return found
+}
+
+// look reads what a call names. A key that the catalogue lacks and no resource yields is
+// validation; the fault permissions.system_not_grantable.
+func look(
+	ctx context.Context, tx *database.Tx, in scope.Environment, resources []Resource, named []namedKeys,
+) (c content, err error) {
+	yields := map[string]bool{}
 	var all []NewPermission
-	var keys []string
-	for _, r := range list {
+	for _, r := range resources {
 		for _, p := range r.permissions() {
-			if !slices.Contains(keys, p.Key) {
-				all, keys = append(all, p), append(keys, p.Key)
+			if !yields[p.Key] {
+				yields[p.Key] = true
+				all = append(all, p)
 			}
 		}
 	}
-	there, err := known(ctx, tx, in, keys)
-	if err != nil {
-		return 0, 0, err
+	keys := slices.Collect(maps.Keys(yields))
+	for _, n := range named {
+		keys = append(keys, n.keys...)
 	}
-	all = slices.DeleteFunc(all, func(p NewPermission) bool { _, is := there[p.Key]; return is })
-	_, err = s.addPermissions(ctx, tx, by, in, all)
-	return len(all), len(there), err
+	if c.there, err = known(ctx, tx, in, keys); err != nil {
+		return c, err
+	}
+	for _, p := range all {
+		if _, is := c.there[p.Key]; is {
+			c.skipped++
+		} else {
+			c.fresh = append(c.fresh, p)
+		}
+	}
+	return c, c.judge(named, yields)
 }
 
-// named are the permissions that a body names; one that is not there is a problem of the
-// field.
-func named(
-	ctx context.Context, tx *database.Tx, in scope.Environment, field string, keys []string, problems *fault.Problems,
-) (map[string]Permission, error) {
-	missing, err := Unknown(ctx, tx, in, keys)
-	if err != nil {
-		return nil, err
+// judge finds what is wrong with the keys that entries name.
+func (c content) judge(named []namedKeys, yields map[string]bool) error {
+	var problems fault.Problems
+	refused := map[string]bool{}
+	for _, n := range named {
+		for _, key := range n.keys {
+			p, is := c.there[key]
+			switch {
+			case is && !grantable(key, p.Source):
+				refused[key] = true
+			case !is && !yields[key] && len(problems) < maxTold:
+				problems.Add(n.at+".permission_keys", "names "+shown(key)+", which is no permission of the Environment")
+			}
+		}
 	}
-	for _, key := range missing {
-		problems.Add(field, "names "+shown(key)+", which is no permission of the Environment")
+	if err := problems.Err(); err != nil {
+		return err
 	}
-	if len(missing) > 0 {
-		return nil, nil
+	if len(refused) > 0 {
+		return ErrNotGrantable.WithData(keysData{slices.Sorted(maps.Keys(refused))})
 	}
-	return grantables(ctx, tx, in, keys)
+	return nil
+}
+
+// complete makes the permissions that are fresh.
+func (s *Service) complete(
+	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, c *content,
+) error {
+	made, err := s.addPermissions(ctx, tx, by, in, c.fresh)
+	for _, p := range made {
+		c.there[p.Key] = p
+	}
+	return err
 }
 
 func roleNames(ctx context.Context, tx *database.Tx, in scope.Environment) (map[string]bool, error) {
@@ -199,7 +261,7 @@ func roleNames(ctx context.Context, tx *database.Tx, in scope.Environment) (map[
 
 // RolePermissions adds permissions to a role.
 type RolePermissions struct {
-	RoleID         RoleID   `json:"role_id"         doc:"The role."`
+	RoleID         string   `json:"role_id"         doc:"The role; what is no id names none." format:"uuid" maxLength:"36"`
 	PermissionKeys []string `json:"permission_keys" doc:"The keys that it is to hold besides, at most 1000." maxItems:"1000"`
 }
 
@@ -234,50 +296,74 @@ func (s *Service) AddResources(
 	ctx context.Context, by principal.Actor, in scope.Environment, a Addition,
 ) (Added, error) {
 	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, e environment.Environment) (n Added, err error) {
-		roles := make([]Role, len(a.RolePermissions))
-		for i, r := range a.RolePermissions {
-			if roles[i], err = findRole(ctx, tx, in, r.RoleID); err != nil {
+		named := make([]namedKeys, len(a.RolePermissions))
+		ids := make([]RoleID, len(a.RolePermissions))
+		system := false
+		for i, g := range a.RolePermissions {
+			r, err := roleNamed(ctx, tx, in, g.RoleID)
+			if err != nil {
 				return n, err
 			}
+			system = system || r.SystemKey != nil
+			ids[i], named[i] = r.ID, namedKeys{"role_permissions[" + itoa(i) + "]", g.PermissionKeys}
 		}
-		for _, r := range roles {
-			if r.SystemKey != nil {
-				return n, ErrRoleProtected
-			}
+		if system {
+			return n, ErrRoleProtected
 		}
-		n.PermissionsCreated, n.SkippedPermissions, err = s.addMissing(ctx, tx, by, in, a.Resources)
+		c, err := look(ctx, tx, in, a.Resources, named)
 		if err != nil {
 			return n, err
 		}
-		var problems fault.Problems
-		wanted := make([]map[string]Permission, len(roles))
-		for i, r := range a.RolePermissions {
-			field := "role_permissions[" + itoa(i) + "].permission_keys"
-			if wanted[i], err = named(ctx, tx, in, field, r.PermissionKeys, &problems); err != nil {
-				return n, err
-			}
-		}
-		if err := problems.Err(); err != nil {
+		n.PermissionsCreated, n.SkippedPermissions = len(c.fresh), c.skipped
+		if err := s.complete(ctx, tx, by, in, &c); err != nil {
 			return n, err
 		}
-		gained := map[RoleID]bool{}
-		for i := range roles {
-			// Another entry may have changed the same role.
-			r, err := findRole(ctx, tx, in, roles[i].ID)
-			if err != nil {
-				return n, err
-			}
-			changed, err := s.grant(ctx, tx, by, in, r, wanted[i], false)
-			if err != nil {
-				return n, err
-			}
-			if changed {
-				gained[r.ID] = true
-			}
+		if n.RolesUpdated, err = s.grantAll(ctx, tx, by, in, ids, named, c); err != nil {
+			return n, err
 		}
-		n.RolesUpdated = len(gained)
 		return n, event.Record(ctx, tx, ResourcePermissionsAdded, entry(by, in, in.ID.Any(), e.Name), n)
 	})
+}
+
+// roleNamed finds the role that a body names; what is no id names none.
+func roleNamed(ctx context.Context, tx *database.Tx, in scope.Environment, raw string) (Role, error) {
+	of, err := id.Parse[RoleID](raw)
+	if err != nil {
+		return Role{}, ErrRoleNotFound
+	}
+	return findRole(ctx, tx, in, of)
+}
+
+// grantAll adds keys to roles, each of which changes once however often it is named, and
+// counts those that gained one.
+func (s *Service) grantAll(
+	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, ids []RoleID, named []namedKeys,
+	c content,
+) (gained int, err error) {
+	wanted := map[RoleID]map[string]Permission{}
+	for i, of := range ids {
+		if wanted[of] == nil {
+			wanted[of] = map[string]Permission{}
+		}
+		maps.Copy(wanted[of], c.of(named[i].keys))
+	}
+	for i, of := range ids {
+		if slices.Contains(ids[:i], of) {
+			continue
+		}
+		r, err := findRole(ctx, tx, in, of)
+		if err != nil {
+			return gained, err
+		}
+		changed, err := s.grant(ctx, tx, by, in, r, wanted[of], false)
+		if err != nil {
+			return gained, err
+		}
+		if changed {
+			gained++
+		}
+	}
+	return gained, nil
 }
 
 // Summary says how far the set-up of one Environment has come.
@@ -294,25 +380,12 @@ type Summary struct {
 
 // Summaries are those of all Environments of the Account, oldest first.
 func (s *Service) Summaries(ctx context.Context, in scope.Account) ([]Summary, error) {
-	return database.Read(ctx, s.DB, func(tx *database.Tx) (list []Summary, err error) {
-		apps, err := application.List(ctx, tx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range apps {
-			environments, err := environment.List(ctx, tx, scope.Application{Account: in, ID: a.ID, Slug: a.Slug})
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range environments {
-				one := Summary{Application: a.ID, ApplicationSlug: a.Slug, Environment: e.ID, EnvironmentSlug: e.Slug}
-				err := tx.QueryRow(ctx, selectSetup, e.ID).Scan(&one.HasPermissions, &one.HasRoles, &one.HasRolePermissions)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, one)
-			}
-		}
-		return list, nil
+	return database.Read(ctx, s.DB, func(tx *database.Tx) ([]Summary, error) {
+		return database.All(ctx, tx, scanSummary, selectSetup, in.ID)
 	})
+}
+
+func scanSummary(row database.Scanner) (s Summary, err error) {
+	return s, row.Scan(&s.Application, &s.ApplicationSlug, &s.Environment, &s.EnvironmentSlug,
+		&s.HasPermissions, &s.HasRoles, &s.HasRolePermissions)
 }

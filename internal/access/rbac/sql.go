@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/application"
+	"canopy.dev/canopy/internal/tenant/environment"
 )
 
 const (
@@ -12,12 +14,14 @@ const (
 
 	selectPermissions = `SELECT ` + permissionColumns + ` FROM permission p WHERE p.environment_id = $1`
 
-	insertPermission = `INSERT INTO permission
-		(id, environment_id, key, name, category, description, source, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8)`
+	// Rows follow: the Environment is $1, the instant $2, the source $3.
+	insertPermissions = `INSERT INTO permission
+		(id, environment_id, key, name, category, category_fold, description, source, version, created_at, updated_at)
+		VALUES `
+	permissionRow = `(?, $1, ?, ?, ?, ?, ?, $3, 1, $2, $2)`
 
-	updatePermission = `UPDATE permission SET name = $1, category = $2, description = $3, version = $4, updated_at = $5
-		WHERE environment_id = $6 AND id = $7`
+	updatePermission = `UPDATE permission SET name = $1, category = $2, category_fold = $3, description = $4, version = $5,
+		updated_at = $6 WHERE environment_id = $7 AND id = $8`
 
 	deletePermission = `DELETE FROM permission WHERE environment_id = $1 AND id = $2`
 
@@ -44,27 +48,36 @@ const (
 
 	selectRoleNames = `SELECT name_fold FROM role WHERE environment_id = $1`
 
-	selectSetup = `SELECT
-		EXISTS (SELECT 1 FROM permission WHERE environment_id = $1 AND source = 'custom'),
-		EXISTS (SELECT 1 FROM role WHERE environment_id = $1 AND system_key IS NULL),
-		EXISTS (SELECT 1 FROM role r JOIN role_permission rp ON rp.role_id = r.id
-			WHERE r.environment_id = $1 AND r.system_key IS NULL)`
+	// Every Environment has its one system role.
+	selectSetup = `SELECT app.id, app.slug, env.id, env.slug,
+		EXISTS (SELECT 1 FROM permission p WHERE p.environment_id = env.id AND p.source = 'custom'),
+		EXISTS (SELECT 1 FROM role c WHERE c.environment_id = env.id AND c.system_key IS NULL),
+		EXISTS (SELECT 1 FROM role c JOIN role_permission rp ON rp.role_id = c.id
+			WHERE c.environment_id = env.id AND c.system_key IS NULL)
+		FROM role r` + environment.JoinEnvironment + `r.environment_id` + application.JoinApplication + `env.application_id
+		WHERE env.account_id = $1 AND r.system_key IS NOT NULL
+		ORDER BY app.created_at, app.id, env.created_at, env.id`
 
-	selectRoleKeys = `SELECT p.key FROM role_permission rp JOIN permission p ON p.id = rp.permission_id
+	selectHeld = `SELECT p.id, p.key FROM role_permission rp JOIN permission p ON p.id = rp.permission_id
 		WHERE rp.environment_id = $1 AND rp.role_id = $2 ORDER BY p.key`
 
-	// Roles that hold a permission, with all of their keys.
+	// Roles that hold a permission.
 	selectHolders = `SELECT ` + roleColumns + ` FROM role r
 		JOIN role_permission rp ON rp.role_id = r.id
 		WHERE r.environment_id = $1 AND rp.permission_id = $2 ORDER BY r.name_fold, r.id`
 
-	insertRolePermission = `INSERT INTO role_permission (role_id, permission_id, environment_id) VALUES ($1, $2, $3)`
+	raiseHolders = `UPDATE role SET version = version + 1, updated_at = $1 WHERE environment_id = $2 AND id IN
+		(SELECT role_id FROM role_permission WHERE environment_id = $2 AND permission_id = $3)`
 
-	deleteRolePermission = `DELETE FROM role_permission
-		WHERE environment_id = $1 AND role_id = $2 AND permission_id = $3`
+	// Rows follow: the role is $1, the Environment $2.
+	insertRolePermissions = `INSERT INTO role_permission (role_id, environment_id, permission_id) VALUES `
+	rolePermissionRow     = `($1, $2, ?)`
 
-	sweepRolePermissions = `DELETE FROM role_permission WHERE environment_id = $1 AND role_id IN
-		(SELECT role_id FROM role_permission WHERE environment_id = $1 LIMIT 100)`
+	// A list follows.
+	deleteRolePermissions = `DELETE FROM role_permission WHERE role_id = $1 AND environment_id = $2 AND permission_id IN `
+
+	sweepRolePermissions = `DELETE FROM role_permission WHERE environment_id = $1 AND (role_id, permission_id) IN
+		(SELECT role_id, permission_id FROM role_permission WHERE environment_id = $1 LIMIT 500)`
 
 	sweepRoles = `DELETE FROM role WHERE environment_id = $1 AND id IN
 		(SELECT id FROM role WHERE environment_id = $1 LIMIT 500)`
@@ -92,15 +105,29 @@ func scanText(row database.Scanner) (s string, err error) { return s, row.Scan(&
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// marks are n placeholders from the first on, for a list in SQL.
-func marks(first, n int) string {
+// piece is how many rows one statement writes: SQLite's driver binds parameters in time
+// that grows with the square of their number.
+const piece = 20
+
+// rows repeats a row of VALUES n times, each ? being the next parameter; shared ones come
+// before.
+func rows(row string, shared, n int) string {
 	var b strings.Builder
 	for i := range n {
 		if i > 0 {
-			b.WriteByte(',')
+			b.WriteString(", ")
 		}
-		b.WriteByte('$')
-		b.WriteString(itoa(first + i))
+		for _, c := range row {
+			if c != '?' {
+				b.WriteRune(c)
+				continue
+			}
+			shared++
+			b.WriteString("$" + itoa(shared))
+		}
 	}
 	return b.String()
 }
+
+// marks are n parameters from the first on, for a list.
+func marks(first, n int) string { return rows("?", first-1, n) }

@@ -98,6 +98,7 @@ CREATE TABLE permission (
 	key            TEXT COLLATE "C" NOT NULL,
 	name           TEXT NOT NULL,
 	category       TEXT NOT NULL,
+	category_fold  TEXT COLLATE "C" NOT NULL,
 	description    TEXT,
 	source         TEXT COLLATE "C" NOT NULL,
 	version        BIGINT NOT NULL,

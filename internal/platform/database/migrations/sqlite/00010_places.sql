@@ -98,6 +98,7 @@ CREATE TABLE permission (
 	key            TEXT NOT NULL,
 	name           TEXT NOT NULL,
 	category       TEXT NOT NULL,
+	category_fold  TEXT NOT NULL,
 	description    TEXT,
 	source         TEXT NOT NULL,
 	version        INTEGER NOT NULL,
