@@ -50,6 +50,10 @@ var owners = map[string]string{
 	"idempotency":         "idempotency",
 }
 
+// migrator has no table of its own: what it names, its migrations bring to a newer form,
+// of all rooms and tenants.
+const migrator = "database"
+
 func TestEveryTableHasOneOwner(t *testing.T) {
 	t.Parallel()
 	made := tables(t)
@@ -60,8 +64,8 @@ func TestEveryTableHasOneOwner(t *testing.T) {
 	}
 	named := map[string]bool{}
 	for _, p := range packages(t) {
-		if slices.Contains(helpers, p.room()) {
-			continue // looks at what the server under test has stored
+		if slices.Contains(helpers, p.room()) || p.room() == migrator {
+			continue // looks at what the server under test has stored, or brings it to a newer form
 		}
 		for _, f := range p.files {
 			ast.Inspect(f, func(n ast.Node) bool {

@@ -146,8 +146,8 @@ func TestStatementsNameTheAccount(t *testing.T) {
 	needed := map[int]bool{}
 	checked := 0
 	for _, p := range packages(t) {
-		if slices.Contains(helpers, p.room()) {
-			continue // looks at what the server under test has stored
+		if slices.Contains(helpers, p.room()) || p.room() == migrator {
+			continue // looks at what the server under test has stored, or brings it to a newer form
 		}
 		for q, where := range statements(p) {
 			var touched []string

@@ -55,7 +55,7 @@ const (
 		EXISTS (SELECT 1 FROM role c JOIN role_permission rp ON rp.role_id = c.id
 			WHERE c.environment_id = env.id AND c.system_key IS NULL)
 		FROM role r` + environment.JoinEnvironment + `r.environment_id` + application.JoinApplication + `env.application_id
-		WHERE env.account_id = $1 AND r.system_key IS NOT NULL
+		WHERE app.account_id = $1 AND r.system_key IS NOT NULL
 		ORDER BY app.created_at, app.id, env.created_at, env.id`
 
 	selectHeld = `SELECT p.id, p.key FROM role_permission rp JOIN permission p ON p.id = rp.permission_id

@@ -14,6 +14,7 @@ import (
 // off: only then is the step applied.
 var before = map[int64]func(context.Context, *DB) error{
 	foldStep: fold,
+	seedStep: seed,
 }
 
 // up applies the steps up to a version.
