@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"canopy.dev/canopy/internal/api/accessapi"
+	"canopy.dev/canopy/internal/api/peopleapi"
 	"canopy.dev/canopy/internal/api/portalapi"
 	"canopy.dev/canopy/internal/api/tenantapi"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -46,6 +47,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 			&accessapi.Roles{Access: t.access},
 			&accessapi.Setup{Access: t.access},
 		}},
+		{"peopleapi", []resource{&peopleapi.Keys{Keys: t.keys}}},
 		{"server", []resource{health}},
 	}}
 }

@@ -58,6 +58,10 @@ var provocations = map[string]servertest.Provocation{
 		c, account := p.Owner()
 		return c.Do("GET", account+"/applications/desk/environments/none", nil)
 	},
+	"api_keys.not_found": func(_ *testing.T, p provoker) answer {
+		c, _ := p.Owner()
+		return c.Do("DELETE", "/api/v1/api-keys/"+servertest.NoID, nil)
+	},
 	"account.not_found": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()
 		return c.Do("GET", "/portal/v1/accounts/nobody", nil)

@@ -27,7 +27,9 @@ var creating = map[string]creation{
 	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker) m {
 		return m{"resources": []m{{"name": "page", "actions": []string{"read"}}}, "role_permissions": []m{}}
 	}},
-	"createUserInvite": {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
+	"createApiKey":         {"/api/v1/api-keys", func(provoker) m { return newKey() }},
+	"createApiKeyInPortal": {inDesk + "/api-keys", func(provoker) m { return newKey() }},
+	"createUserInvite":     {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
 	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},
@@ -43,6 +45,10 @@ func (c creation) below(account string) string {
 		return c.path
 	}
 	return account + c.path
+}
+
+func newKey() m {
+	return m{"name": "Backend", "access_mode": "scoped", "scopes": []string{"hierarchy.view"}}
 }
 
 func newPermission(key string) m {

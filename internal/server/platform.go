@@ -94,7 +94,7 @@ func newRouter(o Options, p *platform, t *tenant, portal *portal) *wire.Router {
 		Log: o.Log, Now: o.DB.Now,
 		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins,
 		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
-		Authenticate: portal.sessions.Authenticate,
+		Authenticate: portal.sessions.Authenticate, AuthenticateKey: t.keys.Authenticate, Denied: t.keys.Denied,
 		InvalidToken: signingkey.ErrInvalidToken, Places: t.places(),
 		Idempotency: p.answers, Limit: p.limits.Take, Streams: o.DB.Streams(), Observe: p.metrics.Request,
 	})

@@ -49,6 +49,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	keep("signing keys", s.Keys.Run)
 	keep("sweep", s.sweepAll)
+	keep("use of API keys", func(ctx context.Context) {
+		s.tenant.keys.Run(ctx, func(err error) {
+			s.log.ErrorContext(ctx, "when API keys were used can't be written", "error", err)
+		})
+	})
 	keep("clock", s.watchClock)
 
 	failed := make(chan error, 1)

@@ -40,6 +40,7 @@ type Server struct {
 
 	log      *slog.Logger
 	platform *platform
+	tenant   *tenant
 	api      *api
 	sweeps   []func(context.Context) error
 	rewinds  []func(context.Context) error
@@ -61,7 +62,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	t := newTenant(p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{
-		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(), log: o.Log, platform: p,
+		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(), log: o.Log, platform: p, tenant: t,
 		api:     newAPI(o.Log, p, t, portal),
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),

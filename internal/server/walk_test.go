@@ -131,6 +131,7 @@ func things(c *servertest.Client, whose, environment string) map[string]string {
 	return map[string]string{
 		whose + "permission": c.Must(201, "POST", environment+"/permissions", newPermission("lease.see")).Text("data", "id"),
 		whose + "role":       c.Must(201, "POST", environment+"/roles", m{"name": "Reader"}).Text("data", "id"),
+		whose + "key":        c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
 	}
 }
 
@@ -138,6 +139,7 @@ func things(c *servertest.Client, whose, environment string) map[string]string {
 var bodies = map[string]m{
 	"updateMember":       {"account_role": "admin"},
 	"setRolePermissions": {"permission_keys": []string{}},
+	"updateApiKey":       {"is_active": false},
 }
 
 // bodyFor is a body that the route takes.

@@ -8,18 +8,20 @@ import (
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
-// Part is what this room keeps of every Environment.
+// Part is what this room keeps of every Environment: its keys.
 type Part struct{}
 
-// Found implements environment.Part.
-func (Part) Found(_ context.Context, _ *database.Tx, _ environment.New) error { return nil }
+// Found implements environment.Part: a new Environment has no key.
+func (Part) Found(context.Context, *database.Tx, environment.New) error { return nil }
 
-// Cut implements environment.Part.
-func (Part) Cut(_ context.Context, _ *database.Tx, _ scope.Environment) (environment.Removed, error) {
-	return environment.Removed{}, nil
+// Cut implements environment.Part: the keys end with it.
+func (Part) Cut(ctx context.Context, tx *database.Tx, in scope.Environment) (environment.Removed, error) {
+	_, err := tx.Exec(ctx, deleteKeys, in.ID)
+	return environment.Removed{}, err
 }
 
-// Sweep implements environment.Part.
-func (Part) Sweep(_ context.Context, _ *database.Tx, _ environment.ID) (done bool, err error) {
-	return true, nil
+// Sweep implements environment.Part, for a key that was made at the very moment.
+func (Part) Sweep(ctx context.Context, tx *database.Tx, gone environment.ID) (done bool, err error) {
+	_, err = tx.Exec(ctx, deleteKeys, gone)
+	return true, err
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
 )
 
@@ -21,6 +22,20 @@ func NewToken() Token {
 	_, _ = rand.Read(b[:])
 	return Token{base64.RawURLEncoding.EncodeToString(b[:])}
 }
+
+// apiKeyPrefix lets people, and scanners of leaked secrets, tell an API key.
+const apiKeyPrefix = "cnpy_"
+
+// NewAPIKey makes a fresh API key: cnpy_ and 32 random bytes in lower-case hexadecimal,
+// 69 characters. It is safe for concurrent use.
+func NewAPIKey() Token {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return Token{apiKeyPrefix + hex.EncodeToString(b[:])}
+}
+
+// Preview is what may be shown of an API key later: its first 12 characters.
+func (t Token) Preview() string { return t.text[:min(12, len(t.text))] + "****" }
 
 // Reveal is the token's text, for the one answer or mail it is made for.
 func (t Token) Reveal() string { return t.text }

@@ -42,6 +42,8 @@ var (
 	}
 	// DescriptionRule is for free text of several lines.
 	DescriptionRule = Rule{Normalize: Description, MaxLength: 1000, Example: "Signs leases of one region"}
+	// InstantRule is for an instant of RFC 3339, which is kept in UTC and milliseconds.
+	InstantRule = Rule{Normalize: Instant, Format: "date-time", MaxLength: 64, Example: "2027-01-01T00:00:00.000Z"}
 	// TokenRule is for tokens from mails, whose every other spelling is simply
 	// unknown: nothing is refused here.
 	TokenRule = Rule{

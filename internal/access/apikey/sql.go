@@ -1,0 +1,74 @@
+package apikey
+
+import (
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/account"
+	"canopy.dev/canopy/internal/tenant/application"
+	"canopy.dev/canopy/internal/tenant/environment"
+)
+
+const (
+	keyColumns = `k.id, k.name, k.description, k.access_mode, k.scopes, k.key_preview, k.is_active, k.expires_at,
+		u.used_at, k.created_at`
+
+	fromKeys = ` FROM api_key k LEFT JOIN api_key_use u ON u.key_id = k.id WHERE k.environment_id = $1`
+
+	insertKey = `INSERT INTO api_key (id, environment_id, name, name_fold, description, access_mode, scopes, key_hash,
+		key_preview, is_active, expires_at, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $11)`
+
+	countKeys = `SELECT count(*) FROM api_key WHERE environment_id = $1`
+
+	setActive = `UPDATE api_key SET is_active = $1, updated_at = $2 WHERE environment_id = $3 AND id = $4`
+
+	setValue = `UPDATE api_key SET key_hash = $1, key_preview = $2, updated_at = $3 WHERE environment_id = $4 AND id = $5`
+
+	deleteKey = `DELETE FROM api_key WHERE environment_id = $1 AND id = $2`
+
+	deleteKeys = `DELETE FROM api_key WHERE environment_id = $1`
+
+	selectByValue = `SELECT k.id, k.name, k.access_mode, k.scopes, k.is_active, k.expires_at,
+		env.id, env.slug, app.id, app.slug, slug.account_id, slug.slug
+		FROM api_key k` + environment.JoinEnvironment + `k.environment_id` + application.JoinApplication +
+		`env.application_id` + account.JoinSlug + `env.account_id WHERE k.key_hash = $1`
+
+	upsertUse = `INSERT INTO api_key_use (key_id, environment_id, used_at)
+		SELECT id, environment_id, $1 FROM api_key WHERE environment_id = $2 AND id = $3
+		ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at WHERE api_key_use.used_at < excluded.used_at`
+
+	insertDenial = `INSERT INTO api_key_denial (key_id, permission, minute, environment_id) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (key_id, permission, minute) DO NOTHING`
+
+	sweepDenials = `DELETE FROM api_key_denial WHERE minute < $1`
+)
+
+func scan(row database.Scanner) (k Key, err error) {
+	var scopes string
+	err = row.Scan(&k.ID, &k.Name, &k.Description, &k.Mode, &scopes, &k.Preview, &k.Active, &k.ExpiresAt,
+		&k.LastUsedAt, &k.CreatedAt)
+	if err != nil {
+		return k, err
+	}
+	return k, json.Unmarshal([]byte(scopes), &k.Scopes)
+}
+
+func scanKnown(row database.Scanner) (e known, err error) {
+	k, in := &e.key, &e.key.Environment
+	var mode Mode
+	var scopes string
+	err = row.Scan(&k.KeyID, &k.Label, &mode, &scopes, &e.active, &k.ExpiresAt,
+		&in.ID, &in.Slug, &in.Application.ID, &in.Application.Slug, &in.Application.Account.ID, &in.Application.Account.Slug)
+	if err != nil {
+		return e, err
+	}
+	k.FullAccess = mode == FullAccess
+	var list []permission.Key
+	err = json.Unmarshal([]byte(scopes), &list)
+	k.Scopes = slices.Clip(list)
+	return e, err
+}
