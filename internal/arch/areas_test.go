@@ -19,7 +19,7 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "config"}},
-	{"api", []string{"portalapi", "tenantapi", "hosted"}},
+	{"api", []string{"accessapi", "portalapi", "tenantapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{"access", []string{"hierarchy", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench"}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},
@@ -61,7 +61,7 @@ var sideways = []struct {
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
 	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},
-	{"decide", []string{"edits"}, "a kept change is an edit of a snapshot"},
+	{"decide", []string{"edits", "rbac"}, "a kept change is an edit of a snapshot"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{

@@ -185,6 +185,7 @@ var doors = []struct {
 	},
 	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
 		"wire":              "routes, bodies and answers of all doors",
+		"accessapi":         "a door",
 		"portalapi":         "a door",
 		"tenantapi":         "a door",
 		"hosted":            "a door",

@@ -316,7 +316,7 @@ func drop(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, li
 		for _, p := range some {
 			args = append(args, p)
 		}
-		if _, err := tx.Exec(ctx, deleteRolePermissions+`(`+marks(3, len(some))+`)`, args...); err != nil {
+		if _, err := tx.Exec(ctx, deleteRolePermissions+`(`+database.Marks(3, len(some))+`)`, args...); err != nil {
 			return err
 		}
 	}

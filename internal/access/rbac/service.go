@@ -241,7 +241,7 @@ func known(
 	}
 	query, args := selectPermissions, []any{in.ID}
 	if len(wanted) <= piece {
-		query += ` AND p.key IN (` + marks(2, len(wanted)) + `)`
+		query += ` AND p.key IN (` + database.Marks(2, len(wanted)) + `)`
 		for key := range wanted {
 			args = append(args, key)
 		}

@@ -128,6 +128,3 @@ func rows(row string, shared, n int) string {
 	}
 	return b.String()
 }
-
-// marks are n parameters from the first on, for a list.
-func marks(first, n int) string { return rows("?", first-1, n) }
