@@ -1,0 +1,248 @@
+package hierarchy
+
+import (
+	"context"
+	"strconv"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/page"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+// Get reads a node as the caller sees it; nodes.node_not_found where not at all.
+func (s *Service) Get(ctx context.Context, in scope.Environment, v View, of ID) (n Node, seen Seen, err error) {
+	n, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (Node, error) {
+		n, err := find(ctx, tx, in, of)
+		if err != nil {
+			return n, err
+		}
+		seen, err = v.see(ctx, tx, in, of)
+		return n.shownTo(seen), err
+	})
+	return n, seen, err
+}
+
+// see is how the caller sees a node that is there; nodes.node_not_found where not at all.
+func (v View) see(ctx context.Context, tx *database.Tx, in scope.Environment, of ID) (Seen, error) {
+	way := []ID{of}
+	if !v.everywhere {
+		above, err := lineageOf(ctx, tx, in, of)
+		if err != nil {
+			return Seen{}, err
+		}
+		way = idsOf(above)
+	}
+	seen, visible := v.Of(way)
+	if !visible {
+		return seen, ErrNotFound
+	}
+	return seen, nil
+}
+
+// accessible reads a node whose surroundings the caller may see. Faults:
+// nodes.node_not_found; auth.permission_denied for one that is only context.
+func (s *Service) accessible(
+	ctx context.Context, tx *database.Tx, in scope.Environment, v View, of ID,
+) (n Node, seen Seen, err error) {
+	if n, err = find(ctx, tx, in, of); err != nil {
+		return n, seen, err
+	}
+	if seen, err = v.see(ctx, tx, in, of); err == nil && seen.State == ContextOnly {
+		err = fault.PermissionDenied
+	}
+	return n, seen, err
+}
+
+// Ancestors are the nodes above an accessible node, the root first, and the node itself.
+// Faults: nodes.node_not_found, auth.permission_denied.
+func (s *Service) Ancestors(ctx context.Context, in scope.Environment, v View, of ID) ([]Node, error) {
+	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Node, error) {
+		if _, _, err := s.accessible(ctx, tx, in, v, of); err != nil {
+			return nil, err
+		}
+		list, err := lineageOf(ctx, tx, in, of)
+		way := idsOf(list)
+		for i := range list {
+			seen, _ := v.Of(way[:i+1])
+			list[i] = list[i].shownTo(seen)
+		}
+		return list, err
+	})
+}
+
+// family is how many siblings are read at once.
+const family = 500
+
+// Children hands the children of an accessible node to each, in tree order, as they are
+// read. Faults as of Ancestors.
+func (s *Service) Children(
+	ctx context.Context, in scope.Environment, v View, of ID, each func(Node) error,
+) error {
+	ctx = database.Long(ctx)
+	_, err := environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (struct{}, error) {
+		var none struct{}
+		if _, _, err := s.accessible(ctx, tx, in, v, of); err != nil {
+			return none, err
+		}
+		for last := (Node{}); ; {
+			q := list{args: []any{in.ID, of}}
+			where := fromNode + ` AND n.parent_id = $2`
+			if !last.ID.IsZero() {
+				where += ` AND (n.name_fold, n.id) > (` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
+			}
+			some, err := database.All(ctx, tx, scan, `SELECT `+nodeColumns+where+treeOrder+` LIMIT `+strconv.Itoa(family), q.args...)
+			if err != nil {
+				return none, err
+			}
+			for _, n := range some {
+				if err := each(n); err != nil {
+					return none, err
+				}
+			}
+			if len(some) < family {
+				return none, nil
+			}
+			last = some[len(some)-1]
+		}
+	})
+	return err
+}
+
+// ChildPage is one page of the children of an accessible node, in tree order. Faults as of
+// Ancestors.
+func (s *Service) ChildPage(
+	ctx context.Context, in scope.Environment, v View, of ID, r page.Request,
+) (nodes []Node, info page.Info, err error) {
+	nodes, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Node, error) {
+		n, _, err := s.accessible(ctx, tx, in, v, of)
+		if err != nil {
+			return nil, err
+		}
+		q := list{args: []any{in.ID, of}}
+		where, total := "", n.Children
+		if r.Q != "" {
+			where = matching(&q, r.Q)
+			err := tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, q.args...).Scan(&total)
+			if err != nil {
+				return nil, err
+			}
+		}
+		info = r.Of(total)
+		return database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), q.args...)
+	})
+	return nodes, info, err
+}
+
+// withRows reads the rows of ids that an index alone has found, in tree order.
+func withRows(ids string) string {
+	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found JOIN node n ON n.id = found.id AND n.environment_id = $1` +
+		treeOrder
+}
+
+// matching is the condition that name or slug hold a text.
+func matching(q *list, text string) string {
+	pattern := q.one(like(text))
+	return ` AND (n.name_fold LIKE ` + pattern + ` ESCAPE '\' OR n.slug LIKE ` + pattern + ` ESCAPE '\')`
+}
+
+func like(q string) string { return text.LikePattern(q) }
+
+// Row is a node in a list that opens a tree piece by piece.
+type Row struct {
+	Node
+	Live         bool // it and everything above it are active
+	SiblingIndex int  // from 0, in tree order; of Path only
+}
+
+// Branch is a piece of the children of a node, in tree order; the zero id is the root.
+// total is how many there are. Fault: nodes.node_not_found.
+func (s *Service) Branch(
+	ctx context.Context, in scope.Environment, of ID, offset, limit int,
+) (rows []Row, total int, err error) {
+	rows, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Row, error) {
+		if of.IsZero() {
+			root, err := found(scan(tx.QueryRow(ctx, selectRoot, in.ID)))
+			if err != nil {
+				return nil, err
+			}
+			of = root.ID
+		}
+		above, err := lineageOf(ctx, tx, in, of)
+		if err != nil {
+			return nil, err
+		}
+		if len(above) == 0 {
+			return nil, ErrNotFound
+		}
+		live := true
+		for _, a := range above {
+			live = live && a.Status == Active
+		}
+		total = above[len(above)-1].Children
+		piece := ` LIMIT ` + strconv.Itoa(limit) + ` OFFSET ` + strconv.Itoa(offset)
+		return database.All(ctx, tx, func(row database.Scanner) (Row, error) {
+			n, err := scan(row)
+			return Row{Node: n, Live: live && n.Status == Active}, err
+		}, withRows(selectChildIDs+treeOrder+piece), in.ID, of)
+	})
+	return rows, total, err
+}
+
+// Path is a node with everything above it, the root first, each with its place among its
+// siblings. Fault: nodes.node_not_found.
+func (s *Service) Path(ctx context.Context, in scope.Environment, of ID) ([]Row, error) {
+	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Row, error) {
+		nodes, err := lineageOf(ctx, tx, in, of)
+		if err == nil && len(nodes) == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows, live := make([]Row, len(nodes)), true
+		for i, n := range nodes {
+			live = live && n.Status == Active
+			rows[i] = Row{Node: n, Live: live}
+			if n.IsRoot() {
+				continue
+			}
+			err := tx.QueryRow(ctx, countBefore, in.ID, n.Parent, n.nameFold, n.ID).Scan(&rows[i].SiblingIndex)
+			if err != nil {
+				return nil, err
+			}
+		}
+		return rows, nil
+	})
+}
+
+// Summary counts the nodes of a tree.
+type Summary struct {
+	Total, Active, Inactive int
+	Deepest                 int // the root is at depth 1
+	ByType                  map[string]int
+}
+
+// Summary reads the kept numbers: it costs the same at any size.
+func (s *Service) Summary(ctx context.Context, in scope.Environment) (Summary, error) {
+	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (sum Summary, err error) {
+		statuses, err := tally(ctx, tx, in.ID, "status")
+		if err != nil {
+			return sum, err
+		}
+		sum.Active, sum.Inactive = statuses[string(Active)], statuses[string(Inactive)]
+		sum.Total = sum.Active + sum.Inactive
+		if sum.ByType, err = tally(ctx, tx, in.ID, "type"); err != nil {
+			return sum, err
+		}
+		depths, err := tally(ctx, tx, in.ID, "depth")
+		for item := range depths {
+			at, _ := strconv.Atoi(item)
+			sum.Deepest = max(sum.Deepest, at)
+		}
+		return sum, err
+	})
+}
