@@ -53,13 +53,19 @@ func TestUpgradedEnvironmentsAreLikeNewOnes(t *testing.T) {
 	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
 		alex, slug := s.SignUp("alex@acme.com", "Acme")
-		all := "/portal/v1/accounts/" + slug + "/applications/desk/environments"
-		id := func(e string) string { return alex.Must(200, "GET", all+"/"+e, nil).Text("data", "id") }
-		development, production := id("development"), id("production")
-		fresh := contentsOf(t, s.DB, development)
-		for table, rows := range fresh {
-			if rows == "" {
-				t.Errorf("a new Environment has nothing in %s", table)
+		all := "/portal/v1/accounts/" + slug + "/applications"
+		alex.Must(201, "POST", all, m{"name": " Déſk Straße ", "slug": "other"})
+		alex.Must(201, "POST", all, m{"name": "デスク", "slug": "no-slug"})
+		fresh := map[string]map[string]string{}
+		for _, app := range []string{"desk", "other", "no-slug"} {
+			for _, e := range alex.Must(200, "GET", all+"/"+app+"/environments", nil).At("items").([]any) {
+				id, _ := e.(m)["id"].(string)
+				fresh[id] = contentsOf(t, s.DB, id)
+				for table, rows := range fresh[id] {
+					if rows == "" {
+						t.Errorf("a new Environment has nothing in %s", table)
+					}
+				}
 			}
 		}
 		for _, step := range []func() error{
@@ -70,12 +76,15 @@ func TestUpgradedEnvironmentsAreLikeNewOnes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, e := range []string{development, production} {
-			if diff := cmp.Diff(fresh, contentsOf(t, s.DB, e)); diff != "" {
+		if len(fresh) != 6 {
+			t.Errorf("%d Environments", len(fresh))
+		}
+		for id, rows := range fresh {
+			if diff := cmp.Diff(rows, contentsOf(t, s.DB, id)); diff != "" {
 				t.Errorf("-new +upgraded:\n%s", diff)
 			}
 		}
-		alex.SignIn("alex@acme.com")
+		all += "/desk/environments"
 		if got := alex.Must(200, "GET", all+"/production/permissions", nil); len(got.At("items").([]any)) != 16 {
 			t.Error(got.Raw)
 		}

@@ -88,7 +88,7 @@ func seedTree(ctx context.Context, tx *Tx, environment, name string) error {
 	_, err := tx.Exec(ctx, `INSERT INTO node (id, environment_id, node_type, name, name_fold, slug, status, metadata,
 			child_count, version, created_at, updated_at)
 		VALUES ($1, $2, 'root', $3, $4, $5, 'active', '{}', 0, 1, $6, $6)`,
-		seedID(tx.Now), environment, name, text.Fold(name), text.Slug(name, "node"), tx.Now)
+		seedID(tx.Now), environment, name, text.Fold(name), text.Slug(name, "root"), tx.Now)
 	if err != nil {
 		return err
 	}

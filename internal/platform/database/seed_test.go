@@ -108,7 +108,7 @@ func TestOldRootsHaveASlug(t *testing.T) {
 		if err := db.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := dbtest.Number(t, db, `SELECT count(*) FROM node WHERE slug = 'node'`); n != 2 {
+		if n := dbtest.Number(t, db, `SELECT count(*) FROM node WHERE slug = 'root'`); n != 2 {
 			t.Errorf("%d roots have it", n)
 		}
 	})
