@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/platform/reference"
 	"canopy.dev/canopy/internal/platform/signingkey"
@@ -70,7 +71,9 @@ func described() *wire.Router {
 }
 
 func bareRouter() *wire.Router {
-	return wire.NewRouter(wire.Config{InvalidToken: signingkey.ErrInvalidToken, Places: newTenant(&platform{}).places()})
+	return wire.NewRouter(wire.Config{
+		InvalidToken: signingkey.ErrInvalidToken, Places: newTenant(&platform{}).places(), DeniedEvent: apikey.Refused,
+	})
 }
 
 func bareAPI() *api { return newAPI(nil, &platform{}, &tenant{}, &portal{}) }

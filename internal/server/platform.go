@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/idempotency"
@@ -94,7 +95,8 @@ func newRouter(o Options, p *platform, t *tenant, portal *portal) *wire.Router {
 		Log: o.Log, Now: o.DB.Now,
 		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins,
 		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
-		Authenticate: portal.sessions.Authenticate, AuthenticateKey: t.keys.Authenticate, Denied: t.keys.Denied,
+		Authenticate: portal.sessions.Authenticate, AuthenticateKey: t.keys.Authenticate,
+		Denied: t.keys.Denied, DeniedEvent: apikey.Refused,
 		InvalidToken: signingkey.ErrInvalidToken, Places: t.places(),
 		Idempotency: p.answers, Limit: p.limits.Take, Streams: o.DB.Streams(), Observe: p.metrics.Request,
 	})

@@ -98,7 +98,7 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 	}
 	result := &huma.ValidateResult{}
 	huma.Validate(b.registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, parsed, result)
-	var problems fault.Problems
+	problems := b.nulls(schema, parsed, "")
 	for _, e := range result.Errors {
 		problems = append(problems, sentence(e))
 	}
@@ -107,13 +107,15 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 	}
 	// Fields of the right type are read even where others are wrong, so that
 	// their values are judged in the same answer.
-	if err := json.Unmarshal(mistypedRemoved(raw, result.Errors), &v); err != nil && len(problems) == 0 {
+	mistyped := topLevel(result.Errors)
+	if err := json.Unmarshal(without(raw, mistyped), &v); err != nil && len(problems) == 0 {
 		return v, fault.Validation.WithDetails(unreadable(err))
 	}
 	if ruled, ok := any(&v).(text.Ruled); ok {
 		for _, m := range text.Normalize(ruled) {
 			field, _, _ := strings.Cut(m, " ")
-			if !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, field+" ") }) {
+			if !mistyped[topName(field)] &&
+				!slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, field+" ") }) {
 				problems = append(problems, m)
 			}
 		}
@@ -227,28 +229,72 @@ func holdsNUL(v any) bool {
 	return false
 }
 
-// mistypedRemoved is the object without the top-level members that the schema
-// refused. What is left is as it came: numbers keep their digits.
-func mistypedRemoved(raw []byte, errs []error) []byte {
-	if len(errs) == 0 {
+// topLevel are the members of a body that the schema refused, or something in them.
+func topLevel(errs []error) map[string]bool {
+	names := map[string]bool{}
+	for _, e := range errs {
+		if d, ok := errors.AsType[*huma.ErrorDetail](e); ok && d.Location != "" {
+			names[topName(d.Location)] = true
+		}
+	}
+	return names
+}
+
+// topName is the member of the body in which a place lies: permissions of
+// permissions[3].key.
+func topName(place string) string {
+	if i := strings.IndexAny(place, ".["); i >= 0 {
+		return place[:i]
+	}
+	return place
+}
+
+// without is an object without some members. What is left is as it came: numbers keep
+// their digits.
+func without(raw []byte, names map[string]bool) []byte {
+	if len(names) == 0 {
 		return raw
 	}
 	var object map[string]jsontext.Value
 	if err := json.Unmarshal(raw, &object); err != nil {
 		return []byte("{}")
 	}
-	for _, e := range errs {
-		if d, ok := errors.AsType[*huma.ErrorDetail](e); ok {
-			name, _, _ := strings.Cut(d.Location, ".")
-			name, _, _ = strings.Cut(name, "[")
-			delete(object, name)
-		}
+	for name := range names {
+		delete(object, name)
 	}
 	left, err := json.Marshal(object)
 	if err != nil {
 		return []byte("{}")
 	}
 	return left
+}
+
+// nulls are the members that may be absent, and are null where only a value is allowed.
+func (b bodies) nulls(schema *huma.Schema, parsed any, at string) (problems fault.Problems) {
+	if schema.Ref != "" {
+		schema = b.registry.SchemaFromRef(schema.Ref)
+	}
+	switch v := parsed.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			p := schema.Properties[name]
+			switch {
+			case p == nil:
+			case inner != nil:
+				problems = append(problems, b.nulls(p, inner, at+name+".")...)
+			case p.Type != "" && !p.Nullable && !slices.Contains(schema.Required, name):
+				problems.Add(at+name, "must not be null")
+			}
+		}
+	case []any:
+		if schema.Items == nil {
+			break
+		}
+		for i, inner := range v {
+			problems = append(problems, b.nulls(schema.Items, inner, strings.TrimSuffix(at, ".")+"["+strconv.Itoa(i)+"].")...)
+		}
+	}
+	return problems
 }
 
 func syntax(err error) string {

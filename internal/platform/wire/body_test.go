@@ -33,6 +33,20 @@ type people struct {
 	People wire.Rows[person] `json:"people" doc:"Rows." maxItems:"200"`
 }
 
+type team struct {
+	Members []person `json:"members"         doc:"Who is in it." maxItems:"3"`
+	Motto   *string  `json:"motto,omitempty" doc:"What they say." nullable:"false"`
+}
+
+// Rules implements text.Ruled.
+func (b *team) Rules(f *text.Fields) {
+	f.Check("members", len(b.Members) >= 1 && len(b.Members) <= 3, "must hold 1 to 3 members")
+	for i := range b.Members {
+		f.Each("members", i, &b.Members[i])
+	}
+	f.Optional("motto", b.Motto, text.NameRule)
+}
+
 var errTaken = fault.New(fault.Conflict, "people.taken", "Taken")
 
 func peopleRouter() *wire.Router {
@@ -42,6 +56,12 @@ func peopleRouter() *wire.Router {
 		Method: http.MethodPost, ID: "createPerson", Summary: "Create", About: "Makes one.", Status: http.StatusCreated,
 	}, func(_ context.Context, _ *wire.Call, _ principal.Actor, in person) (wire.Data[string], error) {
 		return wire.Of(in.Email, nil)
+	})
+	wire.Handle(g, wire.Route{
+		Method: http.MethodPost, Path: "/team", ID: "createTeam", Summary: "Create", About: "Makes one.",
+		Status: http.StatusCreated,
+	}, func(_ context.Context, _ *wire.Call, _ principal.Actor, in team) (wire.Data[string], error) {
+		return wire.Of(in.Members[0].Email, nil)
 	})
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/bulk", ID: "createPeople", Summary: "Create many", About: "Makes many.",
@@ -55,6 +75,33 @@ func peopleRouter() *wire.Router {
 		})
 	})
 	return rt
+}
+
+// TestProblemsOfAList: a row that is wrong says nothing of the list, and null is no value
+// of a field that can't be cleared.
+func TestProblemsOfAList(t *testing.T) {
+	t.Parallel()
+	const good = `{"email":"a@b.test","password":"Correct-Horse-7"}`
+	for body, want := range map[string]string{
+		`{"members":[` + good + `,{"email":"c@d.test"}]}`:           `["members[1].password is required"]`,
+		`{"members":[],"motto":null}`:                               `["members must hold 1 to 3 members","motto must not be null"]`,
+		`{"members":[7,` + good + `]}`:                              `["members[0] must be an object"]`,
+		`{"members":null}`:                                          `["members must be an array"]`,
+		`{"members":[{"email":"c@d.test","password":"x","a":1}]}`:   `["property members[0].a is not allowed"]`,
+		`{"members":[{"email":"c","password":"Correct-Horse-7"}]}`:  `["members[0].email must be an e-mail address"]`,
+		`{"members":[` + good[:len(good)-1] + `,"age":null}]}`:      `["members[0].age must not be null"]`,
+		`{"members":[` + good[:len(good)-1] + `,"nickname":""}]}`:   `["members[0].nickname must be 1 to 100 characters"]`,
+		`{"members":[{"email":null,"password":"Correct-Horse-7"}]}`: `["members[0].email must be a string"]`,
+	} {
+		a := ask(t, peopleRouter(), http.MethodPost, "/people/team", body)
+		if a.Code != 400 || !strings.Contains(a.Body.String(), `"details":`+want) {
+			t.Errorf("%s: %d %s, want %s", body, a.Code, a.Body, want)
+		}
+	}
+	ours := `{"members":[` + good + `],"motto":"Onward"}`
+	if a := ask(t, peopleRouter(), http.MethodPost, "/people/team", ours); a.Code != 201 {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
 }
 
 // TestEveryProblemIsTold: types and values, in one answer, sorted, a sentence each.

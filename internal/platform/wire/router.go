@@ -31,6 +31,8 @@ type Config struct {
 	AuthenticateKey func(ctx context.Context, key string) (principal.Principal, error)
 	// Denied is told of a right that an API key lacks; may be nil.
 	Denied func(ctx context.Context, k principal.Key, by principal.Actor, p permission.Key, method, path string) error
+	// DeniedEvent is what Denied may record; may be nil.
+	DeniedEvent EventType
 	// InvalidToken belongs to a room beside this one.
 	InvalidToken *fault.Error
 	Places

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
@@ -41,7 +42,11 @@ func (rt *Router) Twins(prefix string, tag Tag) Twins {
 func HandleTwins[In, Out any](
 	g Twins, route Route, fn func(ctx context.Context, c *Call, by By, in In) (Out, error),
 ) {
-	Handle(g.public, route, fn)
+	public := route
+	if denied := g.public.rt.DeniedEvent; denied != nil {
+		public.Writes = append(slices.Clip(route.Writes), denied)
+	}
+	Handle(g.public, public, fn)
 	route.ID += "InPortal"
 	Handle(g.portal, route, fn)
 }
