@@ -15,29 +15,31 @@ const inDesk = "/applications/desk/environments/development"
 // creating has a call for each operation that honours an Idempotency-Key: its path below
 // the Account, and a body with which it creates something.
 var creating = map[string]creation{
-	"createApplication":         {"/applications", func(provoker) m { return m{"name": "Desk"} }},
-	"createEnvironment":         {"/applications/desk/environments", func(provoker) m { return m{"name": "Staging"} }},
-	"createPermissions":         {"/api/v1/permissions", func(provoker) m { return newPermission("lease.read") }},
-	"createPermissionsInPortal": {inDesk + "/permissions", func(provoker) m { return newPermission("lease.sign") }},
-	"createRole":                {"/api/v1/roles", func(provoker) m { return m{"name": "Reader"} }},
-	"createRoleInPortal":        {inDesk + "/roles", func(provoker) m { return m{"name": "Writer"} }},
-	"bootstrapAccess": {inDesk + "/setup/access-bootstrap", func(provoker) m {
+	"createApplication":         {"/applications", func(provoker, *servertest.Client, string) m { return m{"name": "Desk"} }},
+	"createEnvironment":         {"/applications/desk/environments", func(provoker, *servertest.Client, string) m { return m{"name": "Staging"} }},
+	"createPermissions":         {"/api/v1/permissions", func(provoker, *servertest.Client, string) m { return newPermission("lease.read") }},
+	"createPermissionsInPortal": {inDesk + "/permissions", func(provoker, *servertest.Client, string) m { return newPermission("lease.sign") }},
+	"createRole":                {"/api/v1/roles", func(provoker, *servertest.Client, string) m { return m{"name": "Reader"} }},
+	"createRoleInPortal":        {inDesk + "/roles", func(provoker, *servertest.Client, string) m { return m{"name": "Writer"} }},
+	"bootstrapAccess": {inDesk + "/setup/access-bootstrap", func(provoker, *servertest.Client, string) m {
 		return m{"resources": []m{{"name": "note", "actions": []string{"read"}}}, "roles": []m{}}
 	}},
-	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker) m {
+	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker, *servertest.Client, string) m {
 		return m{"resources": []m{{"name": "page", "actions": []string{"read"}}}, "role_permissions": []m{}}
 	}},
-	"createApiKey":         {"/api/v1/api-keys", func(provoker) m { return newKey() }},
-	"createApiKeyInPortal": {inDesk + "/api-keys", func(provoker) m { return newKey() }},
-	"createUserInvite":     {"/user-invites", func(p provoker) m { return servertest.Invitation(p.Address()) }},
-	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker) m {
+	"createApiKey":         {"/api/v1/api-keys", func(provoker, *servertest.Client, string) m { return newKey() }},
+	"createApiKeyInPortal": {inDesk + "/api-keys", func(provoker, *servertest.Client, string) m { return newKey() }},
+	"createNode":           {"/api/v1/nodes", newNode},
+	"createNodeInPortal":   {inDesk + "/nodes", newNode},
+	"createUserInvite":     {"/user-invites", func(p provoker, _ *servertest.Client, _ string) m { return servertest.Invitation(p.Address()) }},
+	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker, _ *servertest.Client, _ string) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},
 }
 
 type creation struct {
 	path string // below the Account, or that of the public API
-	body func(p provoker) m
+	body func(p provoker, c *servertest.Client, account string) m
 }
 
 func (c creation) below(account string) string {
@@ -45,6 +47,10 @@ func (c creation) below(account string) string {
 		return c.path
 	}
 	return account + c.path
+}
+
+func newNode(_ provoker, c *servertest.Client, account string) m {
+	return m{"parent_node_id": c.Tree(account + inDesk), "node_type": "region", "name": "North"}
 }
 
 func newKey() m {
@@ -75,7 +81,7 @@ func TestCreatingCallsActOnce(t *testing.T) {
 				continue
 			}
 			delete(left, op.ID)
-			path, body, before := call.below(account), call.body(p), audited()
+			path, body, before := call.below(account), call.body(p, c, account), audited()
 			first := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)
 			did := audited() - before
 			again := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)

@@ -21,6 +21,7 @@ type tenant struct {
 	applications *application.Service
 	environments *environment.Service
 	access       *rbac.Service
+	tree         *hierarchy.Service
 	keys         *apikey.Service
 }
 
@@ -32,6 +33,7 @@ func newTenant(p *platform) *tenant {
 		applications: &application.Service{DB: p.db, Parts: parts},
 		environments: &environment.Service{DB: p.db, Parts: parts},
 		access:       &rbac.Service{DB: p.db},
+		tree:         &hierarchy.Service{DB: p.db},
 		keys:         &apikey.Service{DB: p.db, Limits: p.limits, Unknown: rbac.Unknown},
 	}
 }
@@ -48,5 +50,6 @@ func (t *tenant) places() wire.Places {
 
 func (t *tenant) sweeps() []func(context.Context) error {
 	changes := func(ctx context.Context) error { return revision.Sweep(ctx, t.db) }
-	return []func(context.Context) error{t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes}
+	nodes := func(ctx context.Context) error { return hierarchy.Sweep(ctx, t.db) }
+	return []func(context.Context) error{nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes}
 }

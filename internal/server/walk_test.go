@@ -128,7 +128,10 @@ func place(account, id string) *strings.Replacer {
 
 // things makes one of each thing that an Environment can have, and gives their ids.
 func things(c *servertest.Client, whose, environment string) map[string]string {
+	root := c.Tree(environment)
 	return map[string]string{
+		whose + "root":       root,
+		whose + "node":       c.Node(environment, root, "region", "North"),
 		whose + "permission": c.Must(201, "POST", environment+"/permissions", newPermission("lease.see")).Text("data", "id"),
 		whose + "role":       c.Must(201, "POST", environment+"/roles", m{"name": "Reader"}).Text("data", "id"),
 		whose + "key":        c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
@@ -140,6 +143,7 @@ var bodies = map[string]m{
 	"updateMember":       {"account_role": "admin"},
 	"setRolePermissions": {"permission_keys": []string{}},
 	"updateApiKey":       {"is_active": false},
+	"moveNode":           {"parent_node_id": servertest.NoID},
 }
 
 // bodyFor is a body that the route takes.

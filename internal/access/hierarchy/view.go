@@ -67,8 +67,8 @@ func (v View) Of(lineage []ID) (s Seen, visible bool) {
 	return s, false
 }
 
-// isEntry reports whether the caller's right begins at the node.
-func (v View) isEntry(n Node) bool { return v.everywhere && n.IsRoot() || v.entries[n.ID] }
+// Begins reports whether the caller's right begins at the node.
+func (v View) Begins(n Node) bool { return v.everywhere && n.IsRoot() || v.entries[n.ID] }
 
 // tag tells views apart that show different trees.
 func (v View) tag() string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -102,6 +103,7 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	}
 	if t.Kind() == reflect.Array && t.Len() == 16 {
 		p.Type, p.Format, p.Items, p.ContentEncoding = huma.TypeString, "uuid", nil, ""
+		p.Nullable = f.Type.Kind() == reflect.Pointer && f.Tag.Get("nullable") != "false"
 		if len(p.Examples) == 0 {
 			p.Examples = []any{exampleID}
 		}
@@ -130,8 +132,13 @@ const (
 )
 
 // exampleOf makes an example of a schema from those of its fields.
-func exampleOf(r huma.Registry, s *huma.Schema) any {
+func exampleOf(r huma.Registry, s *huma.Schema) any { return exampleWithin(r, s, nil) }
+
+// exampleWithin is exampleOf inside other schemas, given by their names: a list of one of
+// them, such as the nodes below a node, is empty.
+func exampleWithin(r huma.Registry, s *huma.Schema, outer []string) any {
 	if s.Ref != "" {
+		outer = append(slices.Clip(outer), s.Ref)
 		s = r.SchemaFromRef(s.Ref)
 	}
 	switch {
@@ -140,17 +147,20 @@ func exampleOf(r huma.Registry, s *huma.Schema) any {
 	case len(s.Enum) > 0:
 		return s.Enum[0]
 	case len(s.AnyOf) > 0:
-		return exampleOf(r, s.AnyOf[0])
+		return exampleWithin(r, s.AnyOf[0], outer)
 	}
 	switch s.Type {
 	case huma.TypeObject:
 		object := map[string]any{}
 		for name, p := range s.Properties {
-			object[name] = exampleOf(r, p)
+			object[name] = exampleWithin(r, p, outer)
 		}
 		return object
 	case huma.TypeArray:
-		return []any{exampleOf(r, s.Items)}
+		if slices.Contains(outer, s.Items.Ref) {
+			return []any{}
+		}
+		return []any{exampleWithin(r, s.Items, outer)}
 	case huma.TypeString:
 		switch s.Format {
 		case "date-time":

@@ -16,7 +16,6 @@ type answer struct {
 	status int
 	body   []byte
 	stream func(context.Context, *StreamWriter) error
-	seen   *scope.Seen // the revision that a stream's answer is to tell
 }
 
 // workFor is how long the work on a request may take, streams excepted.
@@ -118,7 +117,7 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 
 func (c *Call) answer(out any, seen *scope.Seen) (answer, error) {
 	if s, is := out.(stream); is {
-		return answer{status: c.op.Status, stream: s.write(), seen: seen}, nil
+		return answer{status: c.op.Status, stream: s.write()}, nil
 	}
 	c.revised(seen)
 	switch {

@@ -138,7 +138,10 @@ func takesGzip(r *http.Request) bool {
 
 // stream runs a handler's Write, and answers.
 func (rt *Router) stream(ctx context.Context, c *Call, a answer) {
-	w := &StreamWriter{c: c, status: a.status, seen: a.seen}
+	w := &StreamWriter{c: c, status: a.status}
+	if c.op.access.revision {
+		ctx, w.seen = scope.Observe(ctx)
+	}
 	defer func() {
 		if w.leave != nil {
 			w.leave()

@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
+)
+
+// QueryNumber is a query parameter with a whole number; absent when it does not come. Where
+// that is below the least it means that there is none.
+func QueryNumber(name, about string, absent, least, most int) Value[int] {
+	d := number(name, about, absent, least, most)
+	if absent < least {
+		d.schema.Default, d.schema.Examples = nil, []any{least}
+	}
+	return Value[int]{d}
+}
+
+// QueryFilter is a query parameter with a text, "" when absent.
+func QueryFilter(name, about string, most int, example string) Value[string] {
+	return Value[string]{declaration{
+		name: name, in: "query", about: about, absent: "",
+		schema: huma.Schema{Type: huma.TypeString, MaxLength: &most, Examples: []any{example}},
+		parse: func(raw string) (any, string) {
+			if len(raw) > most {
+				return "", "is too long"
+			}
+			return raw, ""
+		},
+	}}
+}
+
+// QueryID is a query parameter that names a thing by its id, zero when absent. What is not
+// an id is refused.
+func QueryID[I ~[16]byte](name, about string) Value[I] {
+	return Value[I]{declaration{
+		name: name, in: "query", about: about, absent: I{},
+		schema: huma.Schema{Type: huma.TypeString, Format: "uuid", Examples: []any{exampleID}},
+		parse: func(raw string) (any, string) {
+			v, err := id.Parse[I](raw)
+			if err != nil {
+				return v, "must be an id"
+			}
+			return v, ""
+		},
+	}}
+}
+
+// PathWord is a path segment that names a thing by its id, or by a word. What is neither
+// names nothing, so missing is answered.
+func PathWord(name, about, word string, missing *fault.Error) Value[string] {
+	return Value[string]{declaration{
+		name: name, in: "path", about: about, required: true, missing: missing,
+		schema: huma.Schema{Type: huma.TypeString, MaxLength: new(36), Examples: []any{word}},
+		parse: func(raw string) (any, string) {
+			if _, err := id.Parse[id.ID](raw); err != nil && raw != word {
+				return raw, "must be an id or " + word
+			}
+			return raw, ""
+		},
+	}}
+}
+
+// QueryIDs is a query parameter with ids, comma-separated, at most so many.
+func QueryIDs[I ~[16]byte](name, about string, most int) Value[[]I] {
+	return Value[[]I]{listed(name, about, most, exampleID, func(one string) (I, bool) {
+		v, err := id.Parse[I](one)
+		return v, err == nil
+	})}
+}
+
+// QueryTexts is a query parameter with texts, comma-separated, at most so many.
+func QueryTexts(name, about string, most int, example string) Value[[]string] {
+	return Value[[]string]{listed(name, about, most, example, func(one string) (string, bool) {
+		return one, one != "" && len(one) <= 1100
+	})}
+}
+
+func listed[T any](name, about string, most int, example string, parse func(string) (T, bool)) declaration {
+	return declaration{
+		name: name, in: "query", about: about, absent: []T(nil),
+		schema: huma.Schema{Type: huma.TypeString, MaxLength: new(most * 1100), Examples: []any{example}},
+		parse: func(raw string) (any, string) {
+			parts := strings.Split(raw, ",")
+			if len(parts) > most {
+				return []T(nil), "must be at most " + strconv.Itoa(most)
+			}
+			list := make([]T, len(parts))
+			for i, part := range parts {
+				v, ok := parse(part)
+				if !ok {
+					return []T(nil), "must be a comma-separated list such as " + example
+				}
+				list[i] = v
+			}
+			return list, ""
+		},
+	}
+}

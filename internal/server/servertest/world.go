@@ -1,0 +1,29 @@
+package servertest
+
+// Schema is one of four levels: company, region, office, team. A region may lie below a
+// region.
+func Schema() Map {
+	return Map{
+		"node_types": []string{"company", "region", "office", "team"},
+		"allowed_children": Map{
+			"company": []string{"region"}, "region": []string{"region", "office"}, "office": []string{"team"},
+		},
+		"max_depth": 6, "root_node_type": "company",
+	}
+}
+
+// Tree makes an Environment, given by its path in the portal, a hierarchy with Schema, and
+// gives the id of its root.
+func (c *Client) Tree(environment string) (root string) {
+	c.s.t.Helper()
+	c.Must(200, "PUT", environment+"/access-model", Map{"model": "hierarchy"})
+	c.Must(200, "PATCH", environment+"/hierarchy-schema", Schema())
+	return c.Must(200, "GET", environment+"/nodes?depth=1", nil).Text("data", "tree", "0", "id")
+}
+
+// Node adds a node to a tree and gives its id.
+func (c *Client) Node(environment, parent, nodeType, name string) (id string) {
+	c.s.t.Helper()
+	body := Map{"parent_node_id": parent, "node_type": nodeType, "name": name}
+	return c.Must(201, "POST", environment+"/nodes", body).Text("data", "id")
+}
