@@ -19,7 +19,7 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "config"}},
-	{"api", []string{"accessapi", "portalapi", "tenantapi", "hosted"}},
+	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{"access", []string{"hierarchy", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench"}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},

@@ -155,6 +155,7 @@ var doors = []struct {
 		map[string]string{
 			"ratelimit":  "counts calls, whatever they do",
 			"portaluser": "counts guesses, whatever the call was to do",
+			"apikey":     "records a refusal, after which the call does nothing",
 		},
 	},
 	{
@@ -186,6 +187,7 @@ var doors = []struct {
 	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
 		"wire":              "routes, bodies and answers of all doors",
 		"accessapi":         "a door",
+		"peopleapi":         "a door",
 		"portalapi":         "a door",
 		"tenantapi":         "a door",
 		"hosted":            "a door",

@@ -42,6 +42,11 @@ var acrossTenants = []exception{
 	{"session", "UPDATE portal_session SET ended_at = $1", "ends a person's sessions, in all Accounts or in one"},
 	{"session", "DELETE FROM portal_session WHERE ended_at < $1", "sweeps by age"},
 	{"revision", "FROM change WHERE created_at < $1", "sweeps by age"},
+	{"environment", "FROM environment_deleted ORDER BY deleted_at", "what is to be swept, of all Accounts"},
+	{"application", "FROM application_deleted ORDER BY deleted_at", "what is to be swept, of all Accounts"},
+	{"apikey", "WHERE k.key_hash = $1", "a key's value names its Environment"},
+	{"apikey", "DELETE FROM api_key_denial WHERE minute < $1", "sweeps by age"},
+	{"hierarchy", "WHERE deleted_at < $1", "sweeps by age"},
 }
 
 type exception struct{ room, piece, why string }

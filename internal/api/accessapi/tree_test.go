@@ -9,7 +9,6 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-type m = servertest.Map
 
 const development = "/applications/desk/environments/development"
 

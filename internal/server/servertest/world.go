@@ -27,3 +27,14 @@ func (c *Client) Node(environment, parent, nodeType, name string) (id string) {
 	body := Map{"parent_node_id": parent, "node_type": nodeType, "name": name}
 	return c.Must(201, "POST", environment+"/nodes", body).Text("data", "id")
 }
+
+// Key makes an API key in an Environment, given by its path in the portal, and gives its
+// value. Without scopes it has full access.
+func (c *Client) Key(environment string, scopes ...string) (value string) {
+	c.s.t.Helper()
+	body := Map{"name": "Backend", "access_mode": "full_access"}
+	if len(scopes) > 0 {
+		body = Map{"name": "Backend", "access_mode": "scoped", "scopes": scopes}
+	}
+	return c.Must(201, "POST", environment+"/api-keys", body).Text("data", "key")
+}
