@@ -45,7 +45,7 @@ var acrossTenants = []exception{
 	{"environment", "FROM environment_deleted ORDER BY deleted_at", "what is to be swept, of all Accounts"},
 	{"application", "FROM application_deleted ORDER BY deleted_at", "what is to be swept, of all Accounts"},
 	{"apikey", "WHERE k.key_hash = $1", "a key's value names its Environment"},
-	{"apikey", "DELETE FROM api_key_denial WHERE minute < $1", "sweeps by age"},
+	{"apikey", "FROM api_key_denial WHERE minute < $1", "sweeps by age"},
 	{"hierarchy", "WHERE deleted_at < $1", "sweeps by age"},
 }
 

@@ -50,9 +50,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("signing keys", s.Keys.Run)
 	keep("sweep", s.sweepAll)
 	keep("use of API keys", func(ctx context.Context) {
-		s.tenant.keys.Run(ctx, func(err error) {
-			s.log.ErrorContext(ctx, "when API keys were used can't be written", "error", err)
-		})
+		s.tenant.keys.Run(ctx, func(err error) { s.notFlushed(ctx, err) })
 	})
 	keep("clock", s.watchClock)
 
@@ -76,6 +74,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 func (s *Server) settle(ctx context.Context, tasks *sync.WaitGroup) {
 	ended := make(chan struct{})
 	go task.Try(ctx, s.log, "end", func() {
+		s.flush(context.WithoutCancel(ctx))
 		tasks.Wait()
 		s.Wait()
 		close(ended)
@@ -87,6 +86,19 @@ func (s *Server) settle(ctx context.Context, tasks *sync.WaitGroup) {
 	case <-late.C:
 		s.log.ErrorContext(ctx, "work in the background that did not end in time is left")
 	}
+}
+
+// flush writes what calls have left in memory.
+func (s *Server) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.forTasks)
+	defer cancel()
+	if err := s.tenant.keys.Flush(ctx); err != nil {
+		s.notFlushed(ctx, err)
+	}
+}
+
+func (s *Server) notFlushed(ctx context.Context, err error) {
+	s.log.ErrorContext(ctx, "when API keys were used can't be written", "error", err)
 }
 
 // Wait waits for work that goes on after its answer; tests use it.

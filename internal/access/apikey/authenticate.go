@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"canopy.dev/canopy/internal/events/event"
-	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
@@ -22,257 +20,126 @@ import (
 // Authenticate makes the principal of a key's value. Whatever is wrong with it, the fault
 // is auth.invalid_token: nothing tells which.
 func (s *Service) Authenticate(ctx context.Context, value string) (principal.Principal, error) {
-	hash := secret.Hash(value)
-	e, err := s.known(ctx, hash)
-	now := s.DB.Now()
+	k, err := s.live(ctx, secret.Hash(value))
 	switch {
 	case errors.Is(err, database.ErrNoRows):
 		return nil, signingkey.ErrInvalidToken
 	case err != nil:
 		return nil, err
-	case !e.active, !e.key.ExpiresAt.IsZero() && !now.Before(e.key.ExpiresAt):
-		return nil, signingkey.ErrInvalidToken
 	}
-	s.uses.note(e.key, now)
-	return e.key, nil
+	s.uses.note(k, s.DB.Now())
+	return k, nil
 }
 
-// known is what the store says of a value.
+// known is a live key as the store has it.
 type known struct {
-	key    principal.Key
-	active bool
-	at     revision.At // of its Environment, on PostgreSQL
+	key principal.Key
+	at  revision.At // of its Environment at that moment
 }
 
-const (
-	mostKnown   = 10_000 // keys kept in memory
-	mostUnknown = 10_000 // values that are no key's; a stranger can send any number
-)
+// mostKnown bounds how many keys are kept in memory.
+const mostKnown = 10_000
 
-// cache keeps what the store said for as long as that is so.
+// cache keeps live keys for as long as the store has them so. Values that are no live
+// key's are not kept: a stranger can send any number of them, and each then costs the same
+// one look into the store, whatever is wrong with it.
+//
+// On PostgreSQL a key is good while the revision of its Environment is what it was. That
+// covers all that decides about the key, and the slug of its Environment; the slugs above
+// may be older.
 type cache struct {
 	once  sync.Once
-	watch *database.Watch
+	watch *database.Watch // of SQLite
 
-	mu      sync.RWMutex
-	asOf    uint64 // of the watch
-	known   map[string]known
-	unknown map[string]struct{}
+	mu    sync.RWMutex
+	asOf  uint64 // of the watch
+	known map[string]known
 }
 
-// readOf are the tables of selectByValue.
+// readOf are the tables of selectByValue, save that of revisions.
 var readOf = slices.Concat([]string{"api_key"}, environment.Tables(), application.Tables(), account.Tables())
 
-// known finds a value by its hash, in memory if that is proven to be as the store is now;
-// database.ErrNoRows when it is no key's.
-func (s *Service) known(ctx context.Context, hash string) (known, error) {
+// live finds the live key of a value by its hash, in memory if that is proven to be as the
+// store is now; database.ErrNoRows when there is none.
+func (s *Service) live(ctx context.Context, hash string) (principal.Key, error) {
 	c := &s.cache
 	c.once.Do(func() { c.watch = s.DB.Watch(readOf...) })
 	var asOf uint64
 	if c.watch != nil {
 		asOf = c.watch.Version()
 	}
-	found, is, none := c.get(asOf, hash)
-	switch {
-	case none:
-		return found, database.ErrNoRows
-	case is && c.watch != nil:
-		return found, nil
-	case is:
-		if at, err := s.now(ctx, found); err != nil || at == found.at {
-			return found, err
+	if found, is := c.get(asOf, hash); is && !found.expired(s.DB.Now()) {
+		current, err := s.current(ctx, found)
+		if err != nil || current {
+			return found.key, err
 		}
 	}
 	found, err := s.lookUp(ctx, hash)
-	if err == nil || errors.Is(err, database.ErrNoRows) {
-		c.put(asOf, hash, found, err == nil)
+	switch {
+	case err == nil:
+		c.put(asOf, hash, found)
+	case errors.Is(err, database.ErrNoRows):
+		c.drop(hash)
 	}
-	return found, err
+	return found.key, err
 }
 
-// now is where the key's Environment stands; zero when it is gone.
-func (s *Service) now(ctx context.Context, of known) (revision.At, error) {
+func (k known) expired(now time.Time) bool {
+	return !k.key.ExpiresAt.IsZero() && !now.Before(k.key.ExpiresAt)
+}
+
+// current reports whether what is known of a key is as the store is now.
+func (s *Service) current(ctx context.Context, k known) (bool, error) {
+	if s.cache.watch != nil {
+		return true, nil
+	}
 	at, err := database.Read(ctx, s.DB, func(tx *database.Tx) (revision.At, error) {
-		return revision.Now(ctx, tx, of.key.Environment)
+		return revision.Now(ctx, tx, k.key.Environment)
 	})
 	if errors.Is(err, database.ErrNoRows) {
-		err = nil
+		return false, nil
 	}
-	return at, err
+	return at == k.at, err
 }
 
 func (s *Service) lookUp(ctx context.Context, hash string) (known, error) {
 	return database.Read(ctx, s.DB, func(tx *database.Tx) (known, error) {
-		e, err := scanKnown(tx.QueryRow(ctx, selectByValue, hash))
-		if err != nil {
-			return e, err
-		}
-		e.key.Kind, e.key.ID = principal.KindAPIKey, e.key.KeyID.Any()
-		e.at, err = revision.Now(ctx, tx, e.key.Environment)
-		return e, err
+		return scanKnown(tx.QueryRow(ctx, selectByValue, hash, tx.Now))
 	})
 }
 
-func (c *cache) get(asOf uint64, hash string) (found known, is, none bool) {
+func (c *cache) get(asOf uint64, hash string) (found known, is bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	// A value that is no key's never becomes one: values are made at random.
-	if _, none = c.unknown[hash]; none {
-		return found, false, true
-	}
 	if c.asOf != asOf {
-		return found, false, false
+		return found, false
 	}
 	found, is = c.known[hash]
-	return found, is, false
+	return found, is
 }
 
 // put keeps what was read since a version, unless that is over already.
-func (c *cache) put(asOf uint64, hash string, found known, is bool) {
+func (c *cache) put(asOf uint64, hash string, found known) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !is {
-		if c.unknown == nil || len(c.unknown) >= mostUnknown {
-			c.unknown = map[string]struct{}{}
-		}
-		c.unknown[hash] = struct{}{}
-		return
-	}
 	if asOf < c.asOf {
 		return
 	}
-	if asOf > c.asOf || c.known == nil || len(c.known) >= mostKnown {
+	if asOf > c.asOf || c.known == nil {
 		c.asOf, c.known = asOf, map[string]known{}
+	}
+	if len(c.known) >= mostKnown {
+		for other := range c.known { // any one
+			delete(c.known, other)
+			break
+		}
 	}
 	c.known[hash] = found
 }
 
-// uses are the keys that were used since the last flush.
-type uses struct {
-	mu   sync.Mutex
-	last map[ID]use
-}
-
-type use struct {
-	in environment.ID
-	at time.Time
-}
-
-func (u *uses) note(k principal.Key, now time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.last == nil {
-		u.last = map[ID]use{}
-	}
-	if _, is := u.last[k.KeyID]; is || len(u.last) < mostKnown {
-		u.last[k.KeyID] = use{k.Environment.ID, now}
-	}
-}
-
-func (u *uses) take() map[ID]use {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	taken := u.last
-	u.last = nil
-	return taken
-}
-
-// Flush writes when keys were used last, to be called every half a minute and at the end.
-func (s *Service) Flush(ctx context.Context) error {
-	taken := s.uses.take()
-	ids := make([]ID, 0, len(taken))
-	for of := range taken {
-		ids = append(ids, of)
-	}
-	slices.SortFunc(ids, func(a, b ID) int { return slices.Compare(a[:], b[:]) })
-	for piece := range slices.Chunk(ids, 100) {
-		err := database.Do(ctx, s.DB, func(tx *database.Tx) error {
-			for _, of := range piece {
-				if _, err := tx.Exec(ctx, upsertUse, taken[of].at, taken[of].in, of); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// denial is a permission that a key lacked.
-type denial struct {
-	key        ID
-	permission permission.Key
-}
-
-// mostDenials bounds the denials of one minute that are kept in memory; the store decides
-// where there are more.
-const mostDenials = 10_000
-
-// Denied records that a key lacked a permission, once for each minute, whichever process
-// it asks. Event: authorization.denied.
-func (s *Service) Denied(
-	ctx context.Context, k principal.Key, by principal.Actor, p permission.Key, method, path string,
-) error {
-	now := s.DB.Now()
-	if !s.first(denial{k.KeyID, p}, now) {
-		return nil
-	}
-	in := k.Environment
-	return database.Do(database.Unguarded(ctx), s.DB, func(tx *database.Tx) error {
-		n, err := tx.Exec(ctx, insertDenial, k.KeyID, string(p), now.Unix()/60, in.ID)
-		if err != nil || n == 0 {
-			return err
-		}
-		e := event.Entry{
-			Actor: by, Account: in.Application.Account.ID, Application: in.Application.ID, Environment: in.ID,
-		}
-		return event.Record(ctx, tx, Refused, e, RefusedPayload{p, method, path[:min(len(path), 1000)]})
-	})
-}
-
-// first reports whether this process has not told of the denial in this minute.
-func (s *Service) first(d denial, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := now.Unix() / 60; m != s.minute || len(s.denied) >= mostDenials {
-		s.minute, s.denied = m, map[denial]bool{}
-	}
-	if s.denied[d] {
-		return false
-	}
-	s.denied[d] = true
-	return true
-}
-
-// Sweep removes what is of no more use of denials.
-func (s *Service) Sweep(ctx context.Context) error {
-	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		_, err := tx.Exec(ctx, sweepDenials, tx.Now.Unix()/60-1)
-		return err
-	})
-}
-
-// flushEvery is how often it is written when keys were used.
-const flushEvery = 30 * time.Second
-
-// Run writes when keys were used last, until ctx ends, and then once more.
-func (s *Service) Run(ctx context.Context, failed func(error)) {
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			if err := s.Flush(context.WithoutCancel(ctx)); err != nil {
-				failed(err)
-			}
-			return
-		case <-tick.C:
-			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
-				failed(err)
-			}
-		}
-	}
+// drop forgets a key that is live no more.
+func (c *cache) drop(hash string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, hash)
 }

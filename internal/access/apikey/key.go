@@ -90,12 +90,13 @@ var (
 	Disabled = event.Type[NamePayload]{
 		Action: "api_key.disabled", Category: event.APIKeys, Resource: "api_key", About: "An API key was switched off.",
 	}
-	Rotated = event.Type[NamePayload]{
+	Rotated = event.Type[ValuePayload]{
 		Action: "api_key.secret_rotated", Category: event.APIKeys, Resource: "api_key", Severity: event.Notice,
 		About: "An API key got a new value.",
 	}
-	Deleted = event.Type[DeletedPayload]{
-		Action: "api_key.deleted", Category: event.APIKeys, Resource: "api_key", About: "An API key was deleted.",
+	Deleted = event.Type[ValuePayload]{
+		Action: "api_key.deleted", Category: event.APIKeys, Resource: "api_key", Severity: event.Notice,
+		About: "An API key was deleted.",
 	}
 	// Refused is recorded once for each key, permission and minute.
 	Refused = event.Type[RefusedPayload]{
@@ -117,8 +118,8 @@ type (
 	NamePayload struct {
 		Name string `json:"name"`
 	}
-	// DeletedPayload names a key that is no more.
-	DeletedPayload struct {
+	// ValuePayload names a key and shows the beginning of its value: the new one, or its last.
+	ValuePayload struct {
 		Name    string `json:"name"`
 		Preview string `json:"key_preview"`
 	}

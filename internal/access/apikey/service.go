@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 
@@ -34,12 +33,9 @@ type Service struct {
 	// Most is how many keys an Environment may have; 0 is 500.
 	Most int
 
-	cache cache
-	uses  uses
-
-	mu     sync.Mutex
-	denied map[denial]bool // of the current minute
-	minute int64
+	cache   cache
+	uses    uses
+	denials denials
 }
 
 // kind says that a key was changed; who keeps keys reads it anew.
@@ -80,27 +76,28 @@ func find(ctx context.Context, tx *database.Tx, in scope.Environment, of ID) (Ke
 	return k, err
 }
 
-// Create makes a key; its value is shown by the answer alone. d is normalised. Each attempt
-// counts against the limit of its Application. Faults: validation, api_keys.scope_unknown,
-// api_keys.scope_escalation, api_keys.limit_reached, rate_limit.exceeded. Event:
-// api_key.created.
+// Create makes a key; its value is shown by the answer alone. d is normalised. One that
+// fails counts against the limit of its Application, too. Faults, in this order:
+// validation, api_keys.scope_escalation, api_keys.scope_unknown, api_keys.limit_reached,
+// rate_limit.exceeded. Event: api_key.created.
 func (s *Service) Create(
 	ctx context.Context, by principal.Actor, caller principal.Principal, in scope.Environment, d Draft,
 ) (k Key, value secret.Token, err error) {
-	if err := s.Limits.Take(ctx, ratelimit.APIKeyCreate, in.Application.ID.String()); err != nil {
-		return k, value, err
-	}
 	scopes, err := json.Marshal(d.Scopes)
 	if err != nil {
 		return k, value, err
 	}
 	value = secret.NewAPIKey()
+	subject := in.Application.ID.String()
 	k, err = environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (Key, error) {
 		expires := d.ExpiresAt.Time()
 		if !expires.IsZero() && !expires.After(tx.Now) {
 			return Key{}, fault.Validation.WithDetails("expires_at must be in the future")
 		}
 		if err := s.fits(ctx, tx, caller, in, d); err != nil {
+			return Key{}, err
+		}
+		if err := s.Limits.Count(ctx, tx, ratelimit.APIKeyCreate, subject); err != nil {
 			return Key{}, err
 		}
 		k := Key{
@@ -121,11 +118,18 @@ func (s *Service) Create(
 			k.Name, k.Mode, append([]string{}, k.Scopes...), d.ExpiresAt.Value,
 		})
 	})
+	if fault.As(err) == nil {
+		return k, value, err
+	}
+	// What it failed for is the answer, also where this was one too many.
+	if counted := s.Limits.Take(ctx, ratelimit.APIKeyCreate, subject); counted != nil && fault.As(counted) == nil {
+		err = counted
+	}
 	return k, value, err
 }
 
-// fits says what keeps the caller from making the key: what is named first, then what the
-// caller may give, then how many there are.
+// fits says what keeps the caller from making the key: what the caller may give, then what
+// there is to give, then how many keys there are.
 func (s *Service) fits(
 	ctx context.Context, tx *database.Tx, caller principal.Principal, in scope.Environment, d Draft,
 ) error {
@@ -199,7 +203,7 @@ func (s *Service) Rotate(
 			return k, err
 		}
 		revision.Append(tx, in, revision.Change{Kind: kind, Subject: of.Any()})
-		return k, event.Record(ctx, tx, Rotated, k.entry(by, in), NamePayload{k.Name})
+		return k, event.Record(ctx, tx, Rotated, k.entry(by, in), ValuePayload{k.Name, k.Preview})
 	})
 	return k, value, err
 }
@@ -217,7 +221,7 @@ func (s *Service) Delete(ctx context.Context, by principal.Actor, in scope.Envir
 			return none, err
 		}
 		revision.Append(tx, in, revision.Change{Kind: kind, Subject: of.Any()})
-		return none, event.Record(ctx, tx, Deleted, k.entry(by, in), DeletedPayload{k.Name, k.Preview})
+		return none, event.Record(ctx, tx, Deleted, k.entry(by, in), ValuePayload{k.Name, k.Preview})
 	})
 	return err
 }

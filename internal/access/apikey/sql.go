@@ -1,15 +1,14 @@
 package apikey
 
 import (
-	"slices"
-
 	"github.com/go-json-experiment/json"
 
-	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 const (
@@ -32,10 +31,11 @@ const (
 
 	deleteKeys = `DELETE FROM api_key WHERE environment_id = $1`
 
-	selectByValue = `SELECT k.id, k.name, k.access_mode, k.scopes, k.is_active, k.expires_at,
-		env.id, env.slug, app.id, app.slug, slug.account_id, slug.slug
+	selectByValue = `SELECT k.id, k.name, k.access_mode, k.scopes, k.expires_at, env.id, env.slug, app.id, app.slug,
+		slug.account_id, slug.slug, rev.revision, rev.stamp, rev.tree_revision, rev.tree_stamp
 		FROM api_key k` + environment.JoinEnvironment + `k.environment_id` + application.JoinApplication +
-		`env.application_id` + account.JoinSlug + `env.account_id WHERE k.key_hash = $1`
+		`env.application_id` + account.JoinSlug + `env.account_id` + revision.JoinRevision + `env.id
+		WHERE k.key_hash = $1 AND k.is_active = 1 AND (k.expires_at IS NULL OR k.expires_at > $2)`
 
 	upsertUse = `INSERT INTO api_key_use (key_id, environment_id, used_at)
 		SELECT id, environment_id, $1 FROM api_key WHERE environment_id = $2 AND id = $3
@@ -44,7 +44,8 @@ const (
 	insertDenial = `INSERT INTO api_key_denial (key_id, permission, minute, environment_id) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (key_id, permission, minute) DO NOTHING`
 
-	sweepDenials = `DELETE FROM api_key_denial WHERE minute < $1`
+	sweepDenials = `DELETE FROM api_key_denial WHERE (key_id, permission, minute) IN
+		(SELECT key_id, permission, minute FROM api_key_denial WHERE minute < $1 LIMIT 1000)`
 )
 
 func scan(row database.Scanner) (k Key, err error) {
@@ -57,18 +58,17 @@ func scan(row database.Scanner) (k Key, err error) {
 	return k, json.Unmarshal([]byte(scopes), &k.Scopes)
 }
 
-func scanKnown(row database.Scanner) (e known, err error) {
-	k, in := &e.key, &e.key.Environment
+func scanKnown(row database.Scanner) (found known, err error) {
+	k, at := &found.key, &found.at
+	env := &k.Environment
+	app := &env.Application
 	var mode Mode
 	var scopes string
-	err = row.Scan(&k.KeyID, &k.Label, &mode, &scopes, &e.active, &k.ExpiresAt,
-		&in.ID, &in.Slug, &in.Application.ID, &in.Application.Slug, &in.Application.Account.ID, &in.Application.Account.Slug)
+	err = row.Scan(&k.KeyID, &k.Label, &mode, &scopes, &k.ExpiresAt, &env.ID, &env.Slug, &app.ID, &app.Slug,
+		&app.Account.ID, &app.Account.Slug, &at.Revision, &at.Stamp, &at.Tree, &at.TreeStamp)
 	if err != nil {
-		return e, err
+		return found, err
 	}
-	k.FullAccess = mode == FullAccess
-	var list []permission.Key
-	err = json.Unmarshal([]byte(scopes), &list)
-	k.Scopes = slices.Clip(list)
-	return e, err
+	k.Kind, k.ID, k.FullAccess = principal.KindAPIKey, k.KeyID.Any(), mode == FullAccess
+	return found, json.Unmarshal([]byte(scopes), &k.Scopes)
 }

@@ -113,7 +113,7 @@ func (rt *Router) inPortal(c *Call) (By, error) {
 // denied tells of a right that a key lacks.
 func (rt *Router) denied(ctx context.Context, c *Call, needs permission.Key) error {
 	if key, is := c.principal.(principal.Key); is && rt.Denied != nil {
-		return rt.Denied(ctx, key, c.Actor, needs, c.r.Method, c.r.URL.Path)
+		return rt.Denied(ctx, key, c.Actor, needs, c.r.Method, c.r.URL.EscapedPath())
 	}
 	return nil
 }

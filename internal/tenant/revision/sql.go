@@ -1,5 +1,10 @@
 package revision
 
+// JoinRevision brings revision as rev, for the queries of other rooms; the id of an Account
+// or an Environment is to follow. The fields of At are its columns revision, stamp,
+// tree_revision and tree_stamp.
+const JoinRevision = ` JOIN revision rev ON rev.scope_id = `
+
 const (
 	insertRevision = `INSERT INTO revision (scope_id, account_id, revision, stamp, stamp_before, tree_revision, tree_stamp)
 		VALUES ($1, $2, 1, CAST($3 AS TEXT), '', 1, CAST($3 AS TEXT))`

@@ -1,29 +1,20 @@
 package accessapi_test
 
 import (
-	"slices"
-	"strings"
 	"testing"
 
-	"canopy.dev/canopy/internal/platform/wire"
-	"canopy.dev/canopy/internal/server"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
 type (
+	m        = servertest.Map
 	answer   = servertest.Answer
 	provoker = servertest.Provoker
 )
 
-// TestEveryCodeOfRolesIsProduced: of permissions, roles and set-up.
-func TestEveryCodeOfRolesIsProduced(t *testing.T) {
+func TestEveryCodeIsProduced(t *testing.T) {
 	t.Parallel()
-	own := slices.DeleteFunc(server.Doors()["accessapi"], func(op wire.Operation) bool {
-		return !slices.ContainsFunc([]string{"/permissions", "/roles", "/setup"}, func(piece string) bool {
-			return strings.Contains(op.Path, piece)
-		})
-	})
-	servertest.EveryCode(t, servertest.Declared(own), rbacCodes)
+	servertest.EveryCode(t, servertest.DoorCodes("accessapi"), all())
 }
 
 var rbacCodes = map[string]servertest.Provocation{
@@ -80,7 +71,7 @@ var rbacCodes = map[string]servertest.Provocation{
 // one of its owner's token.
 func owned(p provoker) (c *servertest.Client, path string) {
 	c, account := p.Owner()
-	return c, account + development
+	return c, account + "/applications/desk/environments/development"
 }
 
 // permissions are the body that makes some.
