@@ -61,7 +61,8 @@ func TestPermissions(t *testing.T) {
 		body := permissions("lease.sign", "lease.approve")
 		made := c.must(201, "POST", "/permissions", body)
 		if diff := cmp.Diff(made.At("data"), made.At("items", "0")); diff != "" ||
-			made.Text("items", "1", "key") != "lease.approve" || made.At("data", "description") != nil || made.Text("data", "source") != "custom" {
+			made.Text("items", "1", "key") != "lease.approve" || made.At("data", "description") != nil ||
+			made.Text("data", "source") != "custom" {
 			t.Error(diff, made.Raw)
 		}
 		at := "/permissions/" + made.Text("data", "id")
@@ -185,7 +186,8 @@ func TestUsage(t *testing.T) {
 		}
 		u := c.must(200, "GET", "/permissions/"+id+"/usage", nil)
 		if u.Text("data", "permission_id") != id || u.At("data", "role_count") != 2. ||
-			u.At("data", "identity_count") != 0. || u.Text("data", "roles", "0", "name") != "Anna" || is(u, "data", "roles", "0", "is_active") ||
+			u.At("data", "identity_count") != 0. || u.Text("data", "roles", "0", "name") != "Anna" ||
+			is(u, "data", "roles", "0", "is_active") ||
 			u.At("data", "roles", "1", "member_count") != 0. || u.At("data", "roles", "1", "description") != nil {
 			t.Error(u.Raw)
 		}
@@ -266,7 +268,8 @@ func TestBothDoorsAreOne(t *testing.T) {
 		say(c.do("GET", "/roles/"+servertest.NoID, nil))
 		say(c.do("DELETE", "/roles/"+r, nil))
 		rows := dbtest.Number(t, s.DB, `SELECT count(*) FROM audit_event WHERE resource_id IN ($1, $2)
-			AND application_id IS NOT NULL AND environment_id IS NOT NULL AND account_id IS NOT NULL AND actor_id IS NOT NULL`, p, r)
+			AND application_id IS NOT NULL AND environment_id IS NOT NULL AND account_id IS NOT NULL
+			AND actor_id IS NOT NULL`, p, r)
 		got = append(got, fmt.Sprint(rows, " rows"))
 		engine := string(s.DB.Engine)
 		if seen[engine] == nil {
