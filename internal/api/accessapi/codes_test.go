@@ -71,7 +71,7 @@ var rbacCodes = map[string]servertest.Provocation{
 // one of its owner's token.
 func owned(p provoker) (c *servertest.Client, path string) {
 	c, account := p.Owner()
-	return c, account + "/applications/desk/environments/development"
+	return c, account + inDevelopment
 }
 
 // permissions are the body that makes some.
