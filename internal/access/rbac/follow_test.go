@@ -53,11 +53,11 @@ type hand struct {
 func (h *hand) write() error {
 	key := func() string { return fmt.Sprintf("k.k%d", h.IntN(12)) }
 	name := fmt.Sprintf("Role %d", h.IntN(6))
-	permissions, err := h.Permissions(h.ctx, h.in, rbac.Custom)
+	permissions, err := h.Permissions(h.t.Context(), h.in, rbac.Custom)
 	if err != nil {
 		return err
 	}
-	roles, err := h.Roles(h.ctx, h.in, rbac.CustomRole, true)
+	roles, err := h.Roles(h.t.Context(), h.in, rbac.CustomRole, true)
 	if err != nil {
 		return err
 	}
@@ -71,24 +71,24 @@ func (h *hand) write() error {
 	}
 	switch what {
 	case 0:
-		_, err = h.AddPermissions(h.ctx, alex, h.in, []rbac.NewPermission{draft(key()), draft(key())})
+		_, err = h.AddPermissions(h.t.Context(), alex, h.in, []rbac.NewPermission{draft(key()), draft(key())})
 	case 1:
-		_, err = h.AddRole(h.ctx, alex, h.in, rbac.NewRole{Name: name})
+		_, err = h.AddRole(h.t.Context(), alex, h.in, rbac.NewRole{Name: name})
 	case 2:
-		_, err = h.UpdatePermission(h.ctx, alex, h.in, permissions[h.IntN(len(permissions))].ID,
+		_, err = h.UpdatePermission(h.t.Context(), alex, h.in, permissions[h.IntN(len(permissions))].ID,
 			rbac.PermissionChange{Name: &name}, 0, anyPermission)
 	case 3:
-		err = h.DeletePermission(h.ctx, alex, h.in, permissions[h.IntN(len(permissions))].ID, 0, anyPermission)
+		err = h.DeletePermission(h.t.Context(), alex, h.in, permissions[h.IntN(len(permissions))].ID, 0, anyPermission)
 	case 4:
-		err = h.DeleteRole(h.ctx, alex, h.in, roles[h.IntN(len(roles))].ID, 0, anyRole)
+		err = h.DeleteRole(h.t.Context(), alex, h.in, roles[h.IntN(len(roles))].ID, 0, anyRole)
 	case 5:
 		on := h.IntN(2) == 0
-		_, err = h.UpdateRole(h.ctx, alex, h.in, roles[h.IntN(len(roles))].ID,
+		_, err = h.UpdateRole(h.t.Context(), alex, h.in, roles[h.IntN(len(roles))].ID,
 			rbac.RoleChange{Name: &name, Active: &on}, 0, anyRole)
 	case 6:
 		err = h.setKeys(roles[h.IntN(len(roles))].ID, 0, held...)
 	case 7:
-		_, err = h.AddResources(h.ctx, alex, h.in, rbac.Addition{
+		_, err = h.AddResources(h.t.Context(), alex, h.in, rbac.Addition{
 			Resources:       []rbac.Resource{{Name: "k", Actions: []string{key()[2:], key()[2:]}}},
 			RolePermissions: []rbac.RolePermissions{{roles[h.IntN(len(roles))].ID.String(), held}},
 		})
@@ -105,14 +105,14 @@ func (h *hand) write() error {
 func (w world) snapshot(at uint64) *decide.Snapshot {
 	w.t.Helper()
 	b := &decide.Builder{}
-	permissions, err := w.Permissions(w.ctx, w.in, "")
+	permissions, err := w.Permissions(w.t.Context(), w.in, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, p := range permissions {
 		b.Permission(p.Key)
 	}
-	roles, err := w.Roles(w.ctx, w.in, "", true)
+	roles, err := w.Roles(w.t.Context(), w.in, "", true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func (w world) follow(s *decide.Snapshot) *decide.Snapshot {
 		body                *string
 	}
 	rows := dbtest.Write(w.t, w.DB, func(tx *database.Tx) ([]kept, error) {
-		return database.All(w.ctx, tx, func(row database.Scanner) (k kept, err error) {
+		return database.All(w.t.Context(), tx, func(row database.Scanner) (k kept, err error) {
 			return k, row.Scan(&k.revision, &k.stamp, &k.before, &k.kind, &k.subject, &k.body)
 		}, `SELECT revision, stamp, stamp_before, kind, subject_id, body FROM change WHERE scope_id = $1 AND revision > $2
 			ORDER BY revision, ordinal`, w.in.ID, s.Revision())
@@ -173,12 +173,14 @@ func (w world) follow(s *decide.Snapshot) *decide.Snapshot {
 // shown is what a snapshot says of each role that there is, by a member who has it.
 func (w world) shown(s *decide.Snapshot) []string {
 	w.t.Helper()
-	roles, err := w.Roles(w.ctx, w.in, "", true)
+	roles, err := w.Roles(w.t.Context(), w.in, "", true)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	root := id.ID{1}
-	e := decide.Edit{Revision: s.Revision(), Changes: []decide.Change{decide.PutNode{Node: decide.Node{ID: root, Active: true}}}}
+	e := decide.Edit{Revision: s.Revision(), Changes: []decide.Change{
+		decide.PutNode{Node: decide.Node{ID: root, Active: true}},
+	}}
 	for _, r := range roles {
 		e.Changes = append(e.Changes,
 			decide.PutMember{Member: decide.Member{Identity: r.ID.Any(), IdentityActive: true, MembershipActive: true}},

@@ -20,7 +20,7 @@ func TestOneOfManyCreatorsDoes(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, db)
 		got := dbtest.AtOnce(12, func() string {
-			_, err := w.AddPermissions(w.ctx, alex, w.in, []rbac.NewPermission{draft("a.a"), draft("a.b")})
+			_, err := w.AddPermissions(w.t.Context(), alex, w.in, []rbac.NewPermission{draft("a.a"), draft("a.b")})
 			return dbtest.Outcome(err)
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "permissions.key_taken": 11}, got); diff != "" {
@@ -29,7 +29,7 @@ func TestOneOfManyCreatorsDoes(t *testing.T) {
 		var turn atomic.Int64
 		got = dbtest.AtOnce(12, func() string {
 			name := []string{"Straße", "STRASSE", "strasse"}[turn.Add(1)%3]
-			_, err := w.AddRole(w.ctx, alex, w.in, rbac.NewRole{Name: name})
+			_, err := w.AddRole(w.t.Context(), alex, w.in, rbac.NewRole{Name: name})
 			return dbtest.Outcome(err)
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 1, "rbac.role_name_taken": 11}, got); diff != "" {
@@ -50,7 +50,7 @@ func TestLimitHoldsUnderRace(t *testing.T) {
 		w.MaxRoles, w.MaxPermissions = 3, 3
 		var turn atomic.Int64
 		got := dbtest.AtOnce(10, func() string {
-			_, err := w.AddRole(w.ctx, alex, w.in, rbac.NewRole{Name: fmt.Sprint("R", turn.Add(1))})
+			_, err := w.AddRole(w.t.Context(), alex, w.in, rbac.NewRole{Name: fmt.Sprint("R", turn.Add(1))})
 			return dbtest.Outcome(err)
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 3, "rbac.limit_reached": 7}, got); diff != "" {
@@ -58,7 +58,7 @@ func TestLimitHoldsUnderRace(t *testing.T) {
 		}
 		got = dbtest.AtOnce(10, func() string {
 			key := fmt.Sprintf("a.k%d", turn.Add(1))
-			_, err := w.AddPermissions(w.ctx, alex, w.in, []rbac.NewPermission{draft(key)})
+			_, err := w.AddPermissions(w.t.Context(), alex, w.in, []rbac.NewPermission{draft(key)})
 			return dbtest.Outcome(err)
 		})
 		if diff := cmp.Diff(map[string]int{"ok": 3, "rbac.limit_reached": 7}, got); diff != "" {
@@ -78,14 +78,14 @@ func TestOneOfManyWritersOfAVersionDoes(t *testing.T) {
 		want := map[string]int{"ok": 1, "version_conflict": 9}
 		for what, write := range map[string]func(name string) error{
 			"permission": func(name string) error {
-				_, err := w.UpdatePermission(w.ctx, alex, w.in, p.ID, rbac.PermissionChange{Name: &name}, 1, anyPermission)
+				_, err := w.UpdatePermission(w.t.Context(), alex, w.in, p.ID, rbac.PermissionChange{Name: &name}, 1, anyPermission)
 				return err
 			},
 			"role": func(name string) error {
 				if len(name)%2 == 0 {
 					return w.setKeys(r.ID, 1, "a.a", "a.b")
 				}
-				_, err := w.UpdateRole(w.ctx, alex, w.in, r.ID, rbac.RoleChange{Name: &name}, 1, anyRole)
+				_, err := w.UpdateRole(w.t.Context(), alex, w.in, r.ID, rbac.RoleChange{Name: &name}, 1, anyRole)
 				return err
 			},
 		} {
@@ -113,7 +113,7 @@ func TestSetsUnderRace(t *testing.T) {
 		got := dbtest.AtOnce(12, func() string {
 			n := turn.Add(1)
 			if n == 6 {
-				return "deleted: " + dbtest.Outcome(w.DeletePermission(w.ctx, alex, w.in, gone.ID, 0, anyPermission))
+				return "deleted: " + dbtest.Outcome(w.DeletePermission(w.t.Context(), alex, w.in, gone.ID, 0, anyPermission))
 			}
 			if n == 1 || n == 7 {
 				return "three: " + dbtest.Outcome(w.setKeys(r.ID, 0, "b.a", "b.b", "b.c"))
@@ -123,7 +123,7 @@ func TestSetsUnderRace(t *testing.T) {
 		if got["ok"] != 9 || got["deleted: ok"] != 1 || got["three: ok"]+got["three: permissions.not_found"] != 2 {
 			t.Error(got)
 		}
-		now, held, err := w.RoleKeys(w.ctx, w.in, r.ID)
+		now, held, err := w.RoleKeys(w.t.Context(), w.in, r.ID)
 		if err != nil || !cmp.Equal(held, sets[0]) && !cmp.Equal(held, sets[1]) {
 			t.Errorf("%v, %v", held, err)
 		}
@@ -152,7 +152,8 @@ func TestBootstrapAtOnce(t *testing.T) {
 			t.Error(diff)
 		}
 		for query, want := range map[string]int{
-			`SELECT count(*) FROM permission WHERE source = 'custom'`: 3, `SELECT count(*) FROM role WHERE system_key IS NULL`: 2,
+			`SELECT count(*) FROM permission WHERE source = 'custom'`:                      3,
+			`SELECT count(*) FROM role WHERE system_key IS NULL`:                           2,
 			`SELECT count(*) FROM audit_event WHERE action = 'permission.created'`:         3,
 			`SELECT count(*) FROM audit_event WHERE action = 'role.permissions.updated'`:   2,
 			`SELECT count(*) FROM audit_event WHERE action = 'setup.access_bootstrapped'`:  6,

@@ -24,7 +24,8 @@ import (
 func (s *Service) Roles(ctx context.Context, in scope.Environment, kind Kind, inactive bool) ([]Listed, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Listed, error) {
 		return database.All(ctx, tx, scanListed, selectRoles+` AND ($2 = 1 OR r.is_active = 1)
-			AND ($3 = '' OR ($3 = 'custom') = (r.system_key IS NULL)) ORDER BY r.name_fold, r.id`, in.ID, inactive, string(kind))
+			AND ($3 = '' OR ($3 = 'custom') = (r.system_key IS NULL)) ORDER BY r.name_fold, r.id`,
+			in.ID, inactive, string(kind))
 	})
 }
 
@@ -86,15 +87,15 @@ func (r Role) follow(tx *database.Tx, in scope.Environment, keys []string) {
 	}))
 }
 
-// save keeps the role; its version rises by 1. The fault rbac.role_name_taken.
-func (r *Role) save(ctx context.Context, tx *database.Tx, in scope.Environment) error {
+// save keeps the role, whose version rises by 1. The fault rbac.role_name_taken.
+func (r Role) save(ctx context.Context, tx *database.Tx, in scope.Environment) (Role, error) {
 	r.Version, r.UpdatedAt = r.Version+1, tx.Now
 	_, err := tx.Exec(ctx, updateRole, r.Name, text.Fold(r.Name), r.Description, r.Active, r.Version, r.UpdatedAt,
 		in.ID, r.ID)
 	if tx.DB.Broken(err, "role_name") {
-		return ErrRoleNameTaken
+		err = ErrRoleNameTaken
 	}
-	return err
+	return r, err
 }
 
 // changeableRole is a role that may be changed in this version.
@@ -130,7 +131,7 @@ func (s *Service) UpdateRole(
 		if len(changes) == 0 {
 			return before, nil
 		}
-		if err := r.save(ctx, tx, in); err != nil {
+		if r, err = r.save(ctx, tx, in); err != nil {
 			return before, err
 		}
 		keys, err := heldKeys(ctx, tx, in, r.ID)
@@ -287,7 +288,7 @@ func (s *Service) grant(
 	if err := hold(ctx, tx, in.ID, r.ID, slices.Collect(maps.Values(more))); err != nil {
 		return false, err
 	}
-	if err := r.save(ctx, tx, in); err != nil {
+	if r, err = r.save(ctx, tx, in); err != nil {
 		return false, err
 	}
 	after = slices.Sorted(slices.Values(slices.AppendSeq(after, maps.Keys(more))))

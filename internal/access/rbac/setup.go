@@ -276,8 +276,8 @@ func (a *Addition) Rules(f *text.Fields) {
 	resourceRules(f, a.Resources)
 	f.Check("role_permissions", a.RolePermissions != nil && len(a.RolePermissions) <= 50, "must hold 0 to 50 roles")
 	for i, r := range a.RolePermissions {
-		f.Check("role_permissions["+itoa(i)+"].permission_keys", r.PermissionKeys != nil && len(r.PermissionKeys) <= maxRoleKeys,
-			"must hold 0 to 1000 keys")
+		f.Check("role_permissions["+itoa(i)+"].permission_keys",
+			r.PermissionKeys != nil && len(r.PermissionKeys) <= maxRoleKeys, "must hold 0 to 1000 keys")
 	}
 }
 

@@ -1,7 +1,6 @@
 package rbac_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +22,7 @@ func roleDraft(name string, keys ...string) rbac.RoleDraft {
 }
 
 func (w world) bootstrap(b rbac.Bootstrap) (rbac.Bootstrapped, error) {
-	return w.Bootstrap(w.ctx, alex, w.in, b)
+	return w.Bootstrap(w.t.Context(), alex, w.in, b)
 }
 
 func TestBootstrap(t *testing.T) {
@@ -37,7 +36,8 @@ func TestBootstrap(t *testing.T) {
 		b := rbac.Bootstrap{
 			Resources: []rbac.Resource{
 				{Name: "notes", Actions: []string{"read", "create", "create"}},
-				{Name: "purchase_order", Actions: []string{"create"}}, {Name: "audit", Actions: []string{"view"}},
+				{Name: "purchase_order", Actions: []string{"create"}},
+				{Name: "audit", Actions: []string{"view"}},
 			},
 			Roles: []rbac.RoleDraft{
 				roleDraft("Admin", "notes.create", "notes.read", "notes.read", "canopy:organization.manage"),
@@ -62,11 +62,11 @@ func TestBootstrap(t *testing.T) {
 		}, got); diff != "" {
 			t.Error(diff)
 		}
-		all, err := w.Permissions(w.ctx, w.in, rbac.Custom)
+		all, err := w.Permissions(w.t.Context(), w.in, rbac.Custom)
 		if err != nil || len(all) != 3 || all[1].Name != "Create purchase order" || all[1].Category != "purchase_order" {
 			t.Errorf("%+v, %v", all, err)
 		}
-		roles, err := w.Roles(w.ctx, w.in, rbac.CustomRole, false)
+		roles, err := w.Roles(w.t.Context(), w.in, rbac.CustomRole, false)
 		var held []string
 		for _, r := range roles {
 			held = append(held, fmt.Sprint(r.Name, w.keys(r.ID)))
@@ -121,7 +121,7 @@ func TestBootstrapIsRefused(t *testing.T) {
 			t.Errorf("%d problems are told", n)
 		}
 		w.nothing(at)
-		if all, err := w.Permissions(w.ctx, w.in, rbac.Custom); err != nil || len(all) != 0 {
+		if all, err := w.Permissions(w.t.Context(), w.in, rbac.Custom); err != nil || len(all) != 0 {
 			t.Errorf("%+v, %v", all, err)
 		}
 		// As many as there may be; skipped ones take no room.
@@ -140,7 +140,7 @@ func TestAddResources(t *testing.T) {
 		w.permit("a.a")
 		r, full := w.role("Reader", "a.a"), w.role("Full", "a.a")
 		_ = eventtest.Take(t, db)
-		add := func(a rbac.Addition) (rbac.Added, error) { return w.AddResources(w.ctx, alex, w.in, a) }
+		add := func(a rbac.Addition) (rbac.Added, error) { return w.AddResources(w.t.Context(), alex, w.in, a) }
 		to := func(of string, keys ...string) rbac.RolePermissions {
 			return rbac.RolePermissions{RoleID: of, PermissionKeys: keys}
 		}
@@ -155,16 +155,16 @@ func TestAddResources(t *testing.T) {
 		if got != "permission.created permission.created role.permissions.updated setup.resource_permissions_added" {
 			t.Error(got)
 		}
-		now, err := w.Role(w.ctx, w.in, r.ID)
+		now, err := w.Role(w.t.Context(), w.in, r.ID)
 		if err != nil || now.Version != r.Version+1 || fmt.Sprint(w.keys(r.ID)) != "[a.a a.b a.c]" {
 			t.Error(now, err, w.keys(r.ID))
 		}
-		if same, err := w.Role(w.ctx, w.in, full.ID); err != nil || same.Version != full.Version {
+		if same, err := w.Role(w.t.Context(), w.in, full.ID); err != nil || same.Version != full.Version {
 			t.Error(same, err)
 		}
 		at := w.revision()
 		other := []rbac.Resource{{Name: "z", Actions: []string{"z"}}}
-		theirs, err := w.AddRole(context.WithoutCancel(w.ctx), alex, w.other, rbac.NewRole{Name: "Theirs"})
+		theirs, err := w.AddRole(w.t.Context(), alex, w.other, rbac.NewRole{Name: "Theirs"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,8 @@ func TestAddResources(t *testing.T) {
 		refused(t, err, rbac.ErrRoleProtected, nil)
 		_, err = add(rbac.Addition{Resources: other, RolePermissions: []rbac.RolePermissions{to(r.ID.String(), "x.x")}})
 		refused(t, err, fault.Validation, nil)
-		_, err = add(rbac.Addition{Resources: other, RolePermissions: []rbac.RolePermissions{to(r.ID.String(), "audit.view")}})
+		system := []rbac.RolePermissions{to(r.ID.String(), "audit.view")}
+		_, err = add(rbac.Addition{Resources: other, RolePermissions: system})
 		refused(t, err, rbac.ErrNotGrantable, keys{"keys": {"audit.view"}})
 		w.nothing(at)
 	})
@@ -193,7 +194,7 @@ func TestSummaries(t *testing.T) {
 		w, stranger := newWorld(t, db), newWorld(t, db)
 		stranger.permit("a.a")
 		show := func() string {
-			all, err := w.Summaries(w.ctx, w.in.Application.Account)
+			all, err := w.Summaries(w.t.Context(), w.in.Application.Account)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,17 +231,20 @@ func TestSummaries(t *testing.T) {
 
 func TestSetupRules(t *testing.T) {
 	t.Parallel()
-	one := []rbac.Resource{{Name: "a", Actions: []string{"b"}}}
+	one, none := []rbac.Resource{{Name: "a", Actions: []string{"b"}}}, []rbac.RolePermissions{}
 	many := func(n int) []string { return make([]string, n) }
 	for what, c := range map[string]struct {
 		v    text.Ruled
 		want string
 	}{
-		"good":           {&rbac.Bootstrap{Resources: one, Roles: []rbac.RoleDraft{roleDraft("A", many(1000)...)}}, ""},
-		"empty":          {&rbac.Bootstrap{Resources: []rbac.Resource{}, Roles: []rbac.RoleDraft{}}, ""},
-		"no resources":   {&rbac.Bootstrap{Roles: []rbac.RoleDraft{}}, "resources must hold 0 to 100 resources"},
-		"no roles":       {&rbac.Bootstrap{Resources: one}, "roles must hold 0 to 50 roles"},
-		"many resources": {&rbac.Addition{Resources: make([]rbac.Resource, 101), RolePermissions: []rbac.RolePermissions{}}, "resources must hold 0 to 100 resources"},
+		"good":         {&rbac.Bootstrap{Resources: one, Roles: []rbac.RoleDraft{roleDraft("A", many(1000)...)}}, ""},
+		"empty":        {&rbac.Bootstrap{Resources: []rbac.Resource{}, Roles: []rbac.RoleDraft{}}, ""},
+		"no resources": {&rbac.Bootstrap{Roles: []rbac.RoleDraft{}}, "resources must hold 0 to 100 resources"},
+		"no roles":     {&rbac.Bootstrap{Resources: one}, "roles must hold 0 to 50 roles"},
+		"many resources": {
+			&rbac.Addition{Resources: make([]rbac.Resource, 101), RolePermissions: none},
+			"resources must hold 0 to 100 resources",
+		},
 		"a name twice": {
 			&rbac.Bootstrap{Resources: one, Roles: []rbac.RoleDraft{roleDraft("Straße", ""), roleDraft(" STRASSE", "")}},
 			"roles[1].name must not come twice",
@@ -254,12 +258,13 @@ func TestSetupRules(t *testing.T) {
 			"roles[0].permission_keys must hold 0 to 1000 keys",
 		},
 		"no actions": {
-			&rbac.Addition{Resources: []rbac.Resource{{Name: "a"}}, RolePermissions: []rbac.RolePermissions{}},
+			&rbac.Addition{Resources: []rbac.Resource{{Name: "a"}}, RolePermissions: none},
 			"resources[0].actions must hold 1 to 50 actions",
 		},
 		"a key that is none": {
-			&rbac.Addition{Resources: []rbac.Resource{{Name: "a", Actions: []string{"É"}}}, RolePermissions: []rbac.RolePermissions{}},
-			`resources[0] makes the key "a.É", which must be words of a-z, 0-9, _ and -, joined by dots, at most 128 characters`,
+			&rbac.Addition{Resources: []rbac.Resource{{Name: "a", Actions: []string{"É"}}}, RolePermissions: none},
+			`resources[0] makes the key "a.É", which must be words of a-z, 0-9, _ and -, joined by dots, ` +
+				`at most 128 characters`,
 		},
 		"no binding": {&rbac.Addition{Resources: one}, "role_permissions must hold 0 to 50 roles"},
 	} {

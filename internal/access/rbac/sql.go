@@ -20,8 +20,8 @@ const (
 		VALUES `
 	permissionRow = `(?, $1, ?, ?, ?, ?, ?, $3, 1, $2, $2)`
 
-	updatePermission = `UPDATE permission SET name = $1, category = $2, category_fold = $3, description = $4, version = $5,
-		updated_at = $6 WHERE environment_id = $7 AND id = $8`
+	updatePermission = `UPDATE permission SET name = $1, category = $2, category_fold = $3, description = $4,
+		version = $5, updated_at = $6 WHERE environment_id = $7 AND id = $8`
 
 	deletePermission = `DELETE FROM permission WHERE environment_id = $1 AND id = $2`
 

@@ -1,7 +1,6 @@
 package rbac_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -27,7 +26,6 @@ var alex = principal.Actor{Kind: principal.KindUser, ID: id.ID{1}, Label: "alex@
 type world struct {
 	*rbac.Service
 	t     *testing.T
-	ctx   context.Context
 	in    scope.Environment
 	other scope.Environment // of the same Application
 }
@@ -50,7 +48,7 @@ func newWorld(t *testing.T, db *database.DB) world {
 		return environment.List(t.Context(), tx, in)
 	})
 	_ = eventtest.Take(t, db)
-	return world{&rbac.Service{DB: db}, t, t.Context(), list[0].In(in), list[1].In(in)}
+	return world{&rbac.Service{DB: db}, t, list[0].In(in), list[1].In(in)}
 }
 
 // draft is a permission to be made.
@@ -65,7 +63,7 @@ func (w world) permit(keys ...string) []rbac.Permission {
 	for _, key := range keys {
 		list = append(list, draft(key))
 	}
-	made, err := w.AddPermissions(w.ctx, alex, w.in, list)
+	made, err := w.AddPermissions(w.t.Context(), alex, w.in, list)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -75,7 +73,7 @@ func (w world) permit(keys ...string) []rbac.Permission {
 // role makes a role that holds keys.
 func (w world) role(name string, keys ...string) rbac.Role {
 	w.t.Helper()
-	r, err := w.AddRole(w.ctx, alex, w.in, rbac.NewRole{Name: name})
+	r, err := w.AddRole(w.t.Context(), alex, w.in, rbac.NewRole{Name: name})
 	if err == nil && len(keys) > 0 {
 		err = w.setKeys(r.ID, 0, keys...)
 		r.Version++
@@ -87,12 +85,20 @@ func (w world) role(name string, keys ...string) rbac.Role {
 }
 
 func (w world) setKeys(of rbac.RoleID, ifVersion int, keys ...string) error {
-	return w.SetRoleKeys(w.ctx, alex, w.in, of, keys, ifVersion, anyRole)
+	return w.SetRoleKeys(w.t.Context(), alex, w.in, of, keys, ifVersion, anyRole)
+}
+
+// change changes a role.
+func (w world) change(of rbac.RoleID, c rbac.RoleChange) {
+	w.t.Helper()
+	if _, err := w.UpdateRole(w.t.Context(), alex, w.in, of, c, 0, anyRole); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w world) keys(of rbac.RoleID) []string {
 	w.t.Helper()
-	_, keys, err := w.RoleKeys(w.ctx, w.in, of)
+	_, keys, err := w.RoleKeys(w.t.Context(), w.in, of)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -102,7 +108,7 @@ func (w world) keys(of rbac.RoleID) []string {
 // system finds a system permission.
 func (w world) system(key string) rbac.Permission {
 	w.t.Helper()
-	all, err := w.Permissions(w.ctx, w.in, rbac.System)
+	all, err := w.Permissions(w.t.Context(), w.in, rbac.System)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -118,7 +124,7 @@ func (w world) system(key string) rbac.Permission {
 // platformAdmin is the one system role.
 func (w world) platformAdmin() rbac.Listed {
 	w.t.Helper()
-	all, err := w.Roles(w.ctx, w.in, rbac.SystemRole, true)
+	all, err := w.Roles(w.t.Context(), w.in, rbac.SystemRole, true)
 	if err != nil || len(all) != 1 {
 		w.t.Fatal(all, err)
 	}

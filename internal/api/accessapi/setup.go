@@ -41,9 +41,10 @@ var tagSetup = wire.Tag{Name: "Set-up", About: "First permissions and roles, and
 func (h *Setup) Routes(rt *wire.Router) {
 	g := rt.InEnvironment("/setup", tagSetup)
 	wire.Handle(g, wire.Route{
-		Method: http.MethodPost, Path: "/access-bootstrap", ID: "bootstrapAccess", Summary: "Make first permissions and roles",
-		About: "In one step, and again without harm: what is there stays as it is. Nobody gets a role.",
-		Needs: permission.RolesManage, Body: wire.BodyRows, Idempotent: true, Status: http.StatusCreated,
+		Method: http.MethodPost, Path: "/access-bootstrap", ID: "bootstrapAccess",
+		Summary: "Make first permissions and roles",
+		About:   "In one step, and again without harm: what is there stays as it is. Nobody gets a role.",
+		Needs:   permission.RolesManage, Body: wire.BodyRows, Idempotent: true, Status: http.StatusCreated,
 		Faults: []*fault.Error{rbac.ErrNotGrantable, rbac.ErrLimitReached},
 		Writes: []wire.EventType{
 			rbac.AccessBootstrapped, rbac.PermissionCreated, rbac.RoleCreated, rbac.RolePermissionsUpdated,

@@ -19,7 +19,7 @@ func TestSetup(t *testing.T) {
 		summary := func() m {
 			all := alex.Must(200, "GET", account+"/setup-summaries", nil)
 			if len(all.At("items").([]any)) != 2 || all.Text("items", "1", "environment_slug") != "production" ||
-				all.At("items", "1", "is_complete") != false || all.Text("items", "0", "application_slug") != "desk" {
+				is(all, "items", "1", "is_complete") || all.Text("items", "0", "application_slug") != "desk" {
 				t.Error(all.Raw)
 			}
 			one, _ := all.At("items", "0").(m)
@@ -87,17 +87,26 @@ func TestSetupBadBodies(t *testing.T) {
 			{"access-bootstrap", m{}, "resources is required"},
 			{"access-bootstrap", m{"resources": none}, "roles is required"},
 			{"access-bootstrap", m{"resources": []m{{"name": "a"}}, "roles": none}, "resources[0].actions is required"},
-			{"access-bootstrap", m{"resources": []m{{"name": "A", "actions": []string{"b"}}}, "roles": none},
-				`resources[0] makes the key "A.b", which must be words`},
-			{"access-bootstrap", m{"resources": none, "roles": []m{{"name": "A", "permission_keys": []string{"no.key"}}}},
-				`roles[0].permission_keys names "no.key", which is no permission`},
+			{
+				"access-bootstrap",
+				m{"resources": []m{{"name": "A", "actions": []string{"b"}}}, "roles": none},
+				`resources[0] makes the key "A.b", which must be words`,
+			},
+			{
+				"access-bootstrap",
+				m{"resources": none, "roles": []m{{"name": "A", "permission_keys": []string{"no.key"}}}},
+				`roles[0].permission_keys names "no.key", which is no permission`,
+			},
 			{"access-bootstrap", m{"resources": none, "roles": []m{{"name": "A"}}}, "roles[0].permission_keys is required"},
 			{"access-bootstrap", m{"resources": none, "roles": []m{
 				{"name": "A", "permission_keys": []string{}}, {"name": "a", "permission_keys": []string{}},
 			}}, "roles[1].name must not come twice"},
 			{"resource-permissions", m{"resources": none}, "role_permissions is required"},
-			{"resource-permissions", m{"resources": none, "role_permissions": []m{{"role_id": servertest.NoID}}},
-				"role_permissions[0].permission_keys is required"},
+			{
+				"resource-permissions",
+				m{"resources": none, "role_permissions": []m{{"role_id": servertest.NoID}}},
+				"role_permissions[0].permission_keys is required",
+			},
 		} {
 			a := alex.Do("POST", at+b.path, b.body)
 			if a.Status != 400 || a.Code() != "validation" || !strings.HasPrefix(a.Text("error", "details", "0"), b.want) {

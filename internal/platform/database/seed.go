@@ -129,13 +129,20 @@ func seedID(t time.Time) string { return id.New[id.ID](t).String() }
 
 // seedPermissions are the system permissions as of this step.
 var seedPermissions = []struct{ key, name string }{
-	{"identity.view", "View identities"}, {"identity.manage", "Manage identities"},
-	{"hierarchy.view", "View hierarchy"}, {"hierarchy.manage", "Manage hierarchy"},
-	{"rbac.view_roles", "View roles"}, {"rbac.manage_roles", "Manage roles"},
-	{"rbac.view_assignments", "View assignments"}, {"rbac.manage_assignments", "Manage assignments"},
+	{"identity.view", "View identities"},
+	{"identity.manage", "Manage identities"},
+	{"hierarchy.view", "View hierarchy"},
+	{"hierarchy.manage", "Manage hierarchy"},
+	{"rbac.view_roles", "View roles"},
+	{"rbac.manage_roles", "Manage roles"},
+	{"rbac.view_assignments", "View assignments"},
+	{"rbac.manage_assignments", "Manage assignments"},
 	{"permissions.evaluate", "Evaluate permissions"},
-	{"webhook.view", "View webhooks"}, {"webhook.manage", "Manage webhooks"},
-	{"api_key.view", "View API keys"}, {"api_key.manage", "Manage API keys"},
-	{"audit.view", "View audit log"}, {"audit.export", "Export audit log"},
+	{"webhook.view", "View webhooks"},
+	{"webhook.manage", "Manage webhooks"},
+	{"api_key.view", "View API keys"},
+	{"api_key.manage", "Manage API keys"},
+	{"audit.view", "View audit log"},
+	{"audit.export", "Export audit log"},
 	{"canopy:organization.manage", "Manage organization"},
 }

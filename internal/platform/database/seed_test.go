@@ -21,7 +21,8 @@ func oldPlaces(ctx context.Context, db *database.DB, n int, name string) error {
 					VALUES ('acc' || CAST($1 AS TEXT), $2, '{}', 'free', 1, 0, 0)`,
 				`INSERT INTO application
 					(id, account_id, name, slug, settings, default_environment_id, version, created_at, updated_at)
-					VALUES ('app' || CAST($1 AS TEXT), 'acc' || CAST($1 AS TEXT), $2, 'desk', '{}', 'dev' || CAST($1 AS TEXT), 1, 0, 0)`,
+					VALUES ('app' || CAST($1 AS TEXT), 'acc' || CAST($1 AS TEXT), $2, 'desk', '{}',
+						'dev' || CAST($1 AS TEXT), 1, 0, 0)`,
 				`INSERT INTO environment
 					(id, account_id, application_id, name, slug, access_model, version, created_at, updated_at)
 					SELECT slug || CAST($1 AS TEXT), 'acc' || CAST($1 AS TEXT), 'app' || CAST($1 AS TEXT), $2, slug, 'flat', 1, 0, 0
@@ -42,8 +43,9 @@ func seeded(t *testing.T, db *database.DB, accounts int) {
 	for query, want := range map[string]int{
 		`SELECT count(*) FROM revision r JOIN account a ON a.id = r.scope_id AND a.id = r.account_id
 			WHERE r.revision = 1 AND r.tree_revision = 1 AND r.stamp = r.tree_stamp AND length(r.stamp) = 16`: accounts,
-		`SELECT count(DISTINCT stamp) FROM revision`:                                                              3 * accounts,
-		`SELECT count(*) FROM revision r JOIN environment e ON e.id = r.scope_id AND e.account_id = r.account_id`: 2 * accounts,
+		`SELECT count(DISTINCT stamp) FROM revision`: 3 * accounts,
+		`SELECT count(*) FROM revision r JOIN environment e
+			ON e.id = r.scope_id AND e.account_id = r.account_id`: 2 * accounts,
 		`SELECT count(*) FROM node n JOIN environment e ON e.id = n.environment_id
 			WHERE n.parent_id IS NULL AND n.node_type = 'root' AND n.status = 'active'`: 2 * accounts,
 		`SELECT count(*) FROM node`:              2 * accounts,

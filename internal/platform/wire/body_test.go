@@ -83,8 +83,9 @@ func TestProblemsOfAList(t *testing.T) {
 	t.Parallel()
 	const good = `{"email":"a@b.test","password":"Correct-Horse-7"}`
 	for body, want := range map[string]string{
-		`{"members":[` + good + `,{"email":"c@d.test"}]}`:           `["members[1].password is required"]`,
-		`{"members":[],"motto":null}`:                               `["members must hold 1 to 3 members","motto must not be null"]`,
+		`{"members":[` + good + `,{"email":"c@d.test"}]}`: `["members[1].password is required"]`,
+		`{"members":[],"motto":null}`: `["members must hold 1 to 3 members",` +
+			`"motto must not be null"]`,
 		`{"members":[7,` + good + `]}`:                              `["members[0] must be an object"]`,
 		`{"members":null}`:                                          `["members must be an array"]`,
 		`{"members":[{"email":"c@d.test","password":"x","a":1}]}`:   `["property members[0].a is not allowed"]`,
