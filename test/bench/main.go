@@ -1,6 +1,6 @@
 // Command bench measures a whole Canopy, as released, on both engines: how fast
 // it starts and what it takes, invites made and listed, sign-ins, what strangers
-// can do to it, what its times tell them, and what is left after it was killed
+// can do to it, what its times tell them, trees of a million nodes, and what is left after it was killed
 // under load. scripts/bench runs it with a PostgreSQL of its own; every figure is
 // printed as it was measured.
 //
@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type options struct {
 	clients  int
 	kills    int
 	duration time.Duration
+	sizes    []int // of trees
 }
 
 func main() {
@@ -41,7 +43,7 @@ func main() {
 	flag.StringVar(&o.binary, "canopy", "./canopy", "the program to measure")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
 		"a PostgreSQL server in which databases may be made")
-	flag.StringVar(&only, "only", "start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash",
+	flag.StringVar(&only, "only", "start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places",
 		"what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
@@ -49,7 +51,16 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 16, "clients at once")
 	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
+	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
 	flag.Parse()
+	for _, one := range strings.Split(*sizes, ",") {
+		n, err := strconv.Atoi(one)
+		if err != nil || n < 1000 {
+			fmt.Fprintln(os.Stderr, "bench: -sizes: numbers from 1000 on, comma-separated")
+			os.Exit(2)
+		}
+		o.sizes = append(o.sizes, n)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, o, strings.Split(engines, ","), strings.Split(only, ","))
 	stop()
@@ -79,6 +90,7 @@ func run(ctx context.Context, o options, engines, only []string) error {
 		{"stale", benchStale},
 		{"ready", benchReady},
 		{"crash", benchCrash},
+		{"places", benchPlaces},
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {
