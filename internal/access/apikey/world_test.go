@@ -79,15 +79,15 @@ func twice(t *testing.T, fn func(t *testing.T, a, b world)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		a := newWorld(t, dbtest.Open(t, database.SQLite, time.Now))
+		a := newWorld(t, dbtest.Open(t, database.SQLite, (&dbtest.Clock{}).Now))
 		fn(t, a, a.on(a.DB))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		address := dbtest.URL(t, database.Postgres)
+		address, clock := dbtest.URL(t, database.Postgres), &dbtest.Clock{}
 		var handles []*database.DB
 		for range 2 {
-			db, err := database.Open(t.Context(), address, time.Now)
+			db, err := database.Open(t.Context(), address, clock.Now)
 			if err != nil {
 				t.Fatal(err)
 			}
