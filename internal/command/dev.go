@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -69,17 +70,17 @@ func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *s
 		if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
 			return err
 		}
-		_, err := s.Signups.Bootstrap(ctx, principal.System(), signup.Params{
-			Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
-			AccountName: "Acme Realty", ApplicationName: "Lease Desk",
-		})
-		if err != nil {
+		if err := v.fill(ctx, s, password); err != nil {
 			return err
 		}
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil //nolint:nilerr // an own Account was made here before; there is no demo
+	}
+	key, err := os.ReadFile(filepath.Join(v.Dir, demoKey))
+	if err != nil {
+		key = []byte("(make one: POST …/environments/development/api-keys)") // made by an earlier version
 	}
 	password := strings.TrimSpace(string(raw))
 	fmt.Fprintf(e.Stdout, `
@@ -89,6 +90,10 @@ Canopy is ready.
   Sign in  %[2]s  %[3]s
   Mail     %[1]s/dev/mail
 
+Read the tree of Acme Realty, as a program would:
+
+  curl -s %[1]s/api/v1/nodes?depth=3 -H 'X-API-Key: %[4]s'
+
 Invite a colleague:
 
   TOKEN=$(curl -s %[1]s/v1/auth/login -H 'Content-Type: application/json' \
@@ -96,8 +101,35 @@ Invite a colleague:
   curl -s %[1]s/portal/v1/accounts/acme-realty/user-invites -H "Authorization: Bearer $TOKEN" \
     -H 'Content-Type: application/json' -d '{"email":"dana@acme.example","first_name":"Dana","last_name":"Cole"}'
 
-`, origin, demoEmail, password)
+`, origin, demoEmail, password, strings.TrimSpace(string(key)))
 	return nil
+}
+
+// fill makes the demo, and keeps its password and its API key beside it.
+func (v *devCmd) fill(ctx context.Context, s *server.Server, password string) error {
+	r, err := s.Signups.Bootstrap(ctx, principal.System(), signup.Params{
+		Email: demoEmail, Password: password, FirstName: "Alex", LastName: "Reed",
+		AccountName: "Acme Realty", ApplicationName: "Lease Desk",
+	})
+	if err != nil {
+		return err
+	}
+	key, err := s.Demo(ctx, scope.Application{
+		Account: scope.Account{ID: r.AccountID, Slug: r.AccountSlug}, ID: r.ApplicationID, Slug: r.ApplicationSlug,
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(v.Dir, demoKey), []byte(key.Reveal()+"\n"), 0o600)
+}
+
+// demoKey is the file that holds the demo's API key.
+const demoKey = "demo-key"
+
+// surfaces say which paths belong to which; all of them to all.
+var surfaces = map[string]func(path string) bool{
+	"public": func(path string) bool { return strings.HasPrefix(path, "/api/v1/") },
+	"portal": func(path string) bool { return !strings.HasPrefix(path, "/api/v1/") },
 }
 
 type openapiCmd struct {
@@ -106,10 +138,7 @@ type openapiCmd struct {
 
 // Run prints the document.
 func (v *openapiCmd) Run(e *environment) error {
-	if v.Surface == "public" {
-		return errors.New("--surface: the public API is not built yet; portal and all are")
-	}
-	doc, err := server.Document(wire.About{Version: e.Version, ServerURL: e.settings.PublicURL})
+	doc, err := server.Document(wire.About{Version: e.Version, ServerURL: e.settings.PublicURL, Surface: surfaces[v.Surface]})
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,17 @@ type ground struct {
 	at         string // path of the Environment in the portal
 	key        string
 	root, node string
+	door       door
 }
+
+// door is one of the two mounts of what lies in an Environment.
+type door int
+
+const (
+	byKey    door = iota // the public API, with an API key
+	byPublic             // the public API, as a portal user
+	byPortal             // the portal
+)
 
 func newGround(s *servertest.Server, p provoker) *ground {
 	g := &ground{s: s}
@@ -151,8 +161,14 @@ func newGround(s *servertest.Server, p provoker) *ground {
 	return g
 }
 
-// call calls the public API with the key.
+// call calls an operation of the Environment through the ground's door.
 func (g *ground) call(method, path string, body any, header ...string) answer {
+	switch g.door {
+	case byPublic:
+		return g.owner.Do(method, "/api/v1"+path, body, header...)
+	case byPortal:
+		return g.owner.Do(method, g.at+path, body, header...)
+	}
 	return g.s.Client().Do(method, "/api/v1"+path, body, append(header, "X-API-Key", g.key)...)
 }
 

@@ -104,7 +104,7 @@ var (
 
 // Draft is a node to be made.
 type Draft struct {
-	ParentID    *string        `json:"parent_node_id,omitempty" doc:"The node below which it is to lie."`
+	ParentID    *string        `json:"parent_node_id,omitempty" nullable:"true" doc:"The node below which it is to lie. Null or absent asks for a root, of which there is one."`
 	Type        string         `json:"node_type"                doc:"A type of the schema that the parent's type allows."`
 	Name        string         `json:"name"                     doc:"Its name; siblings may share one."`
 	Description text.Clearable `json:"description,omitzero"     doc:"What it is."`

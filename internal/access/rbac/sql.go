@@ -30,7 +30,7 @@ const (
 	roleColumns = `r.id, r.name, r.description, r.is_active, r.system_key, r.version, r.created_at, r.updated_at`
 
 	selectRoles = `SELECT ` + roleColumns + `,
-		(SELECT count(*) FROM role_permission rp WHERE rp.role_id = r.id AND rp.environment_id = $1)
+		(SELECT count(*) FROM role_permission rp WHERE rp.role_id = r.id)
 		FROM role r WHERE r.environment_id = $1`
 
 	selectRole = `SELECT ` + roleColumns + ` FROM role r WHERE r.environment_id = $1 AND r.id = $2`
@@ -77,7 +77,8 @@ const (
 	deleteRolePermissions = `DELETE FROM role_permission WHERE role_id = $1 AND environment_id = $2 AND permission_id IN `
 
 	sweepRolePermissions = `DELETE FROM role_permission WHERE environment_id = $1 AND (role_id, permission_id) IN
-		(SELECT role_id, permission_id FROM role_permission WHERE environment_id = $1 LIMIT 500)`
+		(SELECT rp.role_id, rp.permission_id FROM role r JOIN role_permission rp ON rp.role_id = r.id
+			WHERE r.environment_id = $1 LIMIT 500)`
 
 	sweepRoles = `DELETE FROM role WHERE environment_id = $1 AND id IN
 		(SELECT id FROM role WHERE environment_id = $1 LIMIT 500)`

@@ -9,8 +9,7 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-
-const development = "/applications/desk/environments/development"
+const inDevelopment = "/applications/desk/environments/development"
 
 // world is a tree of a new Account: Acme ► North ► {Office ► Team, Other}, South.
 type world struct {
@@ -22,7 +21,7 @@ type world struct {
 
 func newWorld(s *servertest.Server) world {
 	c, slug := s.SignUp("alex@acme.com", "Acme")
-	w := world{Client: c, at: "/portal/v1/accounts/" + slug + development}
+	w := world{Client: c, at: "/portal/v1/accounts/" + slug + inDevelopment}
 	w.root = c.Tree(w.at)
 	w.north = c.Node(w.at, w.root, "region", "North")
 	w.south = c.Node(w.at, w.root, "region", "South")

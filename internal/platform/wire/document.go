@@ -21,6 +21,8 @@ const (
 type About struct {
 	Version   string
 	ServerURL string // where the API is served
+	// Surface chooses paths; nil is all of them.
+	Surface func(path string) bool
 }
 
 // document is one OpenAPI document while it is put together.
@@ -56,6 +58,9 @@ func (rt *Router) Document(about About) ([]byte, error) {
 		mediaProblem: d.schema(reflect.TypeFor[problem](), ""),
 	}
 	for _, op := range rt.operations {
+		if about.Surface != nil && !about.Surface(op.pattern) {
+			continue
+		}
 		d.secure(op)
 		if !slices.ContainsFunc(d.Tags, func(t *huma.Tag) bool { return t.Name == op.tag.Name }) {
 			d.Tags = append(d.Tags, &huma.Tag{Name: op.tag.Name, Description: op.tag.About})

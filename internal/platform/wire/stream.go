@@ -104,7 +104,9 @@ func (w *StreamWriter) start() error {
 	c.revised(w.seen)
 	h := c.w.Header()
 	h.Set("Content-Type", mediaJSON)
-	h.Add("Vary", "Accept-Encoding")
+	if !c.op.Validator { // else it says so already
+		h.Add("Vary", "Accept-Encoding")
+	}
 	w.out = c.w
 	switch {
 	case w.buf.Len() > gzipAfter && takesGzip(c.r):

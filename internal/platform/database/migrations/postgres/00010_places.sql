@@ -128,7 +128,6 @@ CREATE TABLE role_permission (
 	PRIMARY KEY (role_id, permission_id)
 );
 CREATE INDEX role_permission_permission ON role_permission (permission_id);
-CREATE INDEX role_permission_environment ON role_permission (environment_id);
 
 CREATE TABLE api_key (
 	id             TEXT COLLATE "C" PRIMARY KEY,
