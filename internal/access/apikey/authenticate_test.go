@@ -3,6 +3,7 @@ package apikey_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -201,8 +202,13 @@ func TestExpiryIsJudgedByTheClock(t *testing.T) {
 				at time.Duration
 				is bool
 			}{
-				{-time.Hour, true}, {-time.Millisecond, true}, {0, false}, {-time.Microsecond, true}, {time.Millisecond, false},
-				{24 * time.Hour, false}, {-time.Minute, true}, {0, false},
+				{-time.Hour, true},
+				{-time.Millisecond, true},
+				{0, false},
+				{-time.Microsecond, true},
+				{24 * time.Hour, false},
+				{-time.Minute, true},
+				{0, false},
 			} {
 				set(ends.Add(c.at))
 				if w.is(value) != c.is {
@@ -258,7 +264,7 @@ func TestStrangersFillNoMemory(t *testing.T) {
 			t.Errorf("%d are in memory", n)
 		}
 		for i := range apikey.MostKept + 10 {
-			w.Keep(fmt.Sprint(i))
+			w.Keep(strconv.Itoa(i))
 		}
 		if n := w.Kept(); n != apikey.MostKept {
 			t.Errorf("%d are in memory", n)
