@@ -2,6 +2,7 @@ package peopleapi_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -97,8 +98,9 @@ func TestRefusalsTellNothing(t *testing.T) {
 		told := map[string]string{}
 		for what, key := range map[string]string{
 			"of a deleted Environment": gone, "disabled": off.Text("data", "key"), "deleted": dead.Text("data", "key"),
-			"empty": "", "short": "cnpy_1", "a prefix": live[:68], "an extension": live + "0", "upper case": strings.ToUpper(live),
-			"another prefix": "cnpz_" + live[5:], "unknown": secret.NewAPIKey().Reveal(), "with spaces": " " + live + "  x",
+			"empty": "", "short": "cnpy_1", "a prefix": live[:68], "an extension": live + "0",
+			"upper case": strings.ToUpper(live), "another prefix": "cnpz_" + live[5:],
+			"unknown": secret.NewAPIKey().Reveal(), "with spaces": " " + live + "  x",
 		} {
 			a := with(s, key, "GET", "/roles", nil)
 			e, _ := a.At("error").(m)
@@ -159,9 +161,7 @@ func TestBadKeys(t *testing.T) {
 		"a field that is none":       {"is_active": true},
 	} {
 		full := scoped("audit.view")
-		for name, v := range body {
-			full[name] = v
-		}
+		maps.Copy(full, body)
 		if a := c.Must(400, "POST", at+"/api-keys", full); a.Code() != "validation" {
 			t.Errorf("%s: %s", what, a.Raw)
 		}
@@ -176,7 +176,8 @@ func TestNoKeyMakesAStrongerKey(t *testing.T) {
 	t.Parallel()
 	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
 		c, at := acme(s)
-		ends := func(h int) string { return s.Clock.Now().Add(time.Duration(h) * time.Hour).UTC().Format(time.RFC3339) }
+		now := s.Clock.Now().UTC()
+		ends := func(h int) string { return now.Add(time.Duration(h) * time.Hour).Format(time.RFC3339) }
 		own := scoped("api_key.manage", "rbac.view_roles")
 		own["expires_at"] = ends(2)
 		key := c.Must(201, "POST", at+"/api-keys", own).Text("data", "key")
@@ -190,7 +191,7 @@ func TestNoKeyMakesAStrongerKey(t *testing.T) {
 			"another scope":    {until(scoped("rbac.manage_roles"), 1), "api_keys.scope_escalation"},
 			"that never ends":  {scoped("rbac.view_roles"), "api_keys.scope_escalation"},
 			"that ends later":  {until(scoped("rbac.view_roles"), 3), "api_keys.scope_escalation"},
-			"with full access": {m{"name": "X", "access_mode": "full_access", "expires_at": ends(1)}, "api_keys.scope_escalation"},
+			"with full access": {until(m{"name": "X", "access_mode": "full_access"}, 1), "api_keys.scope_escalation"},
 		} {
 			if a := with(s, key, "POST", "/api-keys", x.body); a.Code() != x.want {
 				t.Errorf("%s: %s", what, a.Raw)
@@ -296,6 +297,27 @@ func TestRefusedPermissionsAreRecorded(t *testing.T) {
 	})
 }
 
+// TestRefusalsOfOddPaths are recorded as they were asked, and are answered like others.
+func TestRefusalsOfOddPaths(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, at := acme(s)
+		for _, id := range []string{"%00", "%ff%C3", "%ed%a0%80", strings.Repeat("%E2%82%AC", 900)} {
+			path := "/roles/" + id
+			a := with(s, c.Key(at, "audit.view"), "GET", path, nil)
+			if a.Status != 403 || a.Code() != "auth.permission_denied" {
+				t.Errorf("%s: %s", path, a.Raw)
+			}
+			told := "/api/v1" + path
+			told = `%"path":"` + strings.ReplaceAll(told[:min(len(told), 1000)], "%", `\%`) + `"%`
+			query := `SELECT count(*) FROM audit_event WHERE action = 'authorization.denied' AND metadata LIKE $1 ESCAPE '\'`
+			if n := dbtest.Number(t, s.DB, query, told); n != 1 {
+				t.Errorf("%s: %d rows", path, n)
+			}
+		}
+	})
+}
+
 // opens is what each scope opens of the public API, as the specification has it.
 var opens = map[permission.Key][]string{
 	permission.HierarchyView: {
@@ -310,8 +332,8 @@ var opens = map[permission.Key][]string{
 		"GET /roles/{id}/permissions",
 	},
 	permission.RolesManage: {
-		"DELETE /permissions/{id}", "DELETE /roles/{id}", "PATCH /permissions/{id}", "PATCH /roles/{id}", "POST /permissions",
-		"POST /roles", "PUT /roles/{id}/permissions",
+		"DELETE /permissions/{id}", "DELETE /roles/{id}", "PATCH /permissions/{id}", "PATCH /roles/{id}",
+		"POST /permissions", "POST /roles", "PUT /roles/{id}/permissions",
 	},
 	permission.APIKeyView: {"GET /api-keys"},
 	permission.APIKeyManage: {
@@ -364,17 +386,22 @@ func TestKeysHaveOneEnvironment(t *testing.T) {
 			return list
 		}
 		there, here := []string{"Only there", "Platform Admin"}, []string{"Platform Admin"}
+		// roles lists those of the Environment that the caller is let into, or asks for.
+		roles := func(c *servertest.Client, header ...string) servertest.Answer {
+			return c.Do("GET", "/api/v1/roles", nil, header...)
+		}
+		header, program := "X-Canopy-Environment", s.Client()
 		for what, x := range map[string]struct {
 			a    servertest.Answer
 			want []string
 			code string
 		}{
-			"a key":             {a: with(s, key, "GET", "/roles", nil), want: there},
-			"its own slug":      {a: s.Client().Do("GET", "/api/v1/roles", nil, "X-API-Key", key, "X-Canopy-Environment", "production"), want: there},
-			"another slug":      {a: s.Client().Do("GET", "/api/v1/roles", nil, "X-API-Key", key, "X-Canopy-Environment", "development"), code: "environments.not_found"},
-			"a user":            {a: c.Do("GET", "/api/v1/roles", nil), want: here},
-			"a user, elsewhere": {a: c.Do("GET", "/api/v1/roles", nil, "X-Canopy-Environment", "production"), want: there},
-			"a user, nowhere":   {a: c.Do("GET", "/api/v1/roles", nil, "X-Canopy-Environment", "No such"), code: "environments.not_found"},
+			"a key":             {a: roles(program, "X-API-Key", key), want: there},
+			"its own slug":      {a: roles(program, "X-API-Key", key, header, "production"), want: there},
+			"another slug":      {a: roles(program, "X-API-Key", key, header, "development"), code: "environments.not_found"},
+			"a user":            {a: roles(c), want: here},
+			"a user, elsewhere": {a: roles(c, header, "production"), want: there},
+			"a user, nowhere":   {a: roles(c, header, "No such"), code: "environments.not_found"},
 		} {
 			if diff := cmp.Diff(x.want, names(x.a)); diff != "" || x.a.Code() != x.code {
 				t.Errorf("%s: %s", what, x.a.Raw)
