@@ -40,60 +40,150 @@ func (s *Service) Search(
 				return nil, err
 			}
 		}
-		with, where, q, none := r.filter(in, matched)
-		if none {
+		f, err := r.finding(ctx, tx, in, matched)
+		if err != nil || f.nothing {
 			info = r.Of(0)
-			return []Hit{}, nil
+			return []Hit{}, err
 		}
-		var total int
-		if err := tx.QueryRow(ctx, with+`SELECT count(*)`+where, q.args...).Scan(&total); err != nil {
-			return nil, err
-		}
-		info = r.Of(total)
-		order := r.OrderBy("n.id")
-		nodes, err := database.All(ctx, tx, scan, with+`SELECT `+nodeColumns+` FROM (SELECT n.id`+where+order+r.Limit()+
-			`) found JOIN node n ON n.id = found.id AND n.environment_id = $1`+order, q.args...)
+		nodes, err := database.All(ctx, tx, scan, f.page(r.Request), anew(f.args)...)
 		if err != nil {
 			return nil, err
 		}
+		total, err := f.count(ctx, tx, in, r, nodes)
+		if err != nil {
+			return nil, err
+		}
+		info = r.Of(total)
 		return withPaths(ctx, tx, in, nodes, matched)
 	})
 	return hits, info, err
 }
 
-// filter is the condition of a query; none says that nothing can match.
-func (r Query) filter(in scope.Environment, matched map[ID]string) (with, where string, q *list, none bool) {
-	q = &list{args: []any{in.ID}}
-	where = fromNode
-	if !r.Under.IsZero() {
-		under := q.one(r.Under) // the walk's second argument
-		with = strings.ReplaceAll(subtree, "$2", under) + ` `
-		where += ` AND n.id IN (SELECT id FROM down)`
+// finding is what the statements of a search have in common: where they look, and the
+// condition.
+type finding struct {
+	list
+	with, from string
+	nothing    bool // nothing can match
+	kept       bool // it asks for no more than type or status, of which tally has the number
+}
+
+// finding is the condition of a query.
+func (r Query) finding(
+	ctx context.Context, tx *database.Tx, in scope.Environment, matched map[ID]string,
+) (*finding, error) {
+	f := &finding{
+		list: list{args: []any{in.ID}}, from: fromNode,
+		kept: r.Q == "" && len(r.IDs)+len(r.Paths) == 0 && (r.Type == "" || r.Status == ""),
 	}
 	if r.Q != "" {
-		where += matching(q, r.Q)
+		f.from += matching(&f.list, r.Q)
 	}
 	if r.Type != "" {
-		where += ` AND n.node_type = ` + q.one(r.Type)
+		f.from += ` AND n.node_type = ` + f.one(r.Type)
 	}
 	if r.Status != "" {
-		where += ` AND n.status = ` + q.one(string(r.Status))
+		f.from += ` AND n.status = ` + f.one(string(r.Status))
 	}
-	only := r.IDs
-	if len(r.Paths) > 0 {
-		at := make(map[ID]bool, len(matched))
-		for of := range matched {
-			at[of] = len(r.IDs) == 0 || slices.Contains(r.IDs, of)
+	if len(r.IDs)+len(r.Paths) > 0 {
+		only := r.only(matched)
+		if f.nothing = len(only) == 0; f.nothing {
+			return f, nil
 		}
-		only = slices.DeleteFunc(sortedIDs(at), func(of ID) bool { return !at[of] })
+		f.from += ` AND n.id IN (` + f.ids(only) + `)`
 	}
-	if len(r.IDs)+len(r.Paths) == 0 {
-		return with, where, q, false
+	if r.Under.IsZero() {
+		return f, nil
 	}
-	if len(only) == 0 {
-		return with, where, q, true
+	return f, f.under(ctx, tx, in, r)
+}
+
+// only are the nodes that ids and paths leave.
+func (r Query) only(matched map[ID]string) []ID {
+	if len(r.Paths) == 0 {
+		return r.IDs
 	}
-	return with, where + ` AND n.id IN (` + q.ids(only) + `)`, q, false
+	at := make(map[ID]bool, len(matched))
+	for of := range matched {
+		if len(r.IDs) == 0 || slices.Contains(r.IDs, of) {
+			at[of] = true
+		}
+	}
+	return sortedIDs(at)
+}
+
+// fewMatches are looked at one by one, before what lies below is counted.
+const fewMatches = 64
+
+// under narrows to a node and everything below it: down from the node, or up from what else
+// matches, whichever is less.
+func (f *finding) under(ctx context.Context, tx *database.Tx, in scope.Environment, r Query) error {
+	matches, err := f.count(ctx, tx, in, r, nil)
+	if err != nil {
+		return err
+	}
+	f.kept = false
+	below := 0
+	if matches > fewMatches {
+		if err := tx.QueryRow(ctx, countSubtreeUpTo, in.ID, r.Under, matches).Scan(&below); err != nil {
+			return err
+		}
+	}
+	under := f.one(r.Under)
+	if below < matches && matches > fewMatches {
+		f.with = strings.ReplaceAll(subtree, "$2", under)
+		f.from = ` FROM down CROSS JOIN` + strings.TrimPrefix(f.from, ` FROM`) + ` AND n.id = down.id`
+		return nil
+	}
+	f.with = `WITH RECURSIVE up (id, at) AS (SELECT n.id, n.id` + f.from + ` UNION ALL SELECT up.id, n.parent_id
+		FROM up CROSS JOIN node n WHERE n.id = up.at AND up.at <> ` + under + ` AND n.parent_id IS NOT NULL)`
+	f.from = ` FROM up CROSS JOIN node n WHERE n.environment_id = $1 AND n.id = up.id AND up.at = ` + under
+	return nil
+}
+
+// page asks for one page: its ids come first, and only their rows are read.
+func (f *finding) page(r page.Request) string {
+	order := r.OrderBy("n.id")
+	return f.with + ` SELECT ` + nodeColumns + ` FROM (SELECT n.id` + f.from + order + r.Limit() +
+		`) found CROSS JOIN node n WHERE n.environment_id = $1 AND n.id = found.id` + order
+}
+
+// count is how many nodes match. Of a page by name only what comes after it is counted: the
+// page has looked at the rest.
+func (f *finding) count(
+	ctx context.Context, tx *database.Tx, in scope.Environment, r Query, onPage []Node,
+) (n int, err error) {
+	if f.kept {
+		return kept(ctx, tx, in, r)
+	}
+	q, before := list{args: slices.Clone(f.args)}, 0
+	query := f.with + ` SELECT count(*)` + f.from
+	if len(onPage) > 0 && r.Sort.Key == "name" && f.with == "" {
+		before = r.Offset() + len(onPage)
+		if len(onPage) < r.Take {
+			return before, nil
+		}
+		than, last := ` > `, onPage[len(onPage)-1]
+		if r.Desc {
+			than = ` < `
+		}
+		query += ` AND (n.name_fold, n.id)` + than + `(` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
+	}
+	err = tx.QueryRow(ctx, query, anew(q.args)...).Scan(&n)
+	return before + n, err
+}
+
+// kept is how many nodes of a type, or a status, or at all there are.
+func kept(ctx context.Context, tx *database.Tx, in scope.Environment, r Query) (int, error) {
+	switch {
+	case r.Type != "":
+		types, err := tally(ctx, tx, in.ID, "type")
+		return types[r.Type], err
+	case r.Status != "":
+		statuses, err := tally(ctx, tx, in.ID, "status")
+		return statuses[string(r.Status)], err
+	}
+	return size(ctx, tx, in.ID)
 }
 
 // resolve finds the nodes at slug paths, level by level: each level is one question.
@@ -187,6 +277,6 @@ func withPaths(
 const lineages = `WITH RECURSIVE up (start_id, id, parent_id, distance) AS (
 	SELECT id, id, parent_id, 0 FROM node WHERE environment_id = $1 AND id IN ($ids)
 	UNION ALL SELECT up.start_id, p.id, p.parent_id, up.distance + 1 FROM up
-		JOIN node p ON p.id = up.parent_id AND p.environment_id = $1 WHERE up.distance < 32)
-	SELECT up.start_id, n.id, n.name, n.slug FROM up JOIN node n ON n.id = up.id AND n.environment_id = $1
+		CROSS JOIN node p WHERE p.id = up.parent_id AND up.distance < 32)
+	SELECT up.start_id, n.id, n.name, n.slug FROM up CROSS JOIN node n WHERE n.id = up.id
 	ORDER BY up.start_id, up.distance DESC`
