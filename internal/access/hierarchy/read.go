@@ -127,13 +127,17 @@ func (s *Service) ChildPage(
 			info = r.Of(n.Children)
 			return database.All(ctx, tx, scan, withRows(someChildren(n.Children, r.Offset(), r.Take)), anew(q.args)...)
 		}
-		where, total := matching(&q, r.Q), 0
-		err = tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, anew(q.args)...).Scan(&total)
+		where := matching(&q, r.Q)
+		some, err := database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), anew(q.args)...)
 		if err != nil {
 			return nil, err
 		}
+		total, known := ends(r, len(some))
+		if !known {
+			err = tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, anew(q.args)...).Scan(&total)
+		}
 		info = r.Of(total)
-		return database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), anew(q.args)...)
+		return some, err
 	})
 	return nodes, info, err
 }

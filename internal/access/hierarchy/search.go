@@ -2,6 +2,7 @@ package hierarchy
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -49,9 +50,11 @@ func (s *Service) Search(
 		if err != nil {
 			return nil, err
 		}
-		total, err := f.count(ctx, tx, in, r, nodes)
-		if err != nil {
-			return nil, err
+		total, known := ends(r.Request, len(nodes))
+		if !known {
+			if total, err = f.count(ctx, tx, in, r, nodes); err != nil {
+				return nil, err
+			}
 		}
 		info = r.Of(total)
 		return withPaths(ctx, tx, in, nodes, matched)
@@ -63,9 +66,14 @@ func (s *Service) Search(
 // condition.
 type finding struct {
 	list
-	with, from string
-	nothing    bool // nothing can match
-	kept       bool // it asks for no more than type or status, of which tally has the number
+	with, from, where string
+	nothing bool // nothing can match
+	kept    bool // it asks for no more than type or status, of which tally has the number
+}
+
+// ends tells how many there are in all where a page with so many is the last one.
+func ends(r page.Request, onPage int) (total int, known bool) {
+	return r.Offset() + onPage, onPage < r.Take && (onPage > 0 || r.Offset() == 0)
 }
 
 // finding is the condition of a query.
@@ -73,29 +81,37 @@ func (r Query) finding(
 	ctx context.Context, tx *database.Tx, in scope.Environment, matched map[ID]string,
 ) (*finding, error) {
 	f := &finding{
-		list: list{args: []any{in.ID}}, from: fromNode,
+		list: list{args: []any{in.ID}}, from: fromEnvironment, where: notDeleted,
 		kept: r.Q == "" && len(r.IDs)+len(r.Paths) == 0 && (r.Type == "" || r.Status == ""),
 	}
 	if r.Q != "" {
-		f.from += matching(&f.list, r.Q)
+		f.where += matching(&f.list, r.Q)
 	}
 	if r.Type != "" {
-		f.from += ` AND n.node_type = ` + f.one(r.Type)
+		f.where += ` AND n.node_type = ` + f.one(r.Type)
 	}
 	if r.Status != "" {
-		f.from += ` AND n.status = ` + f.one(string(r.Status))
+		f.where += ` AND n.status = ` + f.one(string(r.Status))
 	}
 	if len(r.IDs)+len(r.Paths) > 0 {
-		only := r.only(matched)
-		if f.nothing = len(only) == 0; f.nothing {
+		if f.only(r.only(matched)); f.nothing {
 			return f, nil
 		}
-		f.from += ` AND n.id IN (` + f.ids(only) + `)`
 	}
 	if r.Under.IsZero() {
 		return f, nil
 	}
 	return f, f.under(ctx, tx, in, r)
+}
+
+// only narrows to some nodes.
+func (f *finding) only(ids []ID) {
+	if f.nothing = len(ids) == 0; f.nothing {
+		return
+	}
+	f.kept = false
+	f.from = ` FROM node n WHERE` + ofEnvironment
+	f.where += ` AND n.id IN (` + f.ids(ids) + `)`
 }
 
 // only are the nodes that ids and paths leave.
@@ -112,39 +128,74 @@ func (r Query) only(matched map[ID]string) []ID {
 	return sortedIDs(at)
 }
 
-// fewMatches are looked at one by one, before what lies below is counted.
-const fewMatches = 64
+const (
+	// fewMatches are looked at one by one, before what lies below is counted; of manyMatches
+	// never.
+	fewMatches, manyMatches = 64, 2000
+	// stepsUp is what it costs to look at one match, in nodes that one would walk down.
+	stepsUp = 8
+)
 
 // under narrows to a node and everything below it: down from the node, or up from what else
 // matches, whichever is less.
 func (f *finding) under(ctx context.Context, tx *database.Tx, in scope.Environment, r Query) error {
+	top, err := find(ctx, tx, in, r.Under)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		f.nothing = true
+		return nil
+	case err != nil || top.IsRoot():
+		return err
+	}
 	matches, err := f.count(ctx, tx, in, r, nil)
 	if err != nil {
 		return err
 	}
 	f.kept = false
-	below := 0
-	if matches > fewMatches {
-		if err := tx.QueryRow(ctx, countSubtreeUpTo, in.ID, r.Under, matches).Scan(&below); err != nil {
+	if matches <= manyMatches {
+		below := matches * stepsUp
+		if matches > fewMatches {
+			if err := tx.QueryRow(ctx, countSubtreeUpTo, in.ID, top.ID, below).Scan(&below); err != nil {
+				return err
+			}
+		}
+		if below >= matches*stepsUp {
+			ids, err := f.below(ctx, tx, in, top.ID)
+			f.only(ids)
 			return err
 		}
 	}
-	under := f.one(r.Under)
-	if below < matches && matches > fewMatches {
-		f.with = strings.ReplaceAll(subtree, "$2", under)
-		f.from = ` FROM down CROSS JOIN` + strings.TrimPrefix(f.from, ` FROM`) + ` AND n.id = down.id`
-		return nil
-	}
-	f.with = `WITH RECURSIVE up (id, at) AS (SELECT n.id, n.id` + f.from + ` UNION ALL SELECT up.id, n.parent_id
-		FROM up CROSS JOIN node n WHERE n.id = up.at AND up.at <> ` + under + ` AND n.parent_id IS NOT NULL)`
-	f.from = ` FROM up CROSS JOIN node n WHERE n.environment_id = $1 AND n.id = up.id AND up.at = ` + under
+	f.with = strings.ReplaceAll(subtree, "$2", f.one(top.ID))
+	f.from = ` FROM (SELECT DISTINCT id FROM down) d CROSS JOIN node n WHERE` + ofEnvironment + ` AND n.id = d.id`
 	return nil
+}
+
+// below are those of what is found, which is little, that lie at or below a node.
+func (f *finding) below(ctx context.Context, tx *database.Tx, in scope.Environment, top ID) ([]ID, error) {
+	all, err := database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
+		return of, row.Scan(&of)
+	}, `SELECT n.id`+f.from+f.where, anew(f.args)...)
+	if err != nil {
+		return nil, err
+	}
+	var found []ID
+	for piece := range slices.Chunk(all, idsAtOnce) {
+		err := above(ctx, tx, in, piece, func(from ID, n Node) {
+			if n.ID == top {
+				found = append(found, from)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // page asks for one page: its ids come first, and only their rows are read.
 func (f *finding) page(r page.Request) string {
 	order := r.OrderBy("n.id")
-	return f.with + ` SELECT ` + nodeColumns + ` FROM (SELECT n.id` + f.from + order + r.Limit() +
+	return f.with + ` SELECT ` + nodeColumns + ` FROM (SELECT n.id` + f.from + f.where + order + r.Limit() +
 		`) found CROSS JOIN node n WHERE n.environment_id = $1 AND n.id = found.id` + order
 }
 
@@ -157,12 +208,9 @@ func (f *finding) count(
 		return kept(ctx, tx, in, r)
 	}
 	q, before := list{args: slices.Clone(f.args)}, 0
-	query := f.with + ` SELECT count(*)` + f.from
+	query := f.with + ` SELECT count(*)` + f.from + f.where
 	if len(onPage) > 0 && r.Sort.Key == "name" && f.with == "" {
 		before = r.Offset() + len(onPage)
-		if len(onPage) < r.Take {
-			return before, nil
-		}
 		than, last := ` > `, onPage[len(onPage)-1]
 		if r.Desc {
 			than = ` < `
@@ -257,25 +305,30 @@ func withPaths(
 	if len(nodes) == 0 {
 		return hits, nil
 	}
-	ids := idsOf(nodes)
-	q := list{args: []any{in.ID}}
 	paths := make(map[ID][]Node, len(nodes))
-	err := tx.Query(ctx, func(row database.Scanner) error {
-		var from ID
-		var n Node
-		err := row.Scan(&from, &n.ID, &n.Name, &n.Slug)
-		paths[from] = append(paths[from], n)
-		return err
-	}, strings.Replace(lineages, "$ids", q.ids(ids), 1), q.args...)
+	err := above(ctx, tx, in, idsOf(nodes), func(from ID, n Node) { paths[from] = append(paths[from], n) })
 	for i, n := range nodes {
 		hits[i] = Hit{n, paths[n.ID], matched[n.ID]}
 	}
 	return hits, err
 }
 
+// above walks up from several nodes at once, and gives each of them and what lies above it,
+// root first: ids, names and slugs.
+func above(ctx context.Context, tx *database.Tx, in scope.Environment, ids []ID, fn func(from ID, n Node)) error {
+	q := list{args: []any{in.ID}}
+	return tx.Query(ctx, func(row database.Scanner) error {
+		var from ID
+		var n Node
+		err := row.Scan(&from, &n.ID, &n.Name, &n.Slug)
+		fn(from, n)
+		return err
+	}, strings.Replace(lineages, "$ids", q.ids(ids), 1), q.args...)
+}
+
 // lineages walks up from several nodes at once.
 const lineages = `WITH RECURSIVE up (start_id, id, parent_id, distance) AS (
-	SELECT id, id, parent_id, 0 FROM node WHERE environment_id = $1 AND id IN ($ids)
+	SELECT id, id, parent_id, 0 FROM node WHERE` + ofEnvironment + ` AND id IN ($ids)
 	UNION ALL SELECT up.start_id, p.id, p.parent_id, up.distance + 1 FROM up
 		CROSS JOIN node p WHERE p.id = up.parent_id AND up.distance < 32)
 	SELECT up.start_id, n.id, n.name, n.slug FROM up CROSS JOIN node n WHERE n.id = up.id

@@ -17,7 +17,15 @@ const (
 	treeColumns = `n.id, n.parent_id, n.node_type, n.name, n.name_fold, n.slug, n.description, n.status, n.child_count,
 		n.version`
 
-	fromNode = ` FROM node n WHERE n.environment_id = $1 AND n.deleted_at IS NULL`
+	// ofEnvironment is a condition that no index serves: for statements that name nodes by
+	// ids, where SQLite would rather look at the whole Environment.
+	ofEnvironment = ` CASE WHEN environment_id = $1 THEN 1 END = 1`
+
+	fromEnvironment = ` FROM node n WHERE n.environment_id = $1`
+
+	notDeleted = ` AND n.deleted_at IS NULL`
+
+	fromNode = fromEnvironment + notDeleted
 
 	selectNode = `SELECT ` + nodeColumns + fromNode + ` AND n.id = $2`
 
@@ -48,9 +56,10 @@ const (
 	selectSubtreeIDs = subtree + ` SELECT id FROM down`
 
 	deleteSubtree = `UPDATE node SET status = 'deleted', deleted_at = $3, updated_at = $3
-		WHERE environment_id = $1 AND id IN (` + subtree + ` SELECT id FROM down)`
+		WHERE` + ofEnvironment + ` AND id IN (` + subtree + ` SELECT id FROM down)`
 
-	deleteSome = `UPDATE node SET status = 'deleted', deleted_at = $2, updated_at = $2 WHERE environment_id = $1 AND id IN `
+	deleteSome = `UPDATE node SET status = 'deleted', deleted_at = $2, updated_at = $2
+		WHERE` + ofEnvironment + ` AND id IN `
 
 	insertNode = `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, description, status,
 		metadata, child_count, version, created_at, updated_at)
