@@ -123,24 +123,28 @@ func (s *Service) ChildPage(
 			return nil, err
 		}
 		q := list{args: []any{in.ID, of}}
-		where, total := "", n.Children
-		if r.Q != "" {
-			where = matching(&q, r.Q)
-			err := tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, q.args...).Scan(&total)
-			if err != nil {
-				return nil, err
-			}
+		if r.Q == "" {
+			info = r.Of(n.Children)
+			return database.All(ctx, tx, scan, withRows(someChildren(n.Children, r.Offset(), r.Take)), anew(q.args)...)
+		}
+		where := matching(&q, r.Q)
+		some, err := database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), anew(q.args)...)
+		if err != nil {
+			return nil, err
+		}
+		total, known := ends(r, len(some))
+		if !known {
+			err = tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, anew(q.args)...).Scan(&total)
 		}
 		info = r.Of(total)
-		return database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), q.args...)
+		return some, err
 	})
 	return nodes, info, err
 }
 
 // withRows reads the rows of ids that an index alone has found, in tree order.
 func withRows(ids string) string {
-	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found JOIN node n ON n.id = found.id AND n.environment_id = $1` +
-		treeOrder
+	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found CROSS JOIN node n WHERE n.id = found.id` + treeOrder
 }
 
 // matching is the condition that name or slug hold a text.
@@ -183,14 +187,27 @@ func (s *Service) Branch(
 			live = live && a.Status == Active
 		}
 		total = above[len(above)-1].Children
-		piece := ` LIMIT ` + strconv.Itoa(limit) + ` OFFSET ` + strconv.Itoa(offset)
+		ids := someChildren(total, offset, limit)
 		return database.All(ctx, tx, func(row database.Scanner) (Row, error) {
 			n, err := scan(row)
 			return Row{Node: n, Live: live && n.Status == Active}, err
-		}, withRows(selectChildIDs+treeOrder+piece), in.ID, of)
+		}, withRows(ids), database.PlanAnew, in.ID, of)
 	})
 	return rows, total, err
 }
+
+// someChildren asks for some of so many children, from whichever end is nearer.
+func someChildren(total, offset, limit int) string {
+	limit = max(0, min(limit, total-offset))
+	order, from := treeOrder, offset
+	if after := total - offset - limit; limit > 0 && after < offset {
+		order, from = ` ORDER BY n.name_fold DESC, n.id DESC`, after
+	}
+	return selectChildIDs + order + ` LIMIT ` + strconv.Itoa(limit) + ` OFFSET ` + strconv.Itoa(from)
+}
+
+// anew has PostgreSQL plan a query for its very arguments.
+func anew(args []any) []any { return append([]any{database.PlanAnew}, args...) }
 
 // Path is a node with everything above it, the root first, each with its place among its
 // siblings. Fault: nodes.node_not_found.

@@ -2,6 +2,7 @@ package hierarchy
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -40,60 +41,197 @@ func (s *Service) Search(
 				return nil, err
 			}
 		}
-		with, where, q, none := r.filter(in, matched)
-		if none {
+		f, err := r.finding(ctx, tx, in, matched)
+		if err != nil || f.nothing {
 			info = r.Of(0)
-			return []Hit{}, nil
+			return []Hit{}, err
 		}
-		var total int
-		if err := tx.QueryRow(ctx, with+`SELECT count(*)`+where, q.args...).Scan(&total); err != nil {
-			return nil, err
-		}
-		info = r.Of(total)
-		order := r.OrderBy("n.id")
-		nodes, err := database.All(ctx, tx, scan, with+`SELECT `+nodeColumns+` FROM (SELECT n.id`+where+order+r.Limit()+
-			`) found JOIN node n ON n.id = found.id AND n.environment_id = $1`+order, q.args...)
+		nodes, err := database.All(ctx, tx, scan, f.page(r.Request), anew(f.args)...)
 		if err != nil {
 			return nil, err
 		}
+		total, known := ends(r.Request, len(nodes))
+		if !known {
+			if total, err = f.count(ctx, tx, in, r, nodes); err != nil {
+				return nil, err
+			}
+		}
+		info = r.Of(total)
 		return withPaths(ctx, tx, in, nodes, matched)
 	})
 	return hits, info, err
 }
 
-// filter is the condition of a query; none says that nothing can match.
-func (r Query) filter(in scope.Environment, matched map[ID]string) (with, where string, q *list, none bool) {
-	q = &list{args: []any{in.ID}}
-	where = fromNode
-	if !r.Under.IsZero() {
-		under := q.one(r.Under) // the walk's second argument
-		with = strings.ReplaceAll(subtree, "$2", under) + ` `
-		where += ` AND n.id IN (SELECT id FROM down)`
+// finding is what the statements of a search have in common: where they look, and the
+// condition.
+type finding struct {
+	list
+	with, from, where string
+	nothing bool // nothing can match
+	kept    bool // it asks for no more than type or status, of which tally has the number
+}
+
+// ends tells how many there are in all where a page with so many is the last one.
+func ends(r page.Request, onPage int) (total int, known bool) {
+	return r.Offset() + onPage, onPage < r.Take && (onPage > 0 || r.Offset() == 0)
+}
+
+// finding is the condition of a query.
+func (r Query) finding(
+	ctx context.Context, tx *database.Tx, in scope.Environment, matched map[ID]string,
+) (*finding, error) {
+	f := &finding{
+		list: list{args: []any{in.ID}}, from: fromEnvironment, where: notDeleted,
+		kept: r.Q == "" && len(r.IDs)+len(r.Paths) == 0 && (r.Type == "" || r.Status == ""),
 	}
 	if r.Q != "" {
-		where += matching(q, r.Q)
+		f.where += matching(&f.list, r.Q)
 	}
 	if r.Type != "" {
-		where += ` AND n.node_type = ` + q.one(r.Type)
+		f.where += ` AND n.node_type = ` + f.one(r.Type)
 	}
 	if r.Status != "" {
-		where += ` AND n.status = ` + q.one(string(r.Status))
+		f.where += ` AND n.status = ` + f.one(string(r.Status))
 	}
-	only := r.IDs
-	if len(r.Paths) > 0 {
-		at := make(map[ID]bool, len(matched))
-		for of := range matched {
-			at[of] = len(r.IDs) == 0 || slices.Contains(r.IDs, of)
+	if len(r.IDs)+len(r.Paths) > 0 {
+		if f.only(r.only(matched)); f.nothing {
+			return f, nil
 		}
-		only = slices.DeleteFunc(sortedIDs(at), func(of ID) bool { return !at[of] })
 	}
-	if len(r.IDs)+len(r.Paths) == 0 {
-		return with, where, q, false
+	if r.Under.IsZero() {
+		return f, nil
 	}
-	if len(only) == 0 {
-		return with, where, q, true
+	return f, f.under(ctx, tx, in, r)
+}
+
+// only narrows to some nodes.
+func (f *finding) only(ids []ID) {
+	if f.nothing = len(ids) == 0; f.nothing {
+		return
 	}
-	return with, where + ` AND n.id IN (` + q.ids(only) + `)`, q, false
+	f.kept = false
+	f.from = ` FROM node n WHERE` + ofEnvironment
+	f.where += ` AND n.id IN (` + f.ids(ids) + `)`
+}
+
+// only are the nodes that ids and paths leave.
+func (r Query) only(matched map[ID]string) []ID {
+	if len(r.Paths) == 0 {
+		return r.IDs
+	}
+	at := make(map[ID]bool, len(matched))
+	for of := range matched {
+		if len(r.IDs) == 0 || slices.Contains(r.IDs, of) {
+			at[of] = true
+		}
+	}
+	return sortedIDs(at)
+}
+
+const (
+	// fewMatches are looked at one by one, before what lies below is counted; of manyMatches
+	// never.
+	fewMatches, manyMatches = 64, 2000
+	// stepsUp is what it costs to look at one match, in nodes that one would walk down.
+	stepsUp = 8
+)
+
+// under narrows to a node and everything below it: down from the node, or up from what else
+// matches, whichever is less.
+func (f *finding) under(ctx context.Context, tx *database.Tx, in scope.Environment, r Query) error {
+	top, err := find(ctx, tx, in, r.Under)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		f.nothing = true
+		return nil
+	case err != nil || top.IsRoot():
+		return err
+	}
+	matches, err := f.count(ctx, tx, in, r, nil)
+	if err != nil {
+		return err
+	}
+	f.kept = false
+	if matches <= manyMatches {
+		below := matches * stepsUp
+		if matches > fewMatches {
+			if err := tx.QueryRow(ctx, countSubtreeUpTo, in.ID, top.ID, below).Scan(&below); err != nil {
+				return err
+			}
+		}
+		if below >= matches*stepsUp {
+			ids, err := f.below(ctx, tx, in, top.ID)
+			f.only(ids)
+			return err
+		}
+	}
+	f.with = strings.ReplaceAll(subtree, "$2", f.one(top.ID))
+	f.from = ` FROM (SELECT DISTINCT id FROM down) d CROSS JOIN node n WHERE` + ofEnvironment + ` AND n.id = d.id`
+	return nil
+}
+
+// below are those of what is found, which is little, that lie at or below a node.
+func (f *finding) below(ctx context.Context, tx *database.Tx, in scope.Environment, top ID) ([]ID, error) {
+	all, err := database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
+		return of, row.Scan(&of)
+	}, `SELECT n.id`+f.from+f.where, anew(f.args)...)
+	if err != nil {
+		return nil, err
+	}
+	var found []ID
+	for piece := range slices.Chunk(all, idsAtOnce) {
+		err := above(ctx, tx, in, piece, func(from ID, n Node) {
+			if n.ID == top {
+				found = append(found, from)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// page asks for one page: its ids come first, and only their rows are read.
+func (f *finding) page(r page.Request) string {
+	order := r.OrderBy("n.id")
+	return f.with + ` SELECT ` + nodeColumns + ` FROM (SELECT n.id` + f.from + f.where + order + r.Limit() +
+		`) found CROSS JOIN node n WHERE n.environment_id = $1 AND n.id = found.id` + order
+}
+
+// count is how many nodes match. Of a page by name only what comes after it is counted: the
+// page has looked at the rest.
+func (f *finding) count(
+	ctx context.Context, tx *database.Tx, in scope.Environment, r Query, onPage []Node,
+) (n int, err error) {
+	if f.kept {
+		return kept(ctx, tx, in, r)
+	}
+	q, before := list{args: slices.Clone(f.args)}, 0
+	query := f.with + ` SELECT count(*)` + f.from + f.where
+	if len(onPage) > 0 && r.Sort.Key == "name" && f.with == "" {
+		before = r.Offset() + len(onPage)
+		than, last := ` > `, onPage[len(onPage)-1]
+		if r.Desc {
+			than = ` < `
+		}
+		query += ` AND (n.name_fold, n.id)` + than + `(` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
+	}
+	err = tx.QueryRow(ctx, query, anew(q.args)...).Scan(&n)
+	return before + n, err
+}
+
+// kept is how many nodes of a type, or a status, or at all there are.
+func kept(ctx context.Context, tx *database.Tx, in scope.Environment, r Query) (int, error) {
+	switch {
+	case r.Type != "":
+		types, err := tally(ctx, tx, in.ID, "type")
+		return types[r.Type], err
+	case r.Status != "":
+		statuses, err := tally(ctx, tx, in.ID, "status")
+		return statuses[string(r.Status)], err
+	}
+	return size(ctx, tx, in.ID)
 }
 
 // resolve finds the nodes at slug paths, level by level: each level is one question.
@@ -167,26 +305,31 @@ func withPaths(
 	if len(nodes) == 0 {
 		return hits, nil
 	}
-	ids := idsOf(nodes)
-	q := list{args: []any{in.ID}}
 	paths := make(map[ID][]Node, len(nodes))
-	err := tx.Query(ctx, func(row database.Scanner) error {
-		var from ID
-		var n Node
-		err := row.Scan(&from, &n.ID, &n.Name, &n.Slug)
-		paths[from] = append(paths[from], n)
-		return err
-	}, strings.Replace(lineages, "$ids", q.ids(ids), 1), q.args...)
+	err := above(ctx, tx, in, idsOf(nodes), func(from ID, n Node) { paths[from] = append(paths[from], n) })
 	for i, n := range nodes {
 		hits[i] = Hit{n, paths[n.ID], matched[n.ID]}
 	}
 	return hits, err
 }
 
+// above walks up from several nodes at once, and gives each of them and what lies above it,
+// root first: ids, names and slugs.
+func above(ctx context.Context, tx *database.Tx, in scope.Environment, ids []ID, fn func(from ID, n Node)) error {
+	q := list{args: []any{in.ID}}
+	return tx.Query(ctx, func(row database.Scanner) error {
+		var from ID
+		var n Node
+		err := row.Scan(&from, &n.ID, &n.Name, &n.Slug)
+		fn(from, n)
+		return err
+	}, strings.Replace(lineages, "$ids", q.ids(ids), 1), q.args...)
+}
+
 // lineages walks up from several nodes at once.
 const lineages = `WITH RECURSIVE up (start_id, id, parent_id, distance) AS (
-	SELECT id, id, parent_id, 0 FROM node WHERE environment_id = $1 AND id IN ($ids)
+	SELECT id, id, parent_id, 0 FROM node WHERE` + ofEnvironment + ` AND id IN ($ids)
 	UNION ALL SELECT up.start_id, p.id, p.parent_id, up.distance + 1 FROM up
-		JOIN node p ON p.id = up.parent_id AND p.environment_id = $1 WHERE up.distance < 32)
-	SELECT up.start_id, n.id, n.name, n.slug FROM up JOIN node n ON n.id = up.id AND n.environment_id = $1
+		CROSS JOIN node p WHERE p.id = up.parent_id AND up.distance < 32)
+	SELECT up.start_id, n.id, n.name, n.slug FROM up CROSS JOIN node n WHERE n.id = up.id
 	ORDER BY up.start_id, up.distance DESC`

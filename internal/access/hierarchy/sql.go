@@ -17,32 +17,49 @@ const (
 	treeColumns = `n.id, n.parent_id, n.node_type, n.name, n.name_fold, n.slug, n.description, n.status, n.child_count,
 		n.version`
 
-	fromNode = ` FROM node n WHERE n.environment_id = $1 AND n.deleted_at IS NULL`
+	// ofEnvironment is a condition that no index serves: for statements that name nodes by
+	// ids, where SQLite would rather look at the whole Environment.
+	ofEnvironment = ` CASE WHEN environment_id = $1 THEN 1 END = 1`
+
+	fromEnvironment = ` FROM node n WHERE n.environment_id = $1`
+
+	notDeleted = ` AND n.deleted_at IS NULL`
+
+	fromNode = fromEnvironment + notDeleted
 
 	selectNode = `SELECT ` + nodeColumns + fromNode + ` AND n.id = $2`
 
 	selectRoot = `SELECT ` + nodeColumns + fromNode + ` AND n.parent_id IS NULL`
 
-	// lineage walks up from a node: of each node on the way how far it is.
+	// lineage walks up from a node: of each node on the way how far it is. CROSS JOIN pins
+	// the order of SQLite, which else looks at the whole tree for one node; PostgreSQL finds
+	// it by itself.
 	lineage = `WITH RECURSIVE up (id, parent_id, distance) AS (
 		SELECT id, parent_id, 0 FROM node WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL
 		UNION ALL SELECT p.id, p.parent_id, up.distance + 1 FROM up
-			JOIN node p ON p.id = up.parent_id AND p.environment_id = $1 WHERE up.distance < 32)`
+			CROSS JOIN node p WHERE p.id = up.parent_id AND up.distance < 32)`
 
-	selectLineage = lineage + ` SELECT ` + nodeColumns + ` FROM up JOIN node n ON n.id = up.id AND n.environment_id = $1
+	selectLineage = lineage + ` SELECT ` + nodeColumns + ` FROM up CROSS JOIN node n WHERE n.id = up.id
 		ORDER BY up.distance DESC`
 
-	// subtree walks down from a node, which is at depth 0. CROSS JOIN pins SQLite's order.
-	subtree = `WITH RECURSIVE down (id, depth) AS (
-		SELECT id, 0 FROM node WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL
-		UNION ALL SELECT c.id, down.depth + 1 FROM down
+	// subtree walks down from a node, which is at depth 0.
+	subtree = `WITH RECURSIVE down (id, depth, node_type, status) AS (
+		SELECT id, 0, node_type, status FROM node WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL
+		UNION ALL SELECT c.id, down.depth + 1, c.node_type, c.status FROM down
 			CROSS JOIN node c WHERE c.environment_id = $1 AND c.parent_id = down.id AND c.deleted_at IS NULL)`
 
-	countSubtree = subtree + ` SELECT down.depth, n.node_type, n.status, count(*) FROM down
-		CROSS JOIN node n WHERE n.id = down.id AND n.environment_id = $1 GROUP BY down.depth, n.node_type, n.status`
+	countSubtree = subtree + ` SELECT depth, node_type, status, count(*) FROM down GROUP BY depth, node_type, status`
+
+	// countSubtreeUpTo counts no further than it is told.
+	countSubtreeUpTo = subtree + ` SELECT count(*) FROM (SELECT id FROM down LIMIT $3) d`
+
+	selectSubtreeIDs = subtree + ` SELECT id FROM down`
 
 	deleteSubtree = `UPDATE node SET status = 'deleted', deleted_at = $3, updated_at = $3
-		WHERE environment_id = $1 AND id IN (` + subtree + ` SELECT id FROM down)`
+		WHERE` + ofEnvironment + ` AND id IN (` + subtree + ` SELECT id FROM down)`
+
+	deleteSome = `UPDATE node SET status = 'deleted', deleted_at = $2, updated_at = $2
+		WHERE` + ofEnvironment + ` AND id IN `
 
 	insertNode = `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, description, status,
 		metadata, child_count, version, created_at, updated_at)
@@ -62,20 +79,20 @@ const (
 	selectTally = `SELECT item, n FROM tally WHERE environment_id = $1 AND kind = $2 AND n > 0`
 
 	selectPairs = `SELECT CASE WHEN p.parent_id IS NULL THEN '' ELSE p.node_type END, n.node_type, count(*)
-		FROM node n JOIN node p ON p.id = n.parent_id AND p.environment_id = $1
+		FROM node n JOIN node p ON p.id = n.parent_id
 		WHERE n.environment_id = $1 AND n.deleted_at IS NULL GROUP BY 1, 2`
 
 	// Of the nodes that break a schema some are named.
 	selectOfType = `SELECT ` + nodeColumns + fromNode + ` AND n.parent_id IS NOT NULL AND n.node_type = $2
 		ORDER BY n.name_fold, n.id LIMIT 20`
 
-	selectOfPair = `SELECT ` + nodeColumns + ` FROM node n JOIN node p ON p.id = n.parent_id AND p.environment_id = $1
+	selectOfPair = `SELECT ` + nodeColumns + ` FROM node n JOIN node p ON p.id = n.parent_id
 		WHERE n.environment_id = $1 AND n.deleted_at IS NULL AND n.node_type = $2
 			AND CASE WHEN p.parent_id IS NULL THEN '' ELSE p.node_type END = $3
 		ORDER BY n.name_fold, n.id LIMIT 20`
 
-	selectDeep = subtree + ` SELECT ` + nodeColumns + ` FROM down JOIN node n ON n.id = down.id AND n.environment_id = $1
-		WHERE down.depth >= $3 ORDER BY n.name_fold, n.id LIMIT 20`
+	selectDeep = subtree + ` SELECT ` + nodeColumns + ` FROM down CROSS JOIN node n WHERE n.id = down.id
+		AND down.depth >= $3 ORDER BY n.name_fold, n.id LIMIT 20`
 
 	// Siblings in tree order, by a covering index where only ids are wanted.
 	selectChildIDs = `SELECT n.id` + fromNode + ` AND n.parent_id = $2`
@@ -84,6 +101,9 @@ const (
 		AND (n.name_fold, n.id) < ($3, $4)`
 
 	treeOrder = ` ORDER BY n.name_fold, n.id`
+
+	// familyOrder is that of several families, each in tree order: the order of an index.
+	familyOrder = ` ORDER BY n.parent_id, n.name_fold, n.id`
 
 	sweepDeleted = `DELETE FROM node WHERE id IN
 		(SELECT id FROM node WHERE deleted_at < $1 LIMIT 500)`

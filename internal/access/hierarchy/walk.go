@@ -170,7 +170,7 @@ func (t *treeWalk) load(b *branch) error {
 			parent.next = append(parent.next, &branch{node: n})
 		}
 		return err
-	}, `SELECT `+treeColumns+fromNode+` AND n.parent_id IN (`+marks+`)`+treeOrder, q.args...)
+	}, `SELECT `+treeColumns+fromNode+` AND n.parent_id IN (`+marks+`)`+familyOrder, q.args...)
 }
 
 func idsOfBranches(list []*branch) []ID {

@@ -289,7 +289,7 @@ func relocate(
 	if err != nil {
 		return err
 	}
-	moving, err := below(ctx, tx, in, n.ID)
+	moving, err := below(ctx, tx, in, n)
 	if err != nil {
 		return err
 	}
@@ -321,10 +321,13 @@ type some struct {
 }
 
 // below counts a subtree, the node itself included.
-func below(ctx context.Context, tx *database.Tx, in scope.Environment, of ID) ([]some, error) {
+func below(ctx context.Context, tx *database.Tx, in scope.Environment, n Node) ([]some, error) {
+	if n.Children == 0 {
+		return []some{{0, n.Type, n.Status, 1}}, nil
+	}
 	return database.All(ctx, tx, func(row database.Scanner) (c some, err error) {
 		return c, row.Scan(&c.depth, &c.nodeType, &c.status, &c.n)
-	}, countSubtree, in.ID, of)
+	}, countSubtree, in.ID, n.ID)
 }
 
 // Delete deletes a node with everything below it. Faults: nodes.node_not_found,
@@ -366,7 +369,7 @@ func (s *Service) deleteSubtree(
 	if err != nil {
 		return 0, err
 	}
-	going, err := below(ctx, tx, in, n.ID)
+	going, err := below(ctx, tx, in, n)
 	if err != nil {
 		return 0, err
 	}
@@ -377,13 +380,46 @@ func (s *Service) deleteSubtree(
 		by[[2]string{"status", string(g.status)}] -= g.n
 		by[[2]string{"depth", strconv.Itoa(len(above) + g.depth)}] -= g.n
 	}
-	if _, err := tx.Exec(ctx, deleteSubtree, in.ID, n.ID, tx.Now); err != nil {
+	if err := deleteAll(ctx, tx, in, n, gone); err != nil {
 		return 0, err
 	}
 	if _, err := tx.Exec(ctx, addChildren, -1, in.ID, n.Parent); err != nil {
 		return 0, err
 	}
 	return gone, count(ctx, tx, in.ID, by)
+}
+
+const (
+	// fewNodes are deleted by their ids: PostgreSQL would look at the whole tree for them.
+	fewNodes = 1000
+	// idsAtOnce is how many one statement takes.
+	idsAtOnce = 64
+)
+
+// deleteAll deletes a node and all below it, gone in all.
+func deleteAll(ctx context.Context, tx *database.Tx, in scope.Environment, n Node, gone int) error {
+	if gone > fewNodes {
+		_, err := tx.Exec(ctx, deleteSubtree, in.ID, n.ID, tx.Now)
+		return err
+	}
+	ids := []ID{n.ID}
+	if gone > 1 {
+		var err error
+		ids, err = database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
+			return of, row.Scan(&of)
+		}, selectSubtreeIDs, in.ID, n.ID)
+		if err != nil {
+			return err
+		}
+	}
+	for piece := range slices.Chunk(ids, idsAtOnce) {
+		q := list{args: []any{in.ID, tx.Now}}
+		marks := q.ids(piece)
+		if _, err := tx.Exec(ctx, deleteSome+`(`+marks+`)`, q.args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // patient gives a write of a node with children the time that it needs; any other one

@@ -83,13 +83,16 @@ CREATE TABLE node (
 	updated_at     BIGINT NOT NULL,
 	deleted_at     BIGINT
 );
-CREATE INDEX node_siblings ON node (environment_id, parent_id, name_fold, id) WHERE deleted_at IS NULL;
+-- With the slug, for the search among siblings. SQLite looks at a row for its deleted_at,
+-- unless the index has it too.
+CREATE INDEX node_siblings ON node (environment_id, parent_id, name_fold, id, slug, deleted_at)
+	WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX node_slug ON node (environment_id, parent_id, slug) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX node_root ON node (environment_id) WHERE parent_id IS NULL AND deleted_at IS NULL;
 -- Search looks at this index alone.
-CREATE INDEX node_name ON node (environment_id, name_fold, id, slug, node_type, status, created_at)
+CREATE INDEX node_name ON node (environment_id, name_fold, id, slug, node_type, status, created_at, deleted_at)
 	WHERE deleted_at IS NULL;
-CREATE INDEX node_environment ON node (environment_id);
+CREATE INDEX node_created ON node (environment_id, created_at, id, deleted_at);
 CREATE INDEX node_deleted ON node (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE permission (
