@@ -42,7 +42,7 @@ func TestGuardTellsThePoolWhoWaits(t *testing.T) {
 		} {
 			// The work that all wait behind is longer each time, until it outlasts them.
 			refused, long := "", false
-			for work := 4000; !long && work < 1<<20; work *= 2 {
+			for work := 500; !long && work < 1<<20; work *= 2 {
 				refused, long = firstRefused(t.Context(), p.Guard, work, hash)
 			}
 			if diff := cmp.Diff("192.0.2.3 of many", refused); diff != "" {
