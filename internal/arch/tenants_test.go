@@ -166,7 +166,8 @@ func TestStatementsNameTheAccount(t *testing.T) {
 			}
 			checked++
 			if m := inserts.FindStringSubmatch(q); m != nil &&
-				(strings.Contains(m[1], "account_id") || strings.Contains(m[1], "environment_id") || strings.HasPrefix(q, "INSERT INTO account (")) {
+				(strings.Contains(m[1], "account_id") || strings.Contains(m[1], "environment_id") ||
+					strings.HasPrefix(q, "INSERT INTO account (")) {
 				continue
 			}
 			if namesTenant.MatchString(assignments.ReplaceAllString(q, "WHERE")) ||

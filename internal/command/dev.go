@@ -138,7 +138,9 @@ type openapiCmd struct {
 
 // Run prints the document.
 func (v *openapiCmd) Run(e *environment) error {
-	doc, err := server.Document(wire.About{Version: e.Version, ServerURL: e.settings.PublicURL, Surface: surfaces[v.Surface]})
+	doc, err := server.Document(wire.About{
+		Version: e.Version, ServerURL: e.settings.PublicURL, Surface: surfaces[v.Surface],
+	})
 	if err != nil {
 		return err
 	}

@@ -168,6 +168,7 @@ func (g *ground) call(method, path string, body any, header ...string) answer {
 		return g.owner.Do(method, "/api/v1"+path, body, header...)
 	case byPortal:
 		return g.owner.Do(method, g.at+path, body, header...)
+	case byKey:
 	}
 	return g.s.Client().Do(method, "/api/v1"+path, body, append(header, "X-API-Key", g.key)...)
 }
@@ -268,7 +269,9 @@ var contractCells = map[string]map[int]produce{
 	"PATCH /api/v1/roles/{id}": {
 		200: ofThing("PATCH", ofRole(""), m{"is_active": false}), 409: stale("PATCH", ofRole(""), m{"name": "X"}),
 	},
-	"DELETE /api/v1/roles/{id}":          {204: ofThing("DELETE", ofRole(""), nil), 409: stale("DELETE", ofRole(""), nil)},
+	"DELETE /api/v1/roles/{id}": {
+		204: ofThing("DELETE", ofRole(""), nil), 409: stale("DELETE", ofRole(""), nil),
+	},
 	"GET /api/v1/roles/{id}/permissions": {200: ofThing("GET", ofRole("/permissions"), nil)},
 	"PUT /api/v1/roles/{id}/permissions": {
 		200: ofThing("PUT", ofRole("/permissions"), m{"permission_keys": []string{"canopy:organization.manage"}}),
@@ -307,7 +310,8 @@ var contractCells = map[string]map[int]produce{
 		},
 	},
 	"GET /api/v1/nodes/parents": {
-		200: ofThing("GET", fixed("/nodes/parents"), nil), 304: ofThing("GET", fixed("/nodes/parents"), nil, "If-None-Match", "*"),
+		200: ofThing("GET", fixed("/nodes/parents"), nil),
+		304: ofThing("GET", fixed("/nodes/parents"), nil, "If-None-Match", "*"),
 	},
 
 	"GET /api/v1/api-keys":                     {200: ofThing("GET", fixed("/api-keys"), nil)},

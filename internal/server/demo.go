@@ -22,7 +22,7 @@ import (
 func (s *Server) Demo(ctx context.Context, in scope.Application) (secret.Token, error) {
 	d := &demo{tenant: s.tenant, by: principal.System()}
 	var err error
-	if d.in, err = d.tenant.applications.Default(ctx, in); err != nil {
+	if d.in, err = d.applications.Default(ctx, in); err != nil {
 		return secret.Token{}, err
 	}
 	for _, step := range []func(context.Context) error{d.access, d.schema, d.tree, d.second} {
@@ -31,7 +31,7 @@ func (s *Server) Demo(ctx context.Context, in scope.Application) (secret.Token, 
 		}
 	}
 	draft := apikey.Draft{Name: "Demo", Mode: apikey.FullAccess}
-	_, value, err := d.tenant.keys.Create(ctx, d.by, principal.Other{Actor: d.by}, d.in, draft)
+	_, value, err := d.keys.Create(ctx, d.by, principal.Other{Actor: d.by}, d.in, draft)
 	return value, err
 }
 

@@ -15,26 +15,35 @@ const inDesk = "/applications/desk/environments/development"
 // creating has a call for each operation that honours an Idempotency-Key: its path below
 // the Account, and a body with which it creates something.
 var creating = map[string]creation{
-	"createApplication":         {"/applications", func(provoker, *servertest.Client, string) m { return m{"name": "Desk"} }},
-	"createEnvironment":         {"/applications/desk/environments", func(provoker, *servertest.Client, string) m { return m{"name": "Staging"} }},
-	"createPermissions":         {"/api/v1/permissions", func(provoker, *servertest.Client, string) m { return newPermission("lease.read") }},
-	"createPermissionsInPortal": {inDesk + "/permissions", func(provoker, *servertest.Client, string) m { return newPermission("lease.sign") }},
-	"createRole":                {"/api/v1/roles", func(provoker, *servertest.Client, string) m { return m{"name": "Reader"} }},
-	"createRoleInPortal":        {inDesk + "/roles", func(provoker, *servertest.Client, string) m { return m{"name": "Writer"} }},
+	"createApplication":         {"/applications", is(m{"name": "Desk"})},
+	"createEnvironment":         {"/applications/desk/environments", is(m{"name": "Staging"})},
+	"createPermissions":         {"/api/v1/permissions", is(newPermission("lease.read"))},
+	"createPermissionsInPortal": {inDesk + "/permissions", is(newPermission("lease.sign"))},
+	"createRole":                {"/api/v1/roles", is(m{"name": "Reader"})},
+	"createRoleInPortal":        {inDesk + "/roles", is(m{"name": "Writer"})},
 	"bootstrapAccess": {inDesk + "/setup/access-bootstrap", func(provoker, *servertest.Client, string) m {
 		return m{"resources": []m{{"name": "note", "actions": []string{"read"}}}, "roles": []m{}}
 	}},
 	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker, *servertest.Client, string) m {
 		return m{"resources": []m{{"name": "page", "actions": []string{"read"}}}, "role_permissions": []m{}}
 	}},
-	"createApiKey":         {"/api/v1/api-keys", func(provoker, *servertest.Client, string) m { return newKey() }},
-	"createApiKeyInPortal": {inDesk + "/api-keys", func(provoker, *servertest.Client, string) m { return newKey() }},
+	"createApiKey":         {"/api/v1/api-keys", is(newKey())},
+	"createApiKeyInPortal": {inDesk + "/api-keys", is(newKey())},
 	"createNode":           {"/api/v1/nodes", newNode},
 	"createNodeInPortal":   {inDesk + "/nodes", newNode},
-	"createUserInvite":     {"/user-invites", func(p provoker, _ *servertest.Client, _ string) m { return servertest.Invitation(p.Address()) }},
+	"createUserInvite":     {"/user-invites", inviting},
 	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker, _ *servertest.Client, _ string) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},
+}
+
+// is a body that is always the same.
+func is(body m) func(provoker, *servertest.Client, string) m {
+	return func(provoker, *servertest.Client, string) m { return body }
+}
+
+func inviting(p provoker, _ *servertest.Client, _ string) m {
+	return servertest.Invitation(p.Address())
 }
 
 type creation struct {

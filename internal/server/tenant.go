@@ -51,5 +51,7 @@ func (t *tenant) places() wire.Places {
 func (t *tenant) sweeps() []func(context.Context) error {
 	changes := func(ctx context.Context) error { return revision.Sweep(ctx, t.db) }
 	nodes := func(ctx context.Context) error { return hierarchy.Sweep(ctx, t.db) }
-	return []func(context.Context) error{nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes}
+	return []func(context.Context) error{
+		nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes,
+	}
 }

@@ -53,7 +53,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
 	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
 	flag.Parse()
-	for _, one := range strings.Split(*sizes, ",") {
+	for one := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(one)
 		if err != nil || n < 1000 {
 			fmt.Fprintln(os.Stderr, "bench: -sizes: numbers from 1000 on, comma-separated")

@@ -96,7 +96,9 @@ func (g *grove) single(ctx context.Context, _ int) error {
 		{"a node", func() string { return "/nodes/" + g.some(7).String() }},
 		{"its ancestors", func() string { return "/nodes/" + g.some(7).String() + "/ancestors" }},
 		{"a page of children", func() string { return "/nodes/" + g.some(4).String() + "/children?take=100" }},
-		{"search, a name that few have", func() string { return "/nodes/search?q=unit-7-" + strconv.Itoa(g.rnd.IntN(1000)) + "9" }},
+		{"search, a name that few have", func() string {
+			return "/nodes/search?q=unit-7-" + strconv.Itoa(g.rnd.IntN(1000)) + "9"
+		}},
 		{"search, a text that most have", func() string { return "/nodes/search?q=unit&page=40&take=100" }},
 		{"search, by type", func() string { return "/nodes/search?node_type=t3&take=100" }},
 		{"search, below a node", func() string { return "/nodes/search?take=100&q=9&under=" + g.some(2).String() }},
@@ -153,7 +155,9 @@ func (g *grove) writes(ctx context.Context, _ int) error {
 		want               int
 	}{
 		{"change it", http.MethodPatch, "", func(k int) string { return fmt.Sprintf(`{"name":"Other %d"}`, k) }, 200},
-		{"move it", http.MethodPost, "/move", func(int) string { return fmt.Sprintf(`{"parent_node_id":%q}`, g.some(6)) }, 200},
+		{"move it", http.MethodPost, "/move", func(int) string {
+			return fmt.Sprintf(`{"parent_node_id":%q}`, g.some(6))
+		}, 200},
 		{"delete it", http.MethodDelete, "", func(int) string { return "" }, 204},
 	} {
 		err := g.print(w.name, pages, func(k int) error {
@@ -223,7 +227,9 @@ func (g *grove) stream(ctx context.Context, size int) error {
 }
 
 // readTree reads GET /nodes, with a pause after each piece.
-func (g *grove) readTree(ctx context.Context, key string, pause time.Duration, each func()) (time.Duration, int, error) {
+func (g *grove) readTree(
+	ctx context.Context, key string, pause time.Duration, each func(),
+) (time.Duration, int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/api/v1/nodes", http.NoBody)
 	if err != nil {
 		return 0, 0, err
@@ -248,7 +254,7 @@ func (g *grove) readTree(ctx context.Context, key string, pause time.Duration, e
 		}
 		n += m
 		each()
-		if err == io.EOF { //nolint:errorlint // io.Reader's own
+		if err == io.EOF {
 			return first, n, nil
 		}
 		if err != nil {
@@ -272,7 +278,8 @@ func (g *grove) rate(ctx context.Context, _ int) error {
 // others measures another Environment's reads while something goes on here.
 func (g *grove) others(ctx context.Context, what string) error {
 	return g.print("another Environment's read, "+what, pages, func(int) error {
-		_, err := g.ask(ctx, http.StatusOK, g.wideKey, http.MethodGet, "/nodes/"+g.family[g.rnd.IntN(len(g.family))].String(), "")
+		of := g.family[g.rnd.IntN(len(g.family))]
+		_, err := g.ask(ctx, http.StatusOK, g.wideKey, http.MethodGet, "/nodes/"+of.String(), "")
 		time.Sleep(2 * time.Millisecond)
 		return err
 	})
@@ -299,7 +306,8 @@ func (g *grove) waitingWriters(ctx context.Context, _ int) error {
 	schema := treeSchema()
 	began := time.Now()
 	go func() {
-		_, err := g.ask(ctx, http.StatusOK, g.key, http.MethodPatch, "/hierarchy-schema", strings.Replace(schema, `"max_depth":16`, `"max_depth":15`, 1))
+		other := strings.Replace(schema, `"max_depth":16`, `"max_depth":15`, 1)
+		_, err := g.ask(ctx, http.StatusOK, g.key, http.MethodPatch, "/hierarchy-schema", other)
 		done <- err
 	}()
 	time.Sleep(5 * time.Millisecond)

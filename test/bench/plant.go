@@ -82,7 +82,8 @@ type planter struct {
 }
 
 func (p *planter) add(ctx context.Context, of, in, parent id.ID, level int, name string, children int) error {
-	p.args = append(p.args, of, in, parent, "t"+strconv.Itoa(level), name, strings.ToLower(name), children, of.String(), p.tx.Now)
+	p.args = append(p.args, of, in, parent, "t"+strconv.Itoa(level), name, strings.ToLower(name), children, of.String(),
+		p.tx.Now)
 	if p.rows++; p.rows < p.most {
 		return nil
 	}

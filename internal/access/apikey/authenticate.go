@@ -93,7 +93,7 @@ func (s *Service) current(ctx context.Context, k known) (bool, error) {
 	if s.cache.watch != nil {
 		return true, nil
 	}
-	at, err := database.Read(ctx, s.DB, func(tx *database.Tx) (revision.At, error) {
+	at, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (revision.At, error) {
 		return revision.Now(ctx, tx, k.key.Environment)
 	})
 	if errors.Is(err, database.ErrNoRows) {
@@ -103,7 +103,7 @@ func (s *Service) current(ctx context.Context, k known) (bool, error) {
 }
 
 func (s *Service) lookUp(ctx context.Context, hash string) (known, error) {
-	return database.Read(ctx, s.DB, func(tx *database.Tx) (known, error) {
+	return database.Ask(ctx, s.DB, func(tx *database.Tx) (known, error) {
 		return scanKnown(tx.QueryRow(ctx, selectByValue, hash, tx.Now))
 	})
 }

@@ -4,7 +4,7 @@
 package edits
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/go-json-experiment/json"
 
@@ -96,8 +96,9 @@ func Of(kind revision.Kind, subject id.ID, body []byte) (decide.Change, error) {
 		var row nodeRow
 		err := json.Unmarshal(body, &row)
 		return decide.PutNode{Node: decide.Node{ID: subject, Parent: row.Parent, Active: row.Active}}, err
+	case revision.Nothing:
 	case revision.Reload:
-		return nil, fmt.Errorf("edits: too much was changed to follow")
+		return nil, errors.New("edits: too much was changed to follow")
 	}
 	return nil, nil //nolint:nilnil // no change is the answer
 }

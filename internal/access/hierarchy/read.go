@@ -2,7 +2,10 @@ package hierarchy
 
 import (
 	"context"
+	"errors"
 	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/page"
@@ -15,6 +18,14 @@ import (
 
 // Get reads a node as the caller sees it; nodes.node_not_found where not at all.
 func (s *Service) Get(ctx context.Context, in scope.Environment, v View, of ID) (n Node, seen Seen, err error) {
+	if v.everywhere {
+		// The most usual read is one statement. What it does not find, the other way explains.
+		n, err := s.getAt(ctx, in, of)
+		if !errors.Is(err, database.ErrNoRows) {
+			seen, _ = v.Of(nil)
+			return n, seen, err
+		}
+	}
 	n, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (Node, error) {
 		n, err := find(ctx, tx, in, of)
 		if err != nil {
@@ -24,6 +35,22 @@ func (s *Service) Get(ctx context.Context, in scope.Environment, v View, of ID) 
 		return n.shownTo(seen), err
 	})
 	return n, seen, err
+}
+
+// getAt reads a node together with the Environment's revision, and notes that.
+func (s *Service) getAt(ctx context.Context, in scope.Environment, of ID) (Node, error) {
+	return database.Ask(ctx, s.DB, func(tx *database.Tx) (n Node, err error) {
+		var at uint64
+		var metadata string
+		err = tx.QueryRow(ctx, selectNodeAt, in.ID, of, in.Application.Account.ID).Scan(
+			&n.ID, &n.Parent, &n.Type, &n.Name, &n.nameFold, &n.Slug, &n.Description, &n.Status, &metadata, &n.Children,
+			&n.Version, &n.CreatedAt, &n.UpdatedAt, &at)
+		n.Metadata = jsontext.Value(metadata)
+		if err == nil {
+			scope.Note(ctx, at)
+		}
+		return n, err
+	})
 }
 
 // see is how the caller sees a node that is there; nodes.node_not_found where not at all.
@@ -47,21 +74,23 @@ func (v View) see(ctx context.Context, tx *database.Tx, in scope.Environment, of
 // nodes.node_not_found; auth.permission_denied for one that is only context.
 func (s *Service) accessible(
 	ctx context.Context, tx *database.Tx, in scope.Environment, v View, of ID,
-) (n Node, seen Seen, err error) {
-	if n, err = find(ctx, tx, in, of); err != nil {
-		return n, seen, err
+) (Node, error) {
+	n, err := find(ctx, tx, in, of)
+	if err != nil {
+		return n, err
 	}
-	if seen, err = v.see(ctx, tx, in, of); err == nil && seen.State == ContextOnly {
+	seen, err := v.see(ctx, tx, in, of)
+	if err == nil && seen.State == ContextOnly {
 		err = fault.PermissionDenied
 	}
-	return n, seen, err
+	return n, err
 }
 
 // Ancestors are the nodes above an accessible node, the root first, and the node itself.
 // Faults: nodes.node_not_found, auth.permission_denied.
 func (s *Service) Ancestors(ctx context.Context, in scope.Environment, v View, of ID) ([]Node, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Node, error) {
-		if _, _, err := s.accessible(ctx, tx, in, v, of); err != nil {
+		if _, err := s.accessible(ctx, tx, in, v, of); err != nil {
 			return nil, err
 		}
 		list, err := lineageOf(ctx, tx, in, of)
@@ -85,7 +114,7 @@ func (s *Service) Children(
 	ctx = database.Long(ctx)
 	_, err := environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (struct{}, error) {
 		var none struct{}
-		if _, _, err := s.accessible(ctx, tx, in, v, of); err != nil {
+		if _, err := s.accessible(ctx, tx, in, v, of); err != nil {
 			return none, err
 		}
 		for last := (Node{}); ; {
@@ -94,7 +123,8 @@ func (s *Service) Children(
 			if !last.ID.IsZero() {
 				where += ` AND (n.name_fold, n.id) > (` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
 			}
-			some, err := database.All(ctx, tx, scan, `SELECT `+nodeColumns+where+treeOrder+` LIMIT `+strconv.Itoa(family), q.args...)
+			query := `SELECT ` + nodeColumns + where + treeOrder + ` LIMIT ` + strconv.Itoa(family)
+			some, err := database.All(ctx, tx, scan, query, q.args...)
 			if err != nil {
 				return none, err
 			}
@@ -118,7 +148,7 @@ func (s *Service) ChildPage(
 	ctx context.Context, in scope.Environment, v View, of ID, r page.Request,
 ) (nodes []Node, info page.Info, err error) {
 	nodes, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Node, error) {
-		n, _, err := s.accessible(ctx, tx, in, v, of)
+		n, err := s.accessible(ctx, tx, in, v, of)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +157,7 @@ func (s *Service) ChildPage(
 			info = r.Of(n.Children)
 			return database.All(ctx, tx, scan, withRows(someChildren(n.Children, r.Offset(), r.Take)), anew(q.args)...)
 		}
-		where := matching(&q, r.Q)
+		where := matching(tx.DB.Engine, &q, r.Q)
 		some, err := database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), anew(q.args)...)
 		if err != nil {
 			return nil, err
@@ -147,13 +177,16 @@ func withRows(ids string) string {
 	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found CROSS JOIN node n WHERE n.id = found.id` + treeOrder
 }
 
-// matching is the condition that name or slug hold a text.
-func matching(q *list, text string) string {
-	pattern := q.one(like(text))
-	return ` AND (n.name_fold LIKE ` + pattern + ` ESCAPE '\' OR n.slug LIKE ` + pattern + ` ESCAPE '\')`
+// matching is the condition that name or slug hold a text. SQLite's LIKE compares letter by
+// letter without regard to case, which folded names don't need: instr takes a third of it.
+func matching(engine database.Engine, q *list, part string) string {
+	if engine == database.SQLite {
+		part = q.one(text.Fold(part))
+		return ` AND (instr(n.name_fold, ` + part + `) > 0 OR instr(n.slug, ` + part + `) > 0)`
+	}
+	part = q.one(text.LikePattern(part))
+	return ` AND (n.name_fold LIKE ` + part + ` ESCAPE '\' OR n.slug LIKE ` + part + ` ESCAPE '\')`
 }
-
-func like(q string) string { return text.LikePattern(q) }
 
 // Row is a node in a list that opens a tree piece by piece.
 type Row struct {

@@ -115,15 +115,15 @@ func TestPartsMakeTheTree(t *testing.T) {
 		var part func(of hierarchy.ID) string
 		part = func(of hierarchy.ID) string {
 			two := p.walk(hierarchy.Walk{View: manager, From: of, Depth: 2})
-			text := two.nodes[0].Name + "("
+			var below []string
 			for _, n := range two.nodes[1:] {
 				if n.Children == 0 {
-					text += n.Name + "()"
+					below = append(below, n.Name+"()")
 				} else {
-					text += part(n.ID)
+					below = append(below, part(n.ID))
 				}
 			}
-			return text + ")"
+			return two.nodes[0].Name + "(" + strings.Join(below, "") + ")"
 		}
 		if part(p.ids[0]) != p.drawn() {
 			t.Error("another tree")
@@ -143,7 +143,8 @@ func TestBranchAndPath(t *testing.T) {
 				family = append(family, p.ids[n])
 			}
 		}
-		for _, offset := range []int{0, 1, len(family)/2 - 5, len(family) / 2, len(family) - 10, len(family) - 3, len(family), 1 << 30} {
+		many := len(family)
+		for _, offset := range []int{0, 1, many/2 - 5, many / 2, many - 10, many - 3, many, 1 << 30} {
 			rows, count, err := p.Branch(t.Context(), p.in, hierarchy.ID{}, offset, 10)
 			var got []hierarchy.ID
 			for _, r := range rows {
@@ -159,7 +160,8 @@ func TestBranchAndPath(t *testing.T) {
 				continue
 			}
 			rows, err := p.Path(t.Context(), p.in, of)
-			if err != nil || len(rows) != 2 || rows[0].ID != p.ids[0] || rows[1].ID != of || rows[1].SiblingIndex != i || !rows[1].Live {
+			if err != nil || len(rows) != 2 || rows[0].ID != p.ids[0] || rows[1].ID != of || rows[1].SiblingIndex != i ||
+				!rows[1].Live {
 				t.Errorf("%d: %+v %v", i, rows, err)
 			}
 		}
@@ -186,11 +188,12 @@ func TestLive(t *testing.T) {
 		w.must(err)
 		rows, err := w.Path(t.Context(), w.in, team)
 		w.must(err)
-		got := ""
+		var got []string
 		for _, r := range rows {
-			got += fmt.Sprintf("%s %s %t; ", r.Name, r.Status, r.Live)
+			got = append(got, fmt.Sprintf("%s %s %t", r.Name, r.Status, r.Live))
 		}
-		if got != "Lease Desk active true; East active true; Inner inactive false; Team active false; " {
+		want := []string{"Lease Desk active true", "East active true", "Inner inactive false", "Team active false"}
+		if !slices.Equal(got, want) {
 			t.Error(got)
 		}
 		below, _, err := w.Branch(t.Context(), w.in, inner, 0, 9)
@@ -210,27 +213,27 @@ func TestChildrenByPages(t *testing.T) {
 		t.Parallel()
 		p := wild(t, db, 1000)
 		for _, q := range []string{"", "STRASSEx", "n-1", "%b_"} {
-			want := ""
+			var want, got []string
 			for _, n := range p.inOrder() {
 				fits := strings.Contains(strings.ToLower(strings.ReplaceAll(p.names[n], "ß", "ss")), strings.ToLower(q)) ||
 					strings.Contains(fmt.Sprintf("n-%d", n), q)
 				if p.parents[n] == 0 && fits {
-					want += p.names[n] + " "
+					want = append(want, p.names[n])
 				}
 			}
-			got, count := "", 0
+			var count int
 			for at := 1; ; at++ {
 				list, info, err := p.ChildPage(t.Context(), p.in, manager, p.ids[0], page.Request{Page: at, Take: 7, Q: q})
 				p.must(err)
 				for _, n := range list {
-					got += n.Name + " "
+					got = append(got, n.Name)
 				}
 				if count = info.ItemCount; !info.HasNextPage {
 					break
 				}
 			}
-			if got != want || count != strings.Count(want, " ") {
-				t.Errorf("%q: %d\n%s\n%s", q, count, got, want)
+			if !slices.Equal(got, want) || count != len(want) {
+				t.Errorf("%q: %d\n%q\n%q", q, count, got, want)
 			}
 		}
 	})

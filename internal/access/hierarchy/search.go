@@ -67,8 +67,8 @@ func (s *Service) Search(
 type finding struct {
 	list
 	with, from, where string
-	nothing bool // nothing can match
-	kept    bool // it asks for no more than type or status, of which tally has the number
+	nothing           bool // nothing can match
+	kept              bool // it asks for no more than type or status, of which tally has the number
 }
 
 // ends tells how many there are in all where a page with so many is the last one.
@@ -85,7 +85,7 @@ func (r Query) finding(
 		kept: r.Q == "" && len(r.IDs)+len(r.Paths) == 0 && (r.Type == "" || r.Status == ""),
 	}
 	if r.Q != "" {
-		f.where += matching(&f.list, r.Q)
+		f.where += matching(tx.DB.Engine, &f.list, r.Q)
 	}
 	if r.Type != "" {
 		f.where += ` AND n.node_type = ` + f.one(r.Type)

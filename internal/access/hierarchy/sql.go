@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 const (
@@ -28,6 +29,9 @@ const (
 	fromNode = fromEnvironment + notDeleted
 
 	selectNode = `SELECT ` + nodeColumns + fromNode + ` AND n.id = $2`
+
+	selectNodeAt = `SELECT ` + nodeColumns + `, rev.revision FROM node n` + revision.JoinRevision + `n.environment_id
+		WHERE n.environment_id = $1 AND n.deleted_at IS NULL AND n.id = $2 AND rev.account_id = $3`
 
 	selectRoot = `SELECT ` + nodeColumns + fromNode + ` AND n.parent_id IS NULL`
 
@@ -97,8 +101,11 @@ const (
 	// Siblings in tree order, by a covering index where only ids are wanted.
 	selectChildIDs = `SELECT n.id` + fromNode + ` AND n.parent_id = $2`
 
-	countBefore = `SELECT count(*) FROM node n WHERE n.environment_id = $1 AND n.parent_id = $2 AND n.deleted_at IS NULL
-		AND (n.name_fold, n.id) < ($3, $4)`
+	// Two counts, for comparing pairs takes twice as long.
+	countBefore = `SELECT (SELECT count(*) FROM node n WHERE n.environment_id = $1 AND n.parent_id = $2
+			AND n.deleted_at IS NULL AND n.name_fold < $3)
+		+ (SELECT count(*) FROM node n WHERE n.environment_id = $1 AND n.parent_id = $2
+			AND n.deleted_at IS NULL AND n.name_fold = $3 AND n.id < $4)`
 
 	treeOrder = ` ORDER BY n.name_fold, n.id`
 

@@ -102,7 +102,8 @@ func (s *Service) Create(ctx context.Context, by principal.Actor, in scope.Envir
 			return n, err
 		}
 		revision.AppendTree(tx, in, n.put())
-		return n, event.Record(ctx, tx, Created, entry(by, in, n.ID.Any(), n.Name), CreatedPayload{n.Name, n.Type, &n.Parent})
+		about := entry(by, in, n.ID.Any(), n.Name)
+		return n, event.Record(ctx, tx, Created, about, CreatedPayload{n.Name, n.Type, &n.Parent})
 	})
 }
 
@@ -213,27 +214,38 @@ func (s *Service) Update(
 				return before, err
 			}
 		}
-		if moves || after.Slug != before.Slug {
-			if _, err := freeSlug(ctx, tx, in, after, &after.Slug); err != nil {
-				return before, err
-			}
-		}
-		if after.Status != before.Status {
-			err := count(ctx, tx, in.ID, counts{{"status", string(before.Status)}: -1, {"status", string(after.Status)}: 1})
-			if err != nil {
-				return before, err
-			}
-		}
-		if after, err = after.save(ctx, tx, in); err != nil {
+		if after, err = change(ctx, tx, in, before, after); err != nil {
 			return before, err
-		}
-		if moves || after.Status != before.Status {
-			revision.AppendTree(tx, in, after.put())
-		} else {
-			revision.AppendTree(tx, in)
 		}
 		return after, after.recordChange(ctx, tx, by, in, before)
 	})
+}
+
+// change keeps a node that differs, in its place or in a new one, and says so to those who
+// follow.
+func change(ctx context.Context, tx *database.Tx, in scope.Environment, before, after Node) (Node, error) {
+	moved, switched := after.Parent != before.Parent, after.Status != before.Status
+	if moved || after.Slug != before.Slug {
+		if _, err := freeSlug(ctx, tx, in, after, &after.Slug); err != nil {
+			return before, err
+		}
+	}
+	if switched {
+		err := count(ctx, tx, in.ID, counts{{"status", string(before.Status)}: -1, {"status", string(after.Status)}: 1})
+		if err != nil {
+			return before, err
+		}
+	}
+	after, err := after.save(ctx, tx, in)
+	if err != nil {
+		return before, err
+	}
+	if moved || switched {
+		revision.AppendTree(tx, in, after.put())
+	} else {
+		revision.AppendTree(tx, in)
+	}
+	return after, nil
 }
 
 // recordChange records the one event of a change.
@@ -254,8 +266,8 @@ func (n Node) recordChange(
 // save keeps the node; its version rises by 1.
 func (n Node) save(ctx context.Context, tx *database.Tx, in scope.Environment) (Node, error) {
 	n.Version, n.UpdatedAt = n.Version+1, tx.Now
-	_, err := tx.Exec(ctx, updateNode, n.Parent, n.Type, n.Name, text.Fold(n.Name), n.Slug, n.Description, string(n.Status),
-		string(n.Metadata), n.Version, n.UpdatedAt, in.ID, n.ID)
+	_, err := tx.Exec(ctx, updateNode, n.Parent, n.Type, n.Name, text.Fold(n.Name), n.Slug, n.Description,
+		string(n.Status), string(n.Metadata), n.Version, n.UpdatedAt, in.ID, n.ID)
 	return n, err
 }
 

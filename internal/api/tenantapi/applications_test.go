@@ -34,7 +34,8 @@ func TestApplications(t *testing.T) {
 		if same := alex.Must(200, "PATCH", desk, m{"name": "Front Desk"}); same.Header.Get("ETag") != `"2"` {
 			t.Error("nothing was changed", same.Raw)
 		}
-		if stale := alex.Must(409, "PATCH", desk, m{"name": "X"}, "If-Match", "1"); stale.Text("error", "data", "name") != "Front Desk" {
+		stale := alex.Must(409, "PATCH", desk, m{"name": "X"}, "If-Match", "1")
+		if stale.Text("error", "data", "name") != "Front Desk" {
 			t.Error(stale.Raw)
 		}
 		if d := alex.Must(200, "PUT", desk+"/default-environment", m{"slug": "production"}); d.Header.Get("ETag") != `"3"` {
@@ -103,7 +104,7 @@ func TestEnvironments(t *testing.T) {
 		}
 		mfa := m{"mfa_required": true, "mfa_grace_period_days": 7, "mfa_factor_allowlist": []string{"totp"}}
 		changed := alex.Must(200, "PATCH", staging, m{"slug": "test", "mfa": mfa}, "If-Match", "1")
-		if changed.Header.Get("Canopy-Revision") != "2" || changed.At("data", "settings", "mfa_required") != true ||
+		if changed.Header.Get("Canopy-Revision") != "2" || changed.At("data", "settings", "mfa_required") != any(true) ||
 			changed.At("data", "settings", "mfa_trusted_device_days") != 0.0 {
 			t.Error(changed.Raw, changed.Header)
 		}
@@ -112,9 +113,14 @@ func TestEnvironments(t *testing.T) {
 			t.Error("nothing was changed", same.Header)
 		}
 		for _, bad := range []m{
-			{"mfa": m{"mfa_grace_period_days": 91}}, {"mfa": m{"mfa_factor_allowlist": []string{}}},
-			{"mfa": m{"mfa_factor_allowlist": []string{"sms"}}}, {"mfa": m{"other": 1}}, {"slug": "Test"}, {"name": ""},
-			{"mfa": m{"mfa_trusted_device_days": -1}}, {"copy_from": "production"},
+			{"mfa": m{"mfa_grace_period_days": 91}},
+			{"mfa": m{"mfa_factor_allowlist": []string{}}},
+			{"mfa": m{"mfa_factor_allowlist": []string{"sms"}}},
+			{"mfa": m{"other": 1}},
+			{"slug": "Test"},
+			{"name": ""},
+			{"mfa": m{"mfa_trusted_device_days": -1}},
+			{"copy_from": "production"},
 		} {
 			if a := alex.Must(400, "PATCH", all+"/test", bad); a.Code() != "validation" {
 				t.Error(a.Raw)
@@ -182,7 +188,8 @@ func TestDeletedApplicationLeavesItsRow(t *testing.T) {
 		if n := dbtest.Number(t, s.DB, of+`application_id = $1`, id); n != 0 {
 			t.Errorf("%d rows are left", n)
 		}
-		if n := dbtest.Number(t, s.DB, of+`action = 'application.deleted' AND resource_id = $1 AND severity = 'warning'`, id); n != 1 {
+		told := `action = 'application.deleted' AND resource_id = $1 AND severity = 'warning'`
+		if n := dbtest.Number(t, s.DB, of+told, id); n != 1 {
 			t.Errorf("%d rows of the deletion", n)
 		}
 		if n := dbtest.Number(t, s.DB, `SELECT count(*) FROM application_deleted`); n != 0 {

@@ -22,7 +22,7 @@ func Collect[T Closing](tx *Tx, fresh func() T) T {
 	kind := reflect.TypeFor[T]()
 	for _, c := range tx.closings {
 		if c.kind == kind {
-			return c.what.(T) //nolint:forcetypeassert,errcheck // kind says so
+			return c.what.(T) //nolint:forcetypeassert // kind says so
 		}
 	}
 	made := fresh()
@@ -37,7 +37,7 @@ type closing struct {
 
 // close closes what was gathered.
 func (tx *Tx) close(ctx context.Context) error {
-	for i := 0; i < len(tx.closings); i++ { // closing one may begin another
+	for i := range len(tx.closings) { // closing one may begin another
 		if err := tx.closings[i].what.Close(ctx, tx); err != nil {
 			return err
 		}

@@ -139,6 +139,26 @@ func Read[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error
 	return run(ctx, &Tx{DB: db}, db.read, opts, fn)
 }
 
+// Ask runs fn on what is committed now, for a question of one statement: it is consistent
+// by itself, and saves PostgreSQL the two round trips of a transaction. fn can't write.
+func Ask[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (v T, err error) {
+	tx := &Tx{DB: db, tx: db.read, Now: db.Now()}
+	limit, cancel := tx.within(ctx)
+	defer cancel()
+	v, err = fn(tx)
+	if err != nil && db.pool != nil && stale(err) && ctx.Err() == nil {
+		db.pool.Reset() // as run does: nothing has been done yet
+		v, err = fn(tx)
+	}
+	if err = slow(ctx, err); err != nil && db.pool != nil {
+		db.heal(err)
+	}
+	if err != nil && limit.Err() != nil && ctx.Err() == nil && !errors.Is(err, ErrSlow) {
+		err = fmt.Errorf("%w: %w", ErrSlow, err)
+	}
+	return v, err
+}
+
 // View is Read for work that gathers its results itself.
 func View(ctx context.Context, db *DB, fn func(*Tx) error) error {
 	_, err := Read(ctx, db, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) })

@@ -90,7 +90,7 @@ func (d *document) schema(t reflect.Type, hint string) *huma.Schema {
 
 // documented is the type of the answer.
 func (op *operation) documented() reflect.Type {
-	if s, is := reflect.Zero(op.out).Interface().(stream); is {
+	if s, is := reflect.TypeAssert[stream](reflect.Zero(op.out)); is {
 		return s.documented()
 	}
 	return op.out
@@ -216,8 +216,8 @@ func (d *document) body(op *operation) *huma.RequestBody {
 
 func (d *document) success(op *operation, status int) *huma.Response {
 	r := &huma.Response{Description: http.StatusText(status), Headers: d.answerHeaders(op)}
-	switch {
-	case status == http.StatusNoContent:
+	switch status {
+	case http.StatusNoContent:
 	default:
 		schema := d.schema(op.documented(), op.ID+"Answer")
 		r.Content = map[string]*huma.MediaType{mediaJSON: {Schema: schema, Example: exampleOf(d.schemas, schema)}}

@@ -158,7 +158,8 @@ func claimed(ctx context.Context, claim Claim, run func(context.Context) (answer
 // kept is an answer as it is kept, and whether it is.
 func (c *Call) kept(a answer, err error) (k Kept, keep bool, failed error) {
 	if err == nil {
-		return Kept{Status: a.status, ETag: c.w.Header().Get("ETag"), Revision: c.w.Header().Get("Canopy-Revision"), Body: a.body}, true, nil
+		h := c.w.Header()
+		return Kept{Status: a.status, ETag: h.Get("ETag"), Revision: h.Get("Canopy-Revision"), Body: a.body}, true, nil
 	}
 	f := fault.As(err)
 	if f == nil || slices.Contains(passing, f.Kind) {

@@ -65,7 +65,7 @@ func (s *Service) caller(ctx context.Context, of claimed) (caller, error) {
 }
 
 func (s *Service) lookUp(ctx context.Context, of claimed) (caller, error) {
-	return database.Read(ctx, s.DB, func(tx *database.Tx) (c caller, err error) {
+	return database.Ask(ctx, s.DB, func(tx *database.Tx) (c caller, err error) {
 		err = tx.QueryRow(ctx, selectCaller, of.session, of.user, of.account, of.application, tx.Now).
 			Scan(&c.role, &c.email, &c.slug, &c.endsAt)
 		return c, err

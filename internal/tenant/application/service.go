@@ -52,7 +52,7 @@ func lock(ctx context.Context, tx *database.Tx, in scope.Application) (Applicati
 
 // Place finds the Application of a slug in an Account; ErrNotFound.
 func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (scope.Application, error) {
-	a, err := database.Read(ctx, s.DB, func(tx *database.Tx) (Application, error) {
+	a, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (Application, error) {
 		return found(scan(tx.QueryRow(ctx, selectApplication+` AND p.slug = $2`, in.ID, slug)))
 	})
 	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
@@ -66,7 +66,7 @@ func (s *Service) Default(ctx context.Context, in scope.Application) (scope.Envi
 
 // Get reads the Application; ErrNotFound.
 func (s *Service) Get(ctx context.Context, in scope.Application) (Application, error) {
-	return database.Read(ctx, s.DB, func(tx *database.Tx) (Application, error) {
+	return database.Ask(ctx, s.DB, func(tx *database.Tx) (Application, error) {
 		return Find(ctx, tx, in.Account.ID, in.ID)
 	})
 }

@@ -19,7 +19,7 @@ type Service struct {
 
 // Place finds the Environment of a slug in an Application; environments.not_found.
 func (s *Service) Place(ctx context.Context, in scope.Application, slug string) (scope.Environment, error) {
-	e, err := database.Read(ctx, s.DB, func(tx *database.Tx) (Environment, error) { return BySlug(ctx, tx, in, slug) })
+	e, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (Environment, error) { return BySlug(ctx, tx, in, slug) })
 	return e.In(in), err
 }
 
@@ -76,10 +76,10 @@ func (s *Service) SetModel(
 ) (Environment, error) {
 	return Write(ctx, s.DB, in, func(tx *database.Tx, e Environment) (Environment, error) {
 		from := e.Model
-		switch {
-		case to == from:
+		switch to {
+		case from:
 			return e, nil
-		case to == Flat:
+		case Flat:
 			return e, ErrRevertRequired
 		}
 		e.Model = to

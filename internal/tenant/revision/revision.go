@@ -166,7 +166,8 @@ func (r *raise) write(ctx context.Context, tx *database.Tx, of id.ID) error {
 			}
 			body = string(raw)
 		}
-		_, err := tx.Exec(ctx, insertChange, of, revision, i, r.account, stamp, before, string(c.Kind), c.Subject, body, tx.Now)
+		_, err := tx.Exec(ctx, insertChange, of, revision, i, r.account, stamp, before, string(c.Kind), c.Subject, body,
+			tx.Now)
 		if err != nil {
 			return err
 		}

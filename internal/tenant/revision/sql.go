@@ -6,7 +6,8 @@ package revision
 const JoinRevision = ` JOIN revision rev ON rev.scope_id = `
 
 const (
-	insertRevision = `INSERT INTO revision (scope_id, account_id, revision, stamp, stamp_before, tree_revision, tree_stamp)
+	insertRevision = `INSERT INTO revision
+		(scope_id, account_id, revision, stamp, stamp_before, tree_revision, tree_stamp)
 		VALUES ($1, $2, 1, CAST($3 AS TEXT), '', 1, CAST($3 AS TEXT))`
 
 	// The right sides are of the row before.
