@@ -144,7 +144,8 @@ func (s *Service) ChildPage(
 
 // withRows reads the rows of ids that an index alone has found, in tree order.
 func withRows(ids string) string {
-	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found CROSS JOIN node n WHERE n.id = found.id` + treeOrder
+	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found
+		CROSS JOIN node n WHERE n.id = found.id AND n.environment_id = $1` + treeOrder
 }
 
 // matching is the condition that name or slug hold a text.

@@ -126,6 +126,7 @@ func (t *treeWalk) descend(b *branch) error {
 			return nil
 		}
 		child := b.next[0]
+		b.next[0] = nil // what was visited is let go of
 		b.next = b.next[1:]
 		told, err := t.visit(child, first)
 		if err != nil {
