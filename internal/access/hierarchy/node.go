@@ -71,7 +71,8 @@ var (
 	ErrCycle         = fault.New(fault.Invalid, "nodes.cycle", "A node can't be moved below itself")
 	ErrInvalidParent = fault.New(fault.Invalid, "nodes.invalid_parent",
 		"The schema does not allow this type below that parent")
-	ErrMaxDepth     = fault.New(fault.Invalid, "nodes.max_depth_exceeded", "The tree would be deeper than the schema allows")
+	ErrMaxDepth = fault.New(fault.Invalid, "nodes.max_depth_exceeded",
+		"The tree would be deeper than the schema allows")
 	ErrInvalidType  = fault.New(fault.Invalid, "nodes.invalid_type", "The schema has no such node type")
 	ErrReservedType = fault.New(fault.Invalid, "nodes.reserved_type", "Types that begin with canopy: are reserved")
 	ErrRootExists   = fault.New(fault.Conflict, "nodes.root_exists", "The tree has a root already; name a parent")

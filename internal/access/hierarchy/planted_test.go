@@ -3,6 +3,7 @@ package hierarchy_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func plant(t testing.TB, db *database.DB, n int, parent func(int) int, name func
 		above := parent(i)
 		p.parents, p.names = append(p.parents, above), append(p.names, name(i))
 		depths = append(depths, depths[above]+1)
-		counts[fmt.Sprint(depths[i])]++
+		counts[strconv.Itoa(depths[i])]++
 		children[above]++
 	}
 	dbtest.Do(t, db, func(tx *database.Tx) error {

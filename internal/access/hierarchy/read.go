@@ -47,21 +47,23 @@ func (v View) see(ctx context.Context, tx *database.Tx, in scope.Environment, of
 // nodes.node_not_found; auth.permission_denied for one that is only context.
 func (s *Service) accessible(
 	ctx context.Context, tx *database.Tx, in scope.Environment, v View, of ID,
-) (n Node, seen Seen, err error) {
-	if n, err = find(ctx, tx, in, of); err != nil {
-		return n, seen, err
+) (Node, error) {
+	n, err := find(ctx, tx, in, of)
+	if err != nil {
+		return n, err
 	}
-	if seen, err = v.see(ctx, tx, in, of); err == nil && seen.State == ContextOnly {
+	seen, err := v.see(ctx, tx, in, of)
+	if err == nil && seen.State == ContextOnly {
 		err = fault.PermissionDenied
 	}
-	return n, seen, err
+	return n, err
 }
 
 // Ancestors are the nodes above an accessible node, the root first, and the node itself.
 // Faults: nodes.node_not_found, auth.permission_denied.
 func (s *Service) Ancestors(ctx context.Context, in scope.Environment, v View, of ID) ([]Node, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Node, error) {
-		if _, _, err := s.accessible(ctx, tx, in, v, of); err != nil {
+		if _, err := s.accessible(ctx, tx, in, v, of); err != nil {
 			return nil, err
 		}
 		list, err := lineageOf(ctx, tx, in, of)
@@ -74,8 +76,12 @@ func (s *Service) Ancestors(ctx context.Context, in scope.Environment, v View, o
 	})
 }
 
-// family is how many siblings are read at once.
-const family = 500
+const (
+	// family is how many siblings are read at once.
+	family = 500
+	// wholeFamily is how many, where free JSON comes along, which may be long.
+	wholeFamily = 100
+)
 
 // Children hands the children of an accessible node to each, in tree order, as they are
 // read. Faults as of Ancestors.
@@ -85,7 +91,7 @@ func (s *Service) Children(
 	ctx = database.Long(ctx)
 	_, err := environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (struct{}, error) {
 		var none struct{}
-		if _, _, err := s.accessible(ctx, tx, in, v, of); err != nil {
+		if _, err := s.accessible(ctx, tx, in, v, of); err != nil {
 			return none, err
 		}
 		for last := (Node{}); ; {
@@ -94,7 +100,8 @@ func (s *Service) Children(
 			if !last.ID.IsZero() {
 				where += ` AND (n.name_fold, n.id) > (` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
 			}
-			some, err := database.All(ctx, tx, scan, `SELECT `+nodeColumns+where+treeOrder+` LIMIT `+strconv.Itoa(family), q.args...)
+			limit := ` LIMIT ` + strconv.Itoa(wholeFamily)
+			some, err := database.All(ctx, tx, scan, `SELECT `+nodeColumns+where+treeOrder+limit, q.args...)
 			if err != nil {
 				return none, err
 			}
@@ -103,7 +110,7 @@ func (s *Service) Children(
 					return none, err
 				}
 			}
-			if len(some) < family {
+			if len(some) < wholeFamily {
 				return none, nil
 			}
 			last = some[len(some)-1]
@@ -118,7 +125,7 @@ func (s *Service) ChildPage(
 	ctx context.Context, in scope.Environment, v View, of ID, r page.Request,
 ) (nodes []Node, info page.Info, err error) {
 	nodes, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Node, error) {
-		n, _, err := s.accessible(ctx, tx, in, v, of)
+		n, err := s.accessible(ctx, tx, in, v, of)
 		if err != nil {
 			return nil, err
 		}

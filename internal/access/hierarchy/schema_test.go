@@ -22,7 +22,10 @@ func TestSchemaRules(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("t%d", i)
 	}
-	const odd, few = "node_types[0] must be 1 to 63 characters of a-z, 0-9, _ and -, the first one a letter", "node_types must hold 1 to 64 types"
+	const (
+		few = "node_types must hold 1 to 64 types"
+		odd = "node_types[0] must be 1 to 63 characters of a-z, 0-9, _ and -, the first one a letter"
+	)
 	for name, c := range map[string]struct {
 		types []string
 		depth int
@@ -147,12 +150,18 @@ func TestSchemaInUse(t *testing.T) {
 				d.NodeTypes = []string{"company", "region", "area"}
 				d.AllowedChildren = map[string][]string{"company": {"region"}, "region": {"area"}}
 			}, named("Team", team, "team", "the schema has no such type")},
-			"a pair goes": {func(d *hierarchy.Schema) { d.AllowedChildren["area"] = nil },
-				named("Team", team, "team", "it may not lie below area")},
-			"the depth shrinks": {func(d *hierarchy.Schema) { d.MaxDepth = 3 },
-				named("Team", team, "team", "it lies too deep")},
-			"the root takes another type": {func(d *hierarchy.Schema) { d.RootNodeType = "team" },
-				named("East", east, "region", "it may not lie below team")},
+			"a pair goes": {
+				func(d *hierarchy.Schema) { d.AllowedChildren["area"] = nil },
+				named("Team", team, "team", "it may not lie below area"),
+			},
+			"the depth shrinks": {
+				func(d *hierarchy.Schema) { d.MaxDepth = 3 },
+				named("Team", team, "team", "it lies too deep"),
+			},
+			"the root takes another type": {
+				func(d *hierarchy.Schema) { d.RootNodeType = "team" },
+				named("East", east, "region", "it may not lie below team"),
+			},
 		} {
 			d := schema()
 			c.change(&d)

@@ -67,8 +67,8 @@ func (s *Service) Search(
 type finding struct {
 	list
 	with, from, where string
-	nothing bool // nothing can match
-	kept    bool // it asks for no more than type or status, of which tally has the number
+	nothing           bool // nothing can match
+	kept              bool // it asks for no more than type or status, of which tally has the number
 }
 
 // ends tells how many there are in all where a page with so many is the last one.

@@ -134,7 +134,8 @@ func TestSearchOrder(t *testing.T) {
 		w := grown(t, db)
 		p := &planted{world: w, ids: []hierarchy.ID{w.root()}, parents: []int{-1}, names: []string{"Lease Desk"}}
 		for _, name := range []string{"b", "A", "C", "a", "B"} {
-			p.ids, p.parents, p.names = append(p.ids, w.add(p.ids[0], "region", name)), append(p.parents, 0), append(p.names, name)
+			p.ids = append(p.ids, w.add(p.ids[0], "region", name))
+			p.parents, p.names = append(p.parents, 0), append(p.names, name)
 		}
 		byAge := []int{0, 1, 2, 3, 4, 5}
 		byName := slices.Clone(byAge)
@@ -144,7 +145,9 @@ func TestSearchOrder(t *testing.T) {
 				for _, desc := range []bool{false, true} {
 					for _, q := range []string{"", "e", "a"} {
 						s := hierarchy.Query{Request: page.Request{Sort: hierarchy.Sorts[i], Desc: desc, Q: q}}
-						list := slices.DeleteFunc(slices.Clone(want), func(n int) bool { return !strings.Contains(text.Fold(p.names[n]), q) })
+						list := slices.DeleteFunc(slices.Clone(want), func(n int) bool {
+							return !strings.Contains(text.Fold(p.names[n]), q)
+						})
 						if desc {
 							slices.Reverse(list)
 						}
@@ -175,11 +178,12 @@ func TestPathsLeadToNodes(t *testing.T) {
 			},
 		}
 		hits, info, err := w.Search(t.Context(), w.in, s)
-		got := ""
+		var got []string
 		for _, h := range hits {
-			got += h.Name + "=" + h.Matched + " "
+			got = append(got, h.Name+"="+h.Matched)
 		}
-		if err != nil || got != "Inner=lease-desk/east/inner Lease Desk=lease-desk " || info.ItemCount != 2 {
+		want := []string{"Inner=lease-desk/east/inner", "Lease Desk=lease-desk"}
+		if err != nil || !slices.Equal(got, want) || info.ItemCount != 2 {
 			t.Error(got, info, err)
 		}
 		s.IDs = []hierarchy.ID{inner, east}

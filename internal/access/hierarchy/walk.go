@@ -2,6 +2,7 @@ package hierarchy
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -58,7 +59,7 @@ func (s *Service) Walk(ctx context.Context, in scope.Environment, w Walk, to Wal
 // start is the first node of a walk with everything above it; none for an empty tree.
 func (s *Service) start(ctx context.Context, tx *database.Tx, in scope.Environment, w Walk) ([]Node, error) {
 	if w.Accessible {
-		if _, _, err := s.accessible(ctx, tx, in, w.View, w.From); err != nil {
+		if _, err := s.accessible(ctx, tx, in, w.View, w.From); err != nil {
 			return nil, err
 		}
 	}
@@ -152,8 +153,8 @@ func (t *treeWalk) load(b *branch) error {
 	batch := []*branch{b}
 	nodes := b.node.Children
 	b.loaded = true
-	for i := len(t.open) - 1; i >= 0; i-- {
-		for _, coming := range t.open[i].next {
+	for i, open := range slices.Backward(t.open) {
+		for _, coming := range open.next {
 			t.gather(coming, i+2, &batch, &nodes)
 		}
 	}

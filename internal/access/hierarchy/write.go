@@ -102,7 +102,8 @@ func (s *Service) Create(ctx context.Context, by principal.Actor, in scope.Envir
 			return n, err
 		}
 		revision.AppendTree(tx, in, n.put())
-		return n, event.Record(ctx, tx, Created, entry(by, in, n.ID.Any(), n.Name), CreatedPayload{n.Name, n.Type, &n.Parent})
+		told := CreatedPayload{n.Name, n.Type, &n.Parent}
+		return n, event.Record(ctx, tx, Created, entry(by, in, n.ID.Any(), n.Name), told)
 	})
 }
 
@@ -207,33 +208,47 @@ func (s *Service) Update(
 		if err != nil || !differs && !moves {
 			return before, err
 		}
-		after.Parent = to.ID
-		if moves {
+		if after.Parent = to.ID; moves {
 			if err := relocate(ctx, tx, in, e, before, to); err != nil {
 				return before, err
 			}
 		}
-		if moves || after.Slug != before.Slug {
-			if _, err := freeSlug(ctx, tx, in, after, &after.Slug); err != nil {
-				return before, err
-			}
-		}
-		if after.Status != before.Status {
-			err := count(ctx, tx, in.ID, counts{{"status", string(before.Status)}: -1, {"status", string(after.Status)}: 1})
-			if err != nil {
-				return before, err
-			}
-		}
-		if after, err = after.save(ctx, tx, in); err != nil {
+		if after, err = after.replace(ctx, tx, in, before); err != nil {
 			return before, err
 		}
-		if moves || after.Status != before.Status {
-			revision.AppendTree(tx, in, after.put())
-		} else {
-			revision.AppendTree(tx, in)
-		}
+		after.follow(tx, in, before)
 		return after, after.recordChange(ctx, tx, by, in, before)
 	})
+}
+
+// replace keeps the node as it has become, and counts it under its status. Fault:
+// nodes.slug_taken.
+func (n Node) replace(ctx context.Context, tx *database.Tx, in scope.Environment, before Node) (Node, error) {
+	if n.Parent != before.Parent || n.Slug != before.Slug {
+		if _, err := freeSlug(ctx, tx, in, n, &n.Slug); err != nil {
+			return n, err
+		}
+	}
+	if n.Status != before.Status {
+		err := count(ctx, tx, in.ID, counts{{"status", string(before.Status)}: -1, {"status", string(n.Status)}: 1})
+		if err != nil {
+			return n, err
+		}
+	}
+	return n.save(ctx, tx, in)
+}
+
+// follow appends the change to the revision: as one of the tree where its live nodes or
+// their order differ.
+func (n Node) follow(tx *database.Tx, in scope.Environment, before Node) {
+	switch {
+	case n.Parent != before.Parent || n.Status != before.Status:
+		revision.AppendTree(tx, in, n.put())
+	case n.Name != before.Name:
+		revision.AppendTree(tx, in)
+	default:
+		revision.Append(tx, in)
+	}
 }
 
 // recordChange records the one event of a change.
@@ -254,8 +269,8 @@ func (n Node) recordChange(
 // save keeps the node; its version rises by 1.
 func (n Node) save(ctx context.Context, tx *database.Tx, in scope.Environment) (Node, error) {
 	n.Version, n.UpdatedAt = n.Version+1, tx.Now
-	_, err := tx.Exec(ctx, updateNode, n.Parent, n.Type, n.Name, text.Fold(n.Name), n.Slug, n.Description, string(n.Status),
-		string(n.Metadata), n.Version, n.UpdatedAt, in.ID, n.ID)
+	_, err := tx.Exec(ctx, updateNode, n.Parent, n.Type, n.Name, text.Fold(n.Name), n.Slug, n.Description,
+		string(n.Status), string(n.Metadata), n.Version, n.UpdatedAt, in.ID, n.ID)
 	return n, err
 }
 
