@@ -46,7 +46,7 @@ func TestTreeOrder(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
-		p := wild(t, db, 6000)
+		p := wild(t, db, 2500)
 		var want, nodes, edges, children, family []hierarchy.ID
 		for _, n := range p.inOrder() {
 			if want = append(want, p.ids[n]); p.parents[n] == 0 {
@@ -80,9 +80,9 @@ func TestEdgesAreLive(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
-		p := wild(t, db, 3000)
+		p := wild(t, db, 2000)
 		off := map[int]bool{}
-		for n := 5; n < 3000; n += 17 {
+		for n := 5; n < 2000; n += 17 {
 			off[n] = true
 			dbtest.Exec(t, db, `UPDATE node SET status = 'inactive' WHERE id = $1`, p.ids[n])
 		}
@@ -112,7 +112,7 @@ func TestPartsMakeTheTree(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
-		p := wild(t, db, 1000)
+		p := wild(t, db, 800)
 		var drawn strings.Builder
 		var part func(of hierarchy.ID)
 		part = func(of hierarchy.ID) {
@@ -138,7 +138,7 @@ func TestBranchAndPath(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
-		p := wild(t, db, 3000)
+		p := wild(t, db, 2000)
 		var family []hierarchy.ID
 		for _, n := range p.inOrder() {
 			if p.parents[n] == 0 {
@@ -213,7 +213,7 @@ func TestChildrenByPages(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
 		t.Parallel()
-		p := wild(t, db, 1000)
+		p := wild(t, db, 800)
 		for _, q := range []string{"", "STRASSEx", "n-1", "%b_"} {
 			var want, got []string
 			for _, n := range p.inOrder() {
