@@ -71,7 +71,8 @@ func (h *Branches) Routes(rt *wire.Router) {
 	wire.Handle(g, wire.Route{
 		Method: http.MethodGet, Path: "/{id}/branch", ID: "getBranch", Summary: "Open a node",
 		About: "A piece of its children, in tree order; it costs the same whatever the tree's size.",
-		Needs: permission.HierarchyView, Params: []wire.Parameter{branchOf, branchOffset, branchLimit}, Status: http.StatusOK,
+		Needs: permission.HierarchyView, Params: []wire.Parameter{branchOf, branchOffset, branchLimit},
+		Status: http.StatusOK,
 	}, h.branch)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodGet, Path: "/{id}/path", ID: "getNodePath", Summary: "Find the way to a node",

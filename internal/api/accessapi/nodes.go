@@ -141,7 +141,9 @@ func (h *Nodes) Routes(rt *wire.Router) {
 	}, h.ancestors)
 }
 
-func (h *Nodes) create(ctx context.Context, c *wire.Call, by wire.By, in hierarchy.Draft) (wire.Data[fullNode], error) {
+func (h *Nodes) create(
+	ctx context.Context, c *wire.Call, by wire.By, in hierarchy.Draft,
+) (wire.Data[fullNode], error) {
 	n, err := h.Tree.Create(ctx, by.Actor, by.In, in)
 	return wire.OfVersion(c, viewNode(by.In, n), n.Version, err)
 }

@@ -138,11 +138,15 @@ func (h *Tree) Routes(rt *wire.Router) {
 	}, h.children)
 }
 
-func (h *Tree) whole(_ context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Streamed[wire.Data[scopedTree]], error) {
+func (h *Tree) whole(
+	_ context.Context, c *wire.Call, by wire.By, _ wire.None,
+) (wire.Streamed[wire.Data[scopedTree]], error) {
 	w := hierarchy.Walk{View: sight(by), From: treeRoot.Of(c), Depth: treeDepth.Of(c)}
 	return wire.Streamed[wire.Data[scopedTree]]{Write: func(ctx context.Context, out *wire.StreamWriter) error {
-		t := &treeWriter{out: out, tag: func(at revisionAt) string { return "nodes-" + w.Tag(by.In, at) }, view: w.View,
-			part: !w.From.IsZero() || w.Depth > 0, scoped: true}
+		t := &treeWriter{
+			out: out, tag: func(at revisionAt) string { return "nodes-" + w.Tag(by.In, at) }, view: w.View,
+			part: !w.From.IsZero() || w.Depth > 0, scoped: true,
+		}
 		t.text(`{"data":{"tree":[`)
 		if err := h.Tree.Walk(ctx, by.In, w, t); err != nil || t.unchanged {
 			return err
@@ -238,7 +242,9 @@ func viewFound(in scope.Environment, hit hierarchy.Hit) foundNode {
 	n := hit.Node
 	v := foundNode{
 		n.ID, in.Application.ID, above(n), n.Type, n.Name, n.Description, n.Slug, n.Status, n.Metadata,
-		n.CreatedAt, n.UpdatedAt, n.Version, []pathNode{}, hit.Matched,
+		n.CreatedAt, n.UpdatedAt, n.Version,
+		[]pathNode{},
+		hit.Matched,
 	}
 	for _, n := range hit.Path {
 		v.Path = append(v.Path, pathNode{n.ID, n.Name, n.Slug})

@@ -151,7 +151,8 @@ func TestPiecesOfTheTree(t *testing.T) {
 			}
 		}
 		found := w.Must(200, "GET", w.at+"/nodes/search?paths=desk/north/office", nil)
-		if found.Text("items", "0", "matched_path") != "desk/north/office" || found.Text("items", "0", "path", "1", "slug") != "north" {
+		if found.Text("items", "0", "matched_path") != "desk/north/office" ||
+			found.Text("items", "0", "path", "1", "slug") != "north" {
 			t.Error(found.Raw)
 		}
 		sum := w.Must(200, "GET", w.at+"/nodes/summary", nil)
