@@ -61,7 +61,7 @@ var sideways = []struct {
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
 	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},
-	{"decide", []string{"edits", "rbac"}, "a kept change is an edit of a snapshot"},
+	{"decide", []string{"edits", "hierarchy", "rbac"}, "a kept change is an edit of a snapshot"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{

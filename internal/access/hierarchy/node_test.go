@@ -29,9 +29,9 @@ func TestFoundedTree(t *testing.T) {
 		w := flat(t, db)
 		n, seen, err := w.Get(t.Context(), w.in, manager, w.root())
 		w.must(err)
-		if n.Name != "Lease Desk" || n.Slug != "lease-desk" || n.Type != "root" || n.Status != hierarchy.Active ||
-			n.Version != 1 || n.Parent != (hierarchy.ID{}) || string(n.Metadata) != "{}" ||
-			!seen.Manages || seen.State != hierarchy.Accessible {
+		is := n.Name == "Lease Desk" && n.Slug == "lease-desk" && n.Type == "root" && n.Status == hierarchy.Active &&
+			n.Version == 1 && n.IsRoot() && string(n.Metadata) == "{}"
+		if !is || !seen.Manages || seen.State != hierarchy.Accessible {
 			t.Errorf("%+v", n)
 		}
 		if _, err := w.tryAdd(n.ID, "region", "East"); !errors.Is(err, hierarchy.ErrSchemaNotConfigured) {
@@ -136,7 +136,7 @@ func TestUpdate(t *testing.T) {
 		_ = eventtest.Take(t, db)
 		about, off := "All of it", hierarchy.Inactive
 		changed := hierarchy.Change{
-			Description: clearable(&about), Status: &off, Metadata: jsontext.Value(`{"b": 12345678901234567890, "a": [1 ]}`),
+			Description: cleared(&about), Status: &off, Metadata: jsontext.Value(`{"b": 12345678901234567890, "a": [1 ]}`),
 		}
 		n, err := w.change(east, changed)
 		if err != nil || n.Version != 2 || *n.Description != about || n.Status != off ||
@@ -163,7 +163,7 @@ func TestUpdate(t *testing.T) {
 		if f := fault.As(err); f == nil || f.Code != "version_conflict" || f.Data.(hierarchy.Node).Version != 2 {
 			t.Error(err)
 		}
-		if n, err := w.change(east, hierarchy.Change{Description: clearable(nil)}); err != nil || n.Description != nil {
+		if n, err := w.change(east, hierarchy.Change{Description: cleared(nil)}); err != nil || n.Description != nil {
 			t.Errorf("%+v %v", n, err)
 		}
 		if got := eventtest.Actions(t, db); got != "node.updated" {
@@ -173,7 +173,7 @@ func TestUpdate(t *testing.T) {
 	})
 }
 
-func clearable(to *string) text.Clearable { return text.Clearable{Given: true, Value: to} }
+func cleared(to *string) text.Clearable { return text.Clearable{Given: true, Value: to} }
 
 // TestMove: what is refused in the order of the rules, and what follows the node.
 func TestMove(t *testing.T) {

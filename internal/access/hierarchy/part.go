@@ -31,9 +31,8 @@ func insert(ctx context.Context, tx *database.Tx, in environment.ID, n Node, dep
 	if err != nil {
 		return err
 	}
-	return count(ctx, tx, in, counts{
-		{"type", n.Type}: 1, {"status", string(Active)}: 1, {"depth", strconv.Itoa(depth)}: 1,
-	})
+	at := strconv.Itoa(depth)
+	return count(ctx, tx, in, counts{{"type", n.Type}: 1, {"status", string(Active)}: 1, {"depth", at}: 1})
 }
 
 // counts are changes of a tally, by kind and item.

@@ -87,8 +87,8 @@ func TestAnyRunOfWrites(t *testing.T) {
 			}
 			for i := range rapid.IntRange(5, 25).Draw(r, "steps") {
 				of := pick("of")
-				want := "ok"
 				var got string
+				want := "ok"
 				switch rapid.IntRange(0, 9).Draw(r, "what") {
 				default:
 					nodeType := rapid.SampledFrom([]string{"region", "region", "area", "team"}).Draw(r, "type")

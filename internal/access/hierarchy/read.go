@@ -103,8 +103,12 @@ func (s *Service) Ancestors(ctx context.Context, in scope.Environment, v View, o
 	})
 }
 
-// family is how many siblings are read at once.
-const family = 500
+const (
+	// family is how many siblings are read at once.
+	family = 500
+	// wholeFamily is how many, where free JSON comes along, which may be long.
+	wholeFamily = 100
+)
 
 // Children hands the children of an accessible node to each, in tree order, as they are
 // read. Faults as of Ancestors.
@@ -123,8 +127,8 @@ func (s *Service) Children(
 			if !last.ID.IsZero() {
 				where += ` AND (n.name_fold, n.id) > (` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
 			}
-			query := `SELECT ` + nodeColumns + where + treeOrder + ` LIMIT ` + strconv.Itoa(family)
-			some, err := database.All(ctx, tx, scan, query, q.args...)
+			limit := ` LIMIT ` + strconv.Itoa(wholeFamily)
+			some, err := database.All(ctx, tx, scan, `SELECT `+nodeColumns+where+treeOrder+limit, q.args...)
 			if err != nil {
 				return none, err
 			}
@@ -133,7 +137,7 @@ func (s *Service) Children(
 					return none, err
 				}
 			}
-			if len(some) < family {
+			if len(some) < wholeFamily {
 				return none, nil
 			}
 			last = some[len(some)-1]
@@ -174,11 +178,12 @@ func (s *Service) ChildPage(
 
 // withRows reads the rows of ids that an index alone has found, in tree order.
 func withRows(ids string) string {
-	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found CROSS JOIN node n WHERE n.id = found.id` + treeOrder
+	return `SELECT ` + nodeColumns + ` FROM (` + ids + `) found
+		CROSS JOIN node n WHERE n.id = found.id AND n.environment_id = $1` + treeOrder
 }
 
 // matching is the condition that name or slug hold a text. SQLite's LIKE compares letter by
-// letter without regard to case, which folded names don't need: instr takes a third of it.
+// letter without regard to case, which folded names don't need.
 func matching(engine database.Engine, q *list, part string) string {
 	if engine == database.SQLite {
 		part = q.one(text.Fold(part))

@@ -114,9 +114,8 @@ func (s *Service) SetSchema(
 	view func(environment.Environment) any,
 ) (environment.Environment, error) {
 	ctx = database.Long(ctx)
-	return environment.Write(ctx, s.DB, in, func(
-		tx *database.Tx, e environment.Environment,
-	) (environment.Environment, error) {
+	type Environment = environment.Environment
+	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, e Environment) (Environment, error) {
 		if ifVersion != 0 && ifVersion != e.Version {
 			return e, fault.VersionConflict.WithData(view(e))
 		}

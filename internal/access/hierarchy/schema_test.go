@@ -22,8 +22,10 @@ func TestSchemaRules(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("t%d", i)
 	}
-	const odd = "node_types[0] must be 1 to 63 characters of a-z, 0-9, _ and -, the first one a letter"
-	const few = "node_types must hold 1 to 64 types"
+	const (
+		few = "node_types must hold 1 to 64 types"
+		odd = "node_types[0] must be 1 to 63 characters of a-z, 0-9, _ and -, the first one a letter"
+	)
 	for name, c := range map[string]struct {
 		types []string
 		depth int

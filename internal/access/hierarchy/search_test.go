@@ -182,8 +182,8 @@ func TestPathsLeadToNodes(t *testing.T) {
 		for _, h := range hits {
 			got = append(got, h.Name+"="+h.Matched)
 		}
-		if err != nil || !slices.Equal(got, []string{"Inner=lease-desk/east/inner", "Lease Desk=lease-desk"}) ||
-			info.ItemCount != 2 {
+		want := []string{"Inner=lease-desk/east/inner", "Lease Desk=lease-desk"}
+		if err != nil || !slices.Equal(got, want) || info.ItemCount != 2 {
 			t.Error(got, info, err)
 		}
 		s.IDs = []hierarchy.ID{inner, east}

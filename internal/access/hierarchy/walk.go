@@ -127,7 +127,7 @@ func (t *treeWalk) descend(b *branch) error {
 			return nil
 		}
 		child := b.next[0]
-		b.next[0] = nil // else what was walked would stay in memory to the end
+		b.next[0] = nil // what was visited is let go of
 		b.next = b.next[1:]
 		told, err := t.visit(child, first)
 		if err != nil {
@@ -153,8 +153,8 @@ func (t *treeWalk) load(b *branch) error {
 	batch := []*branch{b}
 	nodes := b.node.Children
 	b.loaded = true
-	for i, v := range slices.Backward(t.open) {
-		for _, coming := range v.next {
+	for i, open := range slices.Backward(t.open) {
+		for _, coming := range open.next {
 			t.gather(coming, i+2, &batch, &nodes)
 		}
 	}

@@ -223,9 +223,8 @@ func (w *world) counted(tree string, root hierarchy.ID) {
 	w.t.Helper()
 	want := map[string]int{}
 	for _, by := range []string{"node_type", "status", "depth"} {
-		query := tree + ` SELECT '` + by + `', CAST(` + by + ` AS TEXT), count(*)
-			FROM t JOIN node m ON m.id = t.id GROUP BY 2`
-		w.numbers(want, query, root)
+		w.numbers(want, tree+` SELECT '`+by+`', CAST(`+by+` AS TEXT), count(*)
+			FROM t JOIN node m ON m.id = t.id GROUP BY 2`, root)
 	}
 	got := map[string]int{}
 	w.numbers(got, `SELECT CASE kind WHEN 'type' THEN 'node_type' ELSE kind END, item, n FROM tally

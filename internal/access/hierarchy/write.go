@@ -102,8 +102,8 @@ func (s *Service) Create(ctx context.Context, by principal.Actor, in scope.Envir
 			return n, err
 		}
 		revision.AppendTree(tx, in, n.put())
-		about := entry(by, in, n.ID.Any(), n.Name)
-		return n, event.Record(ctx, tx, Created, about, CreatedPayload{n.Name, n.Type, &n.Parent})
+		told := CreatedPayload{n.Name, n.Type, &n.Parent}
+		return n, event.Record(ctx, tx, Created, entry(by, in, n.ID.Any(), n.Name), told)
 	})
 }
 
@@ -208,44 +208,47 @@ func (s *Service) Update(
 		if err != nil || !differs && !moves {
 			return before, err
 		}
-		after.Parent = to.ID
-		if moves {
+		if after.Parent = to.ID; moves {
 			if err := relocate(ctx, tx, in, e, before, to); err != nil {
 				return before, err
 			}
 		}
-		if after, err = change(ctx, tx, in, before, after); err != nil {
+		if after, err = after.replace(ctx, tx, in, before); err != nil {
 			return before, err
 		}
+		after.follow(tx, in, before)
 		return after, after.recordChange(ctx, tx, by, in, before)
 	})
 }
 
-// change keeps a node that differs, in its place or in a new one, and says so to those who
-// follow.
-func change(ctx context.Context, tx *database.Tx, in scope.Environment, before, after Node) (Node, error) {
-	moved, switched := after.Parent != before.Parent, after.Status != before.Status
-	if moved || after.Slug != before.Slug {
-		if _, err := freeSlug(ctx, tx, in, after, &after.Slug); err != nil {
-			return before, err
+// replace keeps the node as it has become, and counts it under its status. Fault:
+// nodes.slug_taken.
+func (n Node) replace(ctx context.Context, tx *database.Tx, in scope.Environment, before Node) (Node, error) {
+	if n.Parent != before.Parent || n.Slug != before.Slug {
+		if _, err := freeSlug(ctx, tx, in, n, &n.Slug); err != nil {
+			return n, err
 		}
 	}
-	if switched {
-		err := count(ctx, tx, in.ID, counts{{"status", string(before.Status)}: -1, {"status", string(after.Status)}: 1})
+	if n.Status != before.Status {
+		err := count(ctx, tx, in.ID, counts{{"status", string(before.Status)}: -1, {"status", string(n.Status)}: 1})
 		if err != nil {
-			return before, err
+			return n, err
 		}
 	}
-	after, err := after.save(ctx, tx, in)
-	if err != nil {
-		return before, err
-	}
-	if moved || switched {
-		revision.AppendTree(tx, in, after.put())
-	} else {
+	return n.save(ctx, tx, in)
+}
+
+// follow appends the change to the revision: as one of the tree where its live nodes or
+// their order differ.
+func (n Node) follow(tx *database.Tx, in scope.Environment, before Node) {
+	switch {
+	case n.Parent != before.Parent || n.Status != before.Status:
+		revision.AppendTree(tx, in, n.put())
+	case n.Name != before.Name:
 		revision.AppendTree(tx, in)
+	default:
+		revision.Append(tx, in)
 	}
-	return after, nil
 }
 
 // recordChange records the one event of a change.
@@ -340,98 +343,6 @@ func below(ctx context.Context, tx *database.Tx, in scope.Environment, n Node) (
 	return database.All(ctx, tx, func(row database.Scanner) (c some, err error) {
 		return c, row.Scan(&c.depth, &c.nodeType, &c.status, &c.n)
 	}, countSubtree, in.ID, n.ID)
-}
-
-// Delete deletes a node with everything below it. Faults: nodes.node_not_found,
-// version_conflict, nodes.root_protected, nodes.reserved_type. Event: node.deleted.
-func (s *Service) Delete(
-	ctx context.Context, by principal.Actor, in scope.Environment, of ID, ifVersion int, view func(Node) any,
-) error {
-	ctx, err := s.patient(ctx, in, of, true)
-	if err != nil {
-		return err
-	}
-	_, err = environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
-		var none struct{}
-		n, err := find(ctx, tx, in, of)
-		switch {
-		case err != nil:
-			return none, err
-		case ifVersion != 0 && ifVersion != n.Version:
-			return none, fault.VersionConflict.WithData(view(n))
-		case n.IsRoot():
-			return none, ErrRootProtected
-		case isReserved(n.Type):
-			return none, ErrReservedType
-		}
-		gone, err := s.deleteSubtree(ctx, tx, in, n)
-		if err != nil {
-			return none, err
-		}
-		revision.AppendTree(tx, in, edits.DropNode(of.Any()))
-		return none, event.Record(ctx, tx, Deleted, entry(by, in, of.Any(), n.Name), DeletedPayload{n.Name, gone - 1, 0})
-	})
-	return err
-}
-
-func (s *Service) deleteSubtree(
-	ctx context.Context, tx *database.Tx, in scope.Environment, n Node,
-) (gone int, err error) {
-	above, err := lineageOf(ctx, tx, in, n.ID)
-	if err != nil {
-		return 0, err
-	}
-	going, err := below(ctx, tx, in, n)
-	if err != nil {
-		return 0, err
-	}
-	by := counts{}
-	for _, g := range going {
-		gone += g.n
-		by[[2]string{"type", g.nodeType}] -= g.n
-		by[[2]string{"status", string(g.status)}] -= g.n
-		by[[2]string{"depth", strconv.Itoa(len(above) + g.depth)}] -= g.n
-	}
-	if err := deleteAll(ctx, tx, in, n, gone); err != nil {
-		return 0, err
-	}
-	if _, err := tx.Exec(ctx, addChildren, -1, in.ID, n.Parent); err != nil {
-		return 0, err
-	}
-	return gone, count(ctx, tx, in.ID, by)
-}
-
-const (
-	// fewNodes are deleted by their ids: PostgreSQL would look at the whole tree for them.
-	fewNodes = 1000
-	// idsAtOnce is how many one statement takes.
-	idsAtOnce = 64
-)
-
-// deleteAll deletes a node and all below it, gone in all.
-func deleteAll(ctx context.Context, tx *database.Tx, in scope.Environment, n Node, gone int) error {
-	if gone > fewNodes {
-		_, err := tx.Exec(ctx, deleteSubtree, in.ID, n.ID, tx.Now)
-		return err
-	}
-	ids := []ID{n.ID}
-	if gone > 1 {
-		var err error
-		ids, err = database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
-			return of, row.Scan(&of)
-		}, selectSubtreeIDs, in.ID, n.ID)
-		if err != nil {
-			return err
-		}
-	}
-	for piece := range slices.Chunk(ids, idsAtOnce) {
-		q := list{args: []any{in.ID, tx.Now}}
-		marks := q.ids(piece)
-		if _, err := tx.Exec(ctx, deleteSome+`(`+marks+`)`, q.args...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // patient gives a write of a node with children the time that it needs; any other one

@@ -76,10 +76,10 @@ func (s *Service) SetModel(
 ) (Environment, error) {
 	return Write(ctx, s.DB, in, func(tx *database.Tx, e Environment) (Environment, error) {
 		from := e.Model
-		switch to {
-		case from:
+		if to == from {
 			return e, nil
-		case Flat:
+		}
+		if to == Flat {
 			return e, ErrRevertRequired
 		}
 		e.Model = to
