@@ -95,7 +95,7 @@ var doors = []struct {
 		map[string]string{
 			"outbox":      "its Reseal is on the server's list",
 			"signingkey":  "its Reseal is on the server's list",
-			"reseal":      "seals anew what these have sealed",
+			"reseal":      "reseals what these have sealed",
 			"idempotency": "answers are kept for a day, which the change waits for",
 			"session":     "under a key of the used refresh token, of which no install key is part",
 		},

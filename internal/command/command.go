@@ -32,7 +32,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database up to this version, or show where it is."`
 	Bootstrap   bootstrapCmd   `cmd:"" help:"Make the first Account and its verified owner, without mail."`
-	Keys        keysCmd        `cmd:"" help:"List, rotate or revoke token signing keys, or seal all anew under the first install key."`
+	Keys        keysCmd        `cmd:"" help:"List, rotate or revoke token signing keys, or reseal everything under the first install key."`
 	Backup      backupCmd      `cmd:"" help:"Copy the SQLite database while the server runs."`
 	Restore     restoreCmd     `cmd:"" help:"Bring a copy back, into an empty place only."`
 	Doctor      doctorCmd      `cmd:"" help:"Check settings, database, mail server and keys."`

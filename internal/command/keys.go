@@ -17,7 +17,7 @@ type keysCmd struct {
 	List   keysList   `cmd:"" help:"List the signing keys."`
 	Rotate keysRotate `cmd:"" help:"Make a new signing key; it signs in 15 minutes."`
 	Revoke keysRevoke `cmd:"" help:"Have all servers refuse, within 5 seconds, what a key has signed. If it signs now, a new one signs at once."`
-	Reseal keysReseal `cmd:"" help:"Seal anew, under the first install key, all that names another or none. May be stopped and repeated."`
+	Reseal keysReseal `cmd:"" help:"Reseal, under the first install key, all that names another or none. May be stopped and repeated."`
 }
 
 type (
@@ -97,13 +97,13 @@ func (v *keysRevoke) Run(ctx context.Context, e *environment) error {
 // shownLost is how many of the rows are named that no key opens.
 const shownLost = 10
 
-// Run seals anew, and tells what became of each kind of value.
+// Run reseals, and tells what became of each kind of value.
 func (keysReseal) Run(ctx context.Context, e *environment) error {
 	return e.keyring(ctx, func(k server.Keyring) error {
 		left, lost := 0, 0
 		reports, err := k.Reseal(ctx)
 		for _, r := range reports {
-			fmt.Fprintf(e.Stdout, "%s: %d sealed anew, %d left, %d that no key opens\n",
+			fmt.Fprintf(e.Stdout, "%s: %d resealed, %d left, %d that no key opens\n",
 				r.Name, r.Done, r.Left, len(r.Lost))
 			if n := len(r.Lost); n > 0 {
 				fmt.Fprintf(e.Stdout, "  no key opens %s\n", strings.Join(r.Lost[:min(n, shownLost)], " "))

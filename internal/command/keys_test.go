@@ -322,12 +322,12 @@ func TestTheInstallKeyIsChangedInFourSteps(t *testing.T) {
 			t.Errorf("what only the old key opens: %d %s", code, errs)
 		}
 		out := i.must(fresh+","+old, "keys", "reseal")
-		if !regexp.MustCompile(`^signing keys: 1 sealed anew, 0 left, 0 that no key opens\n` +
-			`queued work: \d+ sealed anew, 0 left, 0 that no key opens\n$`).MatchString(out) {
+		if !regexp.MustCompile(`^signing keys: 1 resealed, 0 left, 0 that no key opens\n` +
+			`queued work: \d+ resealed, 0 left, 0 that no key opens\n$`).MatchString(out) {
 			t.Errorf("reseal: %s", out)
 		}
 		out = i.must(fresh+","+old, "keys", "reseal")
-		if strings.Count(out, ": 0 sealed anew, 0 left") != 2 {
+		if strings.Count(out, ": 0 resealed, 0 left") != 2 {
 			t.Errorf("reseal again: %s", out)
 		}
 		works()

@@ -143,7 +143,7 @@ func TestPrintedSettingsHoldNoSecret(t *testing.T) {
 	lines := strings.Join(Settings{DatabaseURL: "postgres:///db?host=/run", SMTPURL: "smtp://u@mx:587"}.Lines(), "\n")
 	for _, want := range []string{"CANOPY_DATABASE_URL=postgres:///db?host=%2Frun", "CANOPY_SMTP_URL=smtp://u@mx:587"} {
 		if !strings.Contains(lines, want) {
-			t.Errorf("what is no secret is hidden: %s", lines)
+			t.Errorf("something that is not secret is hidden: %s", lines)
 		}
 	}
 }

@@ -40,7 +40,7 @@ var resealers = []func(context.Context, *database.DB, *secret.Box) (reseal.Repor
 	signingkey.Reseal, outbox.Reseal,
 }
 
-// Reseal seals anew, under the first install key, all that names another or none. The
+// Reseal reseals, under the first install key, all that names another or none. The
 // reports are true also where there is an error, which is that of the last one.
 func (k Keyring) Reseal(ctx context.Context) ([]reseal.Report, error) {
 	var reports []reseal.Report

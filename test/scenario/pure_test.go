@@ -44,7 +44,7 @@ type environment struct {
 func (e *environment) id(kind, name string) id.ID {
 	if raw, ok := strings.CutPrefix(name, `"`); ok {
 		u, _ := id.Parse[id.ID](strings.TrimSuffix(raw, `"`))
-		return u // what is no id is the zero id, which nobody knows
+		return u // anything that is not an id is the zero id, which nobody knows
 	}
 	if name == "" {
 		return id.ID{}

@@ -38,7 +38,7 @@ type Service struct {
 	denials denials
 }
 
-// kind says that a key was changed; who keeps keys reads it anew.
+// kind says that a key was changed; whoever keeps keys reads it again.
 const kind revision.Kind = "api_key"
 
 func (k Key) entry(by principal.Actor, in scope.Environment) event.Entry {

@@ -65,7 +65,7 @@ func PutNode(n decide.Node) revision.Change {
 func DropNode(of id.ID) revision.Change { return revision.Change{Kind: nodeKind, Subject: of} }
 
 // Of is what a kept change does to a snapshot: nil where decisions don't depend on it. An
-// error says that the row can't be understood, so that the follower has to read anew.
+// error says that the row can't be understood, so that the follower has to read everything again.
 func Of(kind revision.Kind, subject id.ID, body []byte) (decide.Change, error) {
 	switch kind {
 	case permissionKind:

@@ -159,16 +159,16 @@ func (s *Service) ChildPage(
 		q := list{args: []any{in.ID, of}}
 		if r.Q == "" {
 			info = r.Of(n.Children)
-			return database.All(ctx, tx, scan, withRows(someChildren(n.Children, r.Offset(), r.Take)), anew(q.args)...)
+			return database.All(ctx, tx, scan, withRows(someChildren(n.Children, r.Offset(), r.Take)), planned(q.args)...)
 		}
 		where := matching(tx.DB.Engine, &q, r.Q)
-		some, err := database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), anew(q.args)...)
+		some, err := database.All(ctx, tx, scan, withRows(selectChildIDs+where+treeOrder+r.Limit()), planned(q.args)...)
 		if err != nil {
 			return nil, err
 		}
 		total, known := ends(r, len(some))
 		if !known {
-			err = tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, anew(q.args)...).Scan(&total)
+			err = tx.QueryRow(ctx, `SELECT count(*)`+fromNode+` AND n.parent_id = $2`+where, planned(q.args)...).Scan(&total)
 		}
 		info = r.Of(total)
 		return some, err
@@ -244,8 +244,8 @@ func someChildren(total, offset, limit int) string {
 	return selectChildIDs + order + ` LIMIT ` + strconv.Itoa(limit) + ` OFFSET ` + strconv.Itoa(from)
 }
 
-// anew has PostgreSQL plan a query for its very arguments.
-func anew(args []any) []any { return append([]any{database.PlanAnew}, args...) }
+// planned has PostgreSQL plan a query for its very arguments.
+func planned(args []any) []any { return append([]any{database.PlanAnew}, args...) }
 
 // Path is a node with everything above it, the root first, each with its place among its
 // siblings. Fault: nodes.node_not_found.

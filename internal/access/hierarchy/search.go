@@ -46,7 +46,7 @@ func (s *Service) Search(
 			info = r.Of(0)
 			return []Hit{}, err
 		}
-		nodes, err := database.All(ctx, tx, scan, f.page(r.Request), anew(f.args)...)
+		nodes, err := database.All(ctx, tx, scan, f.page(r.Request), planned(f.args)...)
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +174,7 @@ func (f *finding) under(ctx context.Context, tx *database.Tx, in scope.Environme
 func (f *finding) below(ctx context.Context, tx *database.Tx, in scope.Environment, top ID) ([]ID, error) {
 	all, err := database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
 		return of, row.Scan(&of)
-	}, `SELECT n.id`+f.from+f.where, anew(f.args)...)
+	}, `SELECT n.id`+f.from+f.where, planned(f.args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (f *finding) count(
 		}
 		query += ` AND (n.name_fold, n.id)` + than + `(` + q.one(last.nameFold) + `, ` + q.one(last.ID) + `)`
 	}
-	err = tx.QueryRow(ctx, query, anew(q.args)...).Scan(&n)
+	err = tx.QueryRow(ctx, query, planned(q.args)...).Scan(&n)
 	return before + n, err
 }
 

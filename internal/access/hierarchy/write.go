@@ -39,7 +39,7 @@ func found(n Node, err error) (Node, error) {
 	return n, err
 }
 
-// named finds a node that a body names; what is no id names nothing.
+// named finds a node that a body names; anything that is not an id names nothing.
 func named(ctx context.Context, tx *database.Tx, in scope.Environment, text string) (Node, error) {
 	of, err := id.Parse[ID](text)
 	if err != nil {

@@ -261,7 +261,7 @@ func roleNames(ctx context.Context, tx *database.Tx, in scope.Environment) (map[
 
 // RolePermissions adds permissions to a role.
 type RolePermissions struct {
-	RoleID         string   `json:"role_id"         doc:"The role; what is no id names none." format:"uuid" maxLength:"36"`
+	RoleID         string   `json:"role_id"         doc:"The role; anything that is not an id names none." format:"uuid" maxLength:"36"`
 	PermissionKeys []string `json:"permission_keys" doc:"The keys that it is to hold besides, at most 1000." maxItems:"1000"`
 }
 
@@ -325,7 +325,7 @@ func (s *Service) AddResources(
 	})
 }
 
-// roleNamed finds the role that a body names; what is no id names none.
+// roleNamed finds the role that a body names; anything that is not an id names none.
 func roleNamed(ctx context.Context, tx *database.Tx, in scope.Environment, raw string) (Role, error) {
 	of, err := id.Parse[RoleID](raw)
 	if err != nil {

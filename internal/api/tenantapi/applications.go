@@ -58,7 +58,7 @@ func (b *resumeState) Rules(f *text.Fields) {
 	f.Field("environment_slug", &b.EnvironmentSlug, knownSlug)
 }
 
-// knownSlug is for a slug that is looked up: any text is, and what is no slug names nothing.
+// knownSlug is for a slug that is looked up: any text is, and anything that is not a slug names nothing.
 var knownSlug = text.Rule{
 	Normalize: func(s string) (string, string) { return s, "" }, MaxLength: 63, Example: "production",
 }

@@ -19,7 +19,7 @@ const (
 	lanes
 )
 
-// From is who waits for a hash.
+// From is the caller that waits for a hash.
 type From struct {
 	Lane    Lane
 	Network string // what limits see of a client: an IPv4 address, or the /64 of an IPv6 address
@@ -30,7 +30,7 @@ const mostAtOnce = 2
 
 // pool lets a number of hashes work at once, and the networks that wait in turn.
 type pool struct {
-	workers, queue int // queue bounds who waits in a lane
+	workers, queue int // queue bounds the callers that wait in a lane
 
 	mu      sync.Mutex
 	working int

@@ -203,7 +203,7 @@ func TestLongCallsTakeTheirTime(t *testing.T) {
 		})
 		<-started
 		if err := user(t.Context(), db, "u2", "b@x.test"); err != nil {
-			t.Errorf("who waits behind a long call: %v", err)
+			t.Errorf("a caller behind a long call: %v", err)
 		}
 		wg.Wait()
 	})

@@ -16,7 +16,7 @@ const (
 	putPayload = `UPDATE outbox SET payload = $1 WHERE id = $2 AND payload = $3`
 )
 
-// Reseal seals payloads anew that name another key than the first of the box, or none.
+// Reseal seals payloads again that name another key than the first of the box, or none.
 // It may run beside workers: a job that ends meanwhile stays wiped.
 func Reseal(ctx context.Context, db *database.DB, box *secret.Box) (reseal.Report, error) {
 	return reseal.Column{

@@ -39,12 +39,12 @@ type Column struct {
 // Report is what became of a column.
 type Report struct {
 	Name string
-	Done int      // values sealed anew
+	Done int      // values resealed
 	Left int      // values that still name another key or none, and can be opened
 	Lost []string // ids of the rows whose value no key opens
 }
 
-// Run seals the column's values anew that name another key than the first of the box,
+// Run reseals the column's values that name another key than the first of the box,
 // or none. The report is true of what was done even when there is an error, except that
 // then nothing is known of what is left. It may run in several processes at once.
 func (c Column) Run(ctx context.Context, db *database.DB, box *secret.Box) (Report, error) {
@@ -85,7 +85,7 @@ func (c Column) next(ctx context.Context, db *database.DB, box *secret.Box, afte
 	})
 }
 
-// one seals one value anew, in a transaction of its own, so that servers wait for it
+// one reseals one value, in a transaction of its own, so that servers wait for it
 // as short as can be.
 func (c Column) one(ctx context.Context, db *database.DB, box *secret.Box, old row, r *Report) error {
 	plain, err := box.Open(old.sealed, c.Context(old.id))

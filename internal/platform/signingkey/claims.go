@@ -111,7 +111,7 @@ func (s *Service) Verify(ctx context.Context, token string, now time.Time) (Clai
 	k := set.published(kid, now)
 	if k == nil {
 		// A key that took the place of a revoked one signs before others know it.
-		if set, err = s.anew(ctx); err != nil {
+		if set, err = s.reread(ctx); err != nil {
 			return Claims{}, err
 		}
 		k = set.published(kid, now)

@@ -93,14 +93,14 @@ func (s *Service) Run(ctx context.Context) {
 // makes the key. An error that wraps secret.ErrSealed says that the install key
 // is not the one the keys were sealed with.
 func (s *Service) Ensure(ctx context.Context) error {
-	set, err := s.anew(ctx)
+	set, err := s.reread(ctx)
 	if err != nil || !s.due(set.youngest, s.DB.Now()) {
 		return err
 	}
 	if _, err := s.add(ctx, false); err != nil {
 		return err
 	}
-	_, err = s.anew(ctx)
+	_, err = s.reread(ctx)
 	return err
 }
 
@@ -121,7 +121,7 @@ func (s *Service) Rotate(ctx context.Context) (Key, error) {
 
 // List gives all keys of the table, by the time they sign from.
 func (s *Service) List(ctx context.Context) ([]Key, error) {
-	set, err := s.anew(ctx)
+	set, err := s.reread(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -162,8 +162,8 @@ func (s *Service) fresh(ctx context.Context) (*set, error) {
 	return s.keys(ctx, func(known *set) bool { return recent(known.at, s.DB.Now()) })
 }
 
-// anew are the keys as they were at the time of the call, or later.
-func (s *Service) anew(ctx context.Context) (*set, error) {
+// reread gives the keys as they were at the time of the call, or later.
+func (s *Service) reread(ctx context.Context) (*set, error) {
 	return s.keys(ctx, func(*set) bool { return false })
 }
 

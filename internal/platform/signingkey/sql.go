@@ -64,7 +64,7 @@ const (
 	putPrivate = `UPDATE signing_key SET private = $1 WHERE id = $2 AND private = $3`
 )
 
-// Reseal seals private keys anew that name another install key than the first of the
+// Reseal seals private keys again that name another install key than the first of the
 // box, or none. It may run beside servers.
 func Reseal(ctx context.Context, db *database.DB, box *secret.Box) (reseal.Report, error) {
 	return reseal.Column{

@@ -24,7 +24,7 @@ type Kind string
 const (
 	// Nothing says that the revision was raised for what no follower keeps.
 	Nothing Kind = "nothing"
-	// Reload says that more was changed than is worth following: read all of it anew.
+	// Reload says that more was changed than is worth following: read all of it again.
 	Reload Kind = "reload"
 )
 

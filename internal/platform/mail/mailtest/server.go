@@ -329,7 +329,7 @@ type rewritten struct {
 	change func(string) string
 }
 
-// Write changes replies, and leaves what is no text: TLS that begins on top.
+// Write changes replies, and leaves what is not text: TLS that begins on top.
 func (c rewritten) Write(b []byte) (int, error) {
 	changed := b
 	if len(b) > 3 && b[0] >= '2' && b[0] <= '5' && (b[3] == '-' || b[3] == ' ') {
