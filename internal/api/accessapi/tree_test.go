@@ -165,6 +165,7 @@ func TestPiecesOfTheTree(t *testing.T) {
 		}
 		for _, path := range []string{
 			"/nodes/search?under=x", "/nodes/search?ids=x", "/nodes?depth=0", "/nodes?depth=17", "/nodes?root=x",
+			"/nodes?root=00000000-0000-0000-0000-000000000000",
 			"/nodes/root/branch?limit=201", "/nodes/search?node_type=" + string(slices.Repeat([]byte("x"), 101)),
 		} {
 			if a := w.Must(400, "GET", w.at+path, nil); a.Code() != "validation" {

@@ -42,7 +42,7 @@ func QueryID[I ~[16]byte](name, about string) Value[I] {
 		schema: huma.Schema{Type: huma.TypeString, Format: "uuid", Examples: []any{exampleID}},
 		parse: func(raw string) (any, string) {
 			v, err := id.Parse[I](raw)
-			if err != nil {
+			if err != nil || v == (I{}) { // the zero id is how absence is told
 				return v, "must be an id"
 			}
 			return v, ""
@@ -57,7 +57,7 @@ func PathWord(name, about, word string, missing *fault.Error) Value[string] {
 		name: name, in: "path", about: about, required: true, missing: missing,
 		schema: huma.Schema{Type: huma.TypeString, MaxLength: new(36), Examples: []any{word}},
 		parse: func(raw string) (any, string) {
-			if _, err := id.Parse[id.ID](raw); err != nil && raw != word {
+			if v, err := id.Parse[id.ID](raw); (err != nil || v.IsZero()) && raw != word {
 				return raw, "must be an id or " + word
 			}
 			return raw, ""
@@ -69,7 +69,7 @@ func PathWord(name, about, word string, missing *fault.Error) Value[string] {
 func QueryIDs[I ~[16]byte](name, about string, most int) Value[[]I] {
 	return Value[[]I]{listed(name, about, most, exampleID, func(one string) (I, bool) {
 		v, err := id.Parse[I](one)
-		return v, err == nil
+		return v, err == nil && v != (I{})
 	})}
 }
 
