@@ -37,7 +37,7 @@ type Schema struct {
 	NodeTypes       []string            `json:"node_types"       doc:"1 to 64 types." maxItems:"65"`
 	AllowedChildren map[string][]string `json:"allowed_children" doc:"The types that may lie below each type; a missing one is leaf only."`
 	MaxDepth        int                 `json:"max_depth"        doc:"1 to 16; the root is at depth 1." example:"4"`
-	RootNodeType    string              `json:"root_node_type"   doc:"The type that the root takes." example:"company"`
+	RootNodeType    string              `json:"root_node_type"   doc:"The type that the root takes." example:"company" maxLength:"63"`
 }
 
 // Rules implements text.Ruled: what each field is by itself.
