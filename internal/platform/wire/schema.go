@@ -87,8 +87,8 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if of, is := p.AdditionalProperties.(*huma.Schema); is && of.Type == huma.TypeArray && of.Items.Type == huma.TypeString {
-		of.Items.MaxLength = new(maxSentence)
+	if of, is := p.AdditionalProperties.(*huma.Schema); is && of.Type == huma.TypeArray {
+		of.Items.MaxLength = new(maxSentence) // such lists hold texts
 	}
 	if p.Type == huma.TypeArray && t.Kind() == reflect.Slice && p.Items.Type == huma.TypeString {
 		p.Items.MaxLength = new(maxSentence)
