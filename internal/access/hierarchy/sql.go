@@ -101,11 +101,8 @@ const (
 	// Siblings in tree order, by a covering index where only ids are wanted.
 	selectChildIDs = `SELECT n.id` + fromNode + ` AND n.parent_id = $2`
 
-	// Two counts, for comparing pairs takes twice as long.
-	countBefore = `SELECT (SELECT count(*) FROM node n WHERE n.environment_id = $1 AND n.parent_id = $2
-			AND n.deleted_at IS NULL AND n.name_fold < $3)
-		+ (SELECT count(*) FROM node n WHERE n.environment_id = $1 AND n.parent_id = $2
-			AND n.deleted_at IS NULL AND n.name_fold = $3 AND n.id < $4)`
+	countBefore = `SELECT count(*) FROM node n WHERE n.environment_id = $1 AND n.parent_id = $2 AND n.deleted_at IS NULL
+		AND (n.name_fold, n.id) < ($3, $4)`
 
 	treeOrder = ` ORDER BY n.name_fold, n.id`
 
