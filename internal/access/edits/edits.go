@@ -18,6 +18,8 @@ const (
 	permissionKind revision.Kind = "permission"
 	roleKind       revision.Kind = "role"
 	nodeKind       revision.Kind = "node"
+	memberKind     revision.Kind = "member"
+	assignmentKind revision.Kind = "assignment"
 )
 
 type (
@@ -32,6 +34,17 @@ type (
 	nodeRow struct {
 		Parent id.ID `json:"parent"`
 		Active bool  `json:"active"`
+	}
+	memberRow struct {
+		IdentityActive   bool `json:"identity_active"`
+		MembershipActive bool `json:"membership_active"`
+	}
+	assignmentRow struct {
+		Identity id.ID          `json:"identity"`
+		Node     id.ID          `json:"node"`
+		Role     id.ID          `json:"role,omitzero"` // zero: the assignment is gone
+		From     decide.Instant `json:"from,omitzero"`
+		To       decide.Instant `json:"to,omitzero"`
 	}
 	dropped struct {
 		Dropped string `json:"dropped"`
@@ -63,6 +76,29 @@ func PutNode(n decide.Node) revision.Change {
 
 // DropNode says that a node is gone, with everything below it and the assignments there.
 func DropNode(of id.ID) revision.Change { return revision.Change{Kind: nodeKind, Subject: of} }
+
+// PutMember is a membership as it is now, with the switch of its identity.
+func PutMember(m decide.Member) revision.Change {
+	return revision.Change{Kind: memberKind, Subject: m.Identity, Body: memberRow{m.IdentityActive, m.MembershipActive}}
+}
+
+// DropMember says that an identity was erased, with its membership and assignments.
+func DropMember(identity id.ID) revision.Change {
+	return revision.Change{Kind: memberKind, Subject: identity}
+}
+
+// PutAssignment is an assignment as it is now.
+func PutAssignment(a decide.Assignment) revision.Change {
+	return revision.Change{
+		Kind: assignmentKind, Subject: a.ID, Body: assignmentRow{a.Identity, a.Node, a.Role, a.From, a.To},
+	}
+}
+
+// DropAssignment says that an assignment is gone. Those that go with their node, role or
+// identity need no change of their own.
+func DropAssignment(of, identity, node id.ID) revision.Change {
+	return revision.Change{Kind: assignmentKind, Subject: of, Body: assignmentRow{Identity: identity, Node: node}}
+}
 
 // Of is what a kept change does to a snapshot: nil where decisions don't depend on it. An
 // error says that the row can't be understood, so that the follower has to read everything again.
@@ -96,6 +132,26 @@ func Of(kind revision.Kind, subject id.ID, body []byte) (decide.Change, error) {
 		var row nodeRow
 		err := json.Unmarshal(body, &row)
 		return decide.PutNode{Node: decide.Node{ID: subject, Parent: row.Parent, Active: row.Active}}, err
+	case memberKind:
+		if body == nil {
+			return decide.DropMember{Identity: subject}, nil
+		}
+		var row memberRow
+		err := json.Unmarshal(body, &row)
+		return decide.PutMember{Member: decide.Member{
+			Identity: subject, IdentityActive: row.IdentityActive, MembershipActive: row.MembershipActive,
+		}}, err
+	case assignmentKind:
+		var row assignmentRow
+		if err := json.Unmarshal(body, &row); err != nil {
+			return nil, err
+		}
+		if row.Role == (id.ID{}) {
+			return decide.DropAssignment{ID: subject, Identity: row.Identity, Node: row.Node}, nil
+		}
+		return decide.PutAssignment{Assignment: decide.Assignment{
+			ID: subject, Identity: row.Identity, Node: row.Node, Role: row.Role, From: row.From, To: row.To,
+		}}, nil
 	case revision.Nothing:
 	case revision.Reload:
 		return nil, errors.New("edits: too much was changed to follow")

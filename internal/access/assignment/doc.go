@@ -1,0 +1,8 @@
+// Package assignment owns who holds which role where, and when: the table assignment.
+//
+//	scheduled ──effective_from──► active ──effective_to──► expired
+//
+// These states are computed, never stored: no job runs when a window opens or closes. It
+// calls membership, hierarchy, rbac and edits. It refuses to decide: it says what is
+// assigned, and package decide what that allows.
+package assignment
