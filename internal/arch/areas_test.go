@@ -21,6 +21,7 @@ var areas = []struct {
 	{"top", []string{"command", "server", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
+	{"identity", []string{"enrolment", "credential"}},
 	{"access", []string{
 		"assignment", "membership", "enduser", "hierarchy", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench",
 	}},
@@ -62,8 +63,10 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
-	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},
-	{"decide", []string{"edits", "hierarchy", "rbac"}, "a kept change is an edit of a snapshot"},
+	{"credential", []string{"enrolment"}, "whoever is made with a password has its hash"},
+	{"enduser", []string{"membership"}, "the person behind the membership"},
+	{"edits", []string{"hierarchy", "rbac", "membership"}, "their rows are what decisions depend on"},
+	{"decide", []string{"edits", "hierarchy", "rbac", "membership"}, "a kept change is an edit of a snapshot"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{

@@ -5,6 +5,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -26,7 +27,7 @@ type tenant struct {
 }
 
 func newTenant(p *platform) *tenant {
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}}
+	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
