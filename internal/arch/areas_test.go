@@ -21,7 +21,7 @@ var areas = []struct {
 	{"top", []string{"command", "server", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
-	{"access", []string{"hierarchy", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench"}},
+	{"access", []string{"hierarchy", "hierarchy/names", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench"}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},
 	{"events", []string{"event"}},
 	{
@@ -63,6 +63,7 @@ var sideways = []struct {
 	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},
 	{"decide", []string{"edits", "hierarchy", "rbac"}, "a kept change is an edit of a snapshot"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
+	{"hierarchy/names", []string{"hierarchy"}, "holds a tree's names for its searches"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{
 		"database",
