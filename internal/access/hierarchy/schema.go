@@ -144,7 +144,7 @@ func (s *Service) SetSchema(
 		if e, err = environment.Save(ctx, tx, e); err != nil {
 			return e, err
 		}
-		revision.AppendTree(tx, in)
+		revision.AppendTree(tx, in, root.put())
 		about := entry(by, in, e.ID.Any(), e.Name)
 		return e, event.Record(ctx, tx, SchemaUpdated, about, SchemaPayload{wanted.NodeTypes, wanted.MaxDepth})
 	})
@@ -172,7 +172,7 @@ func fits(ctx context.Context, tx *database.Tx, in scope.Environment, root Node,
 	}
 	types[root.Type]--
 	for _, t := range sortedNames(types) {
-		if types[t] > 0 && !isReserved(t) && !slices.Contains(s.NodeTypes, t) {
+		if types[t] > 0 && !IsReserved(t) && !slices.Contains(s.NodeTypes, t) {
 			if err := name("the schema has no such type", selectOfType, t); err != nil {
 				return err
 			}
@@ -188,7 +188,7 @@ func fits(ctx context.Context, tx *database.Tx, in scope.Environment, root Node,
 			parent = s.RootNodeType
 		}
 		known := slices.Contains(s.NodeTypes, p[1]) // else it is named already
-		if !isReserved(p[1]) && known && !slices.Contains(s.AllowedChildren[parent], p[1]) {
+		if !IsReserved(p[1]) && known && !slices.Contains(s.AllowedChildren[parent], p[1]) {
 			if err := name("it may not lie below "+parent, selectOfPair, p[1], p[0]); err != nil {
 				return err
 			}
