@@ -4,6 +4,8 @@ const (
 	selectActive = `SELECT count(*) FROM membership
 		WHERE environment_id = $1 AND identity_id = $2 AND status = 'active'`
 
-	addAssignments = `UPDATE membership SET assignment_count = assignment_count + $1
-		WHERE environment_id = $2 AND identity_id = $3`
+	// Rows follow, and addAssignmentsTo; the Environment is $1.
+	addAssignments = `UPDATE membership SET assignment_count = assignment_count + by.column2 FROM (VALUES `
+	addRow         = `(?, CAST(? AS BIGINT))`
+	addTo          = `) by WHERE membership.environment_id = $1 AND membership.identity_id = by.column1`
 )
