@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"canopy.dev/canopy/internal/access/apikey"
@@ -21,6 +22,7 @@ import (
 // platform is what every area stands on.
 type platform struct {
 	db       *database.DB
+	log      *slog.Logger
 	hasher   *secret.Hasher
 	breached secret.Breaches
 	limits   *ratelimit.Limiter
@@ -43,7 +45,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
 	}
 	p := &platform{
-		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
+		db: o.DB, log: o.Log, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}

@@ -60,6 +60,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	t := newTenant(p)
+	p.db.OnCommit(t.decisions.Committed)
 	people := newIdentity(p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/assignment"
+	"canopy.dev/canopy/internal/access/decision"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
@@ -24,19 +26,21 @@ type tenant struct {
 	access       *rbac.Service
 	tree         *hierarchy.Service
 	keys         *apikey.Service
+	decisions    *decision.Service
 }
 
 func newTenant(p *platform) *tenant {
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}}
+	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}}
 	prover := &revision.Prover{DB: p.db}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
 		applications: &application.Service{DB: p.db, Parts: parts},
 		environments: &environment.Service{DB: p.db, Parts: parts},
-		access:       &rbac.Service{DB: p.db},
-		tree:         &hierarchy.Service{DB: p.db},
+		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
+		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
+		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log},
 	}
 }
 

@@ -36,6 +36,39 @@ func (s *Snapshot) Permissions(identity id.ID, now Instant) (keys []string, ok b
 	return keys, true
 }
 
+// PermissionsAt returns the sorted keys that the identity holds at a node now: those for
+// which Evaluate allows there. There are none when the identity is switched off or the node
+// is not live. member is false if it has no active membership here, and known if there is no
+// such node.
+func (s *Snapshot) PermissionsAt(identity, node id.ID, now Instant) (keys []string, member, known bool) {
+	m, ok := s.memberOf(identity)
+	if !ok || s.members.at(m).state&membershipActive == 0 {
+		return nil, false, false
+	}
+	n, ok := s.nodeOf(node)
+	if !ok {
+		return nil, true, false
+	}
+	keys = []string{}
+	if s.members.at(m).state&identityActive == 0 || !s.live(n) {
+		return keys, true, true
+	}
+	var held persist.Bitset
+	for at := n; at != noNode; at = s.parent(at) {
+		s.eachAssignmentAt(m, at, func(a *assignment) bool {
+			if ro := s.roles.At(a.role); ro.active && inWindow(a.from, a.to, now) {
+				held = held.Union(ro.grants)
+			}
+			return true
+		})
+	}
+	for key := range held.All() {
+		keys = append(keys, *s.keys.At(key))
+	}
+	slices.Sort(keys)
+	return keys, true, true
+}
+
 // GrantList is what an identity holds, for applications that decide by
 // themselves.
 type GrantList struct {

@@ -61,6 +61,7 @@ func checkAll(t *rapid.T, w *oracle.World, s *decide.Snapshot, now decide.Instan
 		grants, grantsOK := s.Grants(m, now)
 		same(t, "grants", wantGrants, grants)
 		same(t, "found", []bool{want, wantOK}, []bool{ok, grantsOK})
+		checkPermissionsAt(t, w, s, m, now, want)
 	}
 	for i, d := range s.Bulk(questions, now, nil) {
 		want := w.Evaluate(questions[i], now)
@@ -71,6 +72,35 @@ func checkAll(t *rapid.T, w *oracle.World, s *decide.Snapshot, now decide.Instan
 	for _, n := range everyNode() {
 		for _, key := range everyKey() {
 			checkWho(t, w, s, n, key, now)
+		}
+	}
+}
+
+// checkPermissionsAt finds at every node the keys for which the oracle allows there.
+func checkPermissionsAt(t *rapid.T, w *oracle.World, s *decide.Snapshot, m id.ID, now decide.Instant, member bool) {
+	for _, n := range everyNode() {
+		keys, isMember, known := s.PermissionsAt(m, n, now)
+		var want []string
+		exists := true
+		for _, key := range everyKey() {
+			d := w.Evaluate(decide.Question{Identity: m, Permission: key, Node: n}, now)
+			if d.Allowed {
+				want = append(want, key)
+			}
+			exists = exists && d.Reason != decide.NodeNotFound
+		}
+		same(t, "is a member", member, isMember)
+		if !member {
+			continue
+		}
+		if len(want) > 0 || len(keys) > 0 {
+			same(t, "keys at a node", want, keys)
+		}
+		if !known {
+			same(t, "without the node", 0, len(want))
+		}
+		if !exists {
+			same(t, "known", false, known)
 		}
 	}
 }

@@ -47,10 +47,16 @@ type DB struct {
 	writes   writes
 	turns    turns // of PostgreSQL's writers
 
+	committed func(*Tx) // see OnCommit
+
 	trouble  atomic.Pointer[trouble]
 	warnings []string
 	indexes  func() (map[string]string, error)
 }
+
+// OnCommit has fn told of every transaction that wrote, after its commit and before its
+// call returns. It is for one listener, which is named before the store is used.
+func (db *DB) OnCommit(fn func(*Tx)) { db.committed = fn }
 
 // ErrInUse says that another process has the SQLite file open.
 var ErrInUse = errors.New("another canopy process is using this database")

@@ -100,6 +100,9 @@ func write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, erro
 			v, err = run(ctx, tx, db.write, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, fn)
 		}
 		if err == nil {
+			if db.committed != nil {
+				db.committed(tx)
+			}
 			for _, after := range tx.after {
 				after()
 			}

@@ -73,6 +73,14 @@ func (c *Call) SetVersion(version int) {
 	c.w.Header().Set("ETag", `"`+strconv.Itoa(version)+`"`)
 }
 
+// SetValidUntil says when time alone changes the answer.
+func (c *Call) SetValidUntil(t time.Time) {
+	if !c.op.ValidUntil {
+		panic("wire: the route " + c.op.ID + " does not say that its answer ends")
+	}
+	c.w.Header().Set("Canopy-Valid-Until", t.UTC().Format("2006-01-02T15:04:05.000Z"))
+}
+
 // Cookie is the value of the route's cookie, "" when absent. Two cookies of the
 // name count as none: a sibling subdomain can plant one, and nothing tells which.
 func (c *Call) Cookie() string {

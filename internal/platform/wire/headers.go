@@ -73,6 +73,8 @@ func headers() map[string]*huma.Header {
 		"X-Request-Id":         text("The id of the request, as in logs and audit rows.", exampleID),
 		"ETag":                 text("The version of the answered object, quoted.", `"3"`),
 		"Canopy-Revision":      text("The revision of the Environment that the answer is of; it only grows.", "1841"),
+		"Canopy-Valid-Until": text("When the answer changes by time alone; absent when it does not.",
+			"2027-01-01T00:00:00.000Z"),
 		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
 		"Set-Cookie":           text("A cookie of the operation, set or cleared.", "canopy_refresh=…; HttpOnly"),
 		"Cache-Control":        text("How long the answer may be kept.", "public, max-age=300"),
@@ -99,6 +101,9 @@ func (d *document) answerHeaders(op *operation) map[string]*huma.Header {
 	}
 	if op.access.revision {
 		list = append(list, "Canopy-Revision")
+	}
+	if op.ValidUntil {
+		list = append(list, "Canopy-Valid-Until")
 	}
 	if op.Idempotent {
 		list = append(list, "Idempotency-Replayed")

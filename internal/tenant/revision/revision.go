@@ -48,12 +48,12 @@ func Open(ctx context.Context, tx *database.Tx, account scope.AccountID, of id.I
 
 // Append has the transaction raise the Environment's revision and keep the changes.
 func Append(tx *database.Tx, in scope.Environment, changes ...Change) {
-	gather(tx, in.ID.Any(), in.Application.Account.ID).add(false, changes)
+	gather(tx, in.ID.Any(), in.Application.Account.ID).of(in).add(false, changes)
 }
 
 // AppendTree is Append for changes of the Environment's tree.
 func AppendTree(tx *database.Tx, in scope.Environment, changes ...Change) {
-	gather(tx, in.ID.Any(), in.Application.Account.ID).add(true, changes)
+	gather(tx, in.ID.Any(), in.Application.Account.ID).of(in).add(true, changes)
 }
 
 // AppendAccount has the transaction raise the Account's revision and keep the changes.
@@ -88,6 +88,17 @@ func Raised(tx *database.Tx, in scope.EnvironmentID, now uint64) uint64 {
 		return now + 1
 	}
 	return now
+}
+
+// Raises are the Environments whose revision the transaction raises, or has raised, in no
+// order; as far as their ids go, slugs may be absent.
+func Raises(tx *database.Tx) (list []scope.Environment) {
+	for _, r := range database.Collect(tx, fresh).scopes {
+		if !r.in.ID.IsZero() {
+			list = append(list, r.in)
+		}
+	}
+	return list
 }
 
 // At is where an Environment or an Account stands. Equal values mean equal contents, also
@@ -151,6 +162,7 @@ type gathered struct{ scopes map[id.ID]*raise }
 
 type raise struct {
 	account scope.AccountID
+	in      scope.Environment // zero for an Account
 	tree    bool
 	changes []Change
 	n       int // of changes, also those that are not kept
@@ -167,6 +179,11 @@ func gather(tx *database.Tx, of id.ID, account scope.AccountID) *raise {
 		g.scopes[of] = &raise{account: account}
 	}
 	return g.scopes[of]
+}
+
+func (r *raise) of(in scope.Environment) *raise {
+	r.in = in
+	return r
 }
 
 func (r *raise) add(tree bool, changes []Change) {

@@ -1,0 +1,125 @@
+package decision
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+func (s *Service) now() decide.Instant { return instant(s.DB.Now()) }
+
+func instant(t time.Time) decide.Instant { return decide.Instant(t.UnixMicro()) }
+
+// Evaluate answers one question. An unknown identity, node or permission is a denial.
+func (s *Service) Evaluate(ctx context.Context, in scope.Environment, q decide.Question) (decide.Decision, error) {
+	h, err := s.fresh(ctx, in)
+	if err != nil {
+		return decide.Decision{}, err
+	}
+	return h.Evaluate(q, s.now(), nil), nil
+}
+
+// Bulk answers all questions as of one moment, in their order.
+func (s *Service) Bulk(ctx context.Context, in scope.Environment, list []decide.Question) ([]decide.Decision, error) {
+	h, err := s.fresh(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return h.Snapshot.Bulk(list, s.now(), nil), nil
+}
+
+// Trace is how a question is decided, with the names of what led to it.
+type Trace struct {
+	decide.Trace
+	Names map[id.ID]hierarchy.Named // of the nodes of the lineage
+}
+
+// Explain says how Evaluate would answer about a node, as of an instant in place of now; the
+// zero time is now. Faults: identities.not_found for somebody who never was a member,
+// nodes.node_not_found.
+func (s *Service) Explain(
+	ctx context.Context, in scope.Environment, identity id.ID, permission string, node id.ID, at time.Time,
+) (t Trace, err error) {
+	now := s.now()
+	if !at.IsZero() {
+		now = instant(at)
+	}
+	for range sameMoments {
+		h, err := s.fresh(ctx, in)
+		if err != nil {
+			return t, err
+		}
+		t.Trace = h.Explain(identity, permission, node, now)
+		switch t.Reason {
+		case decide.IdentityNotFound:
+			return t, enduser.ErrNotFound
+		case decide.NodeNotFound:
+			return t, hierarchy.ErrNotFound
+		}
+		ids := make([]id.ID, len(t.Lineage))
+		for i, n := range t.Lineage {
+			ids[i] = n.ID
+		}
+		// The names are of the same moment, or the question is asked again.
+		same, err := environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (same bool, err error) {
+			t.Names, err = hierarchy.NamesOf(ctx, tx, in, ids)
+			return at == h.at, err
+		})
+		if err != nil || same {
+			return t, err
+		}
+	}
+	return t, fmt.Errorf("%w: the Environment does not stand still", database.ErrSlow)
+}
+
+// sameMoments is how often Explain tries to read names of the moment of its decision.
+const sameMoments = 10
+
+// Permissions are the keys that a member holds anywhere now, or at a node, sorted. Faults:
+// identities.not_found, nodes.node_not_found.
+func (s *Service) Permissions(
+	ctx context.Context, in scope.Environment, identity enduser.ID, node hierarchy.ID,
+) ([]string, error) {
+	h, err := s.fresh(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if node.IsZero() {
+		keys, member := h.Snapshot.Permissions(identity.Any(), s.now())
+		if !member {
+			return nil, enduser.ErrNotFound
+		}
+		return keys, nil
+	}
+	keys, member, known := h.PermissionsAt(identity.Any(), node.Any(), s.now())
+	switch {
+	case !member:
+		return nil, enduser.ErrNotFound
+	case !known:
+		return nil, hierarchy.ErrNotFound
+	}
+	return keys, nil
+}
+
+// Grants are what a member holds now, and at which nodes it was given. Fault:
+// identities.not_found.
+func (s *Service) Grants(ctx context.Context, in scope.Environment, identity enduser.ID) (decide.GrantList, error) {
+	h, err := s.fresh(ctx, in)
+	if err != nil {
+		return decide.GrantList{}, err
+	}
+	list, member := h.Snapshot.Grants(identity.Any(), s.now())
+	if !member {
+		return list, enduser.ErrNotFound
+	}
+	return list, nil
+}
