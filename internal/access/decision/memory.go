@@ -85,7 +85,7 @@ const followTime = time.Second
 
 // Committed brings what is held of the Environments that a transaction has changed up to
 // it, to be called after its commit and before its answer.
-func (s *Service) Committed(tx *database.Tx) {
+func (s *Service) Committed(ctx context.Context, tx *database.Tx) {
 	for _, in := range revision.Raises(tx) {
 		s.mu.Lock()
 		w := s.worlds[in.ID]
@@ -93,8 +93,8 @@ func (s *Service) Committed(tx *database.Tx) {
 		if w == nil || w.held.Load() == nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), followTime)
-		_, _ = s.proven(ctx, in) // a question proves it again
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), followTime)
+		_, _ = s.proven(limited, in) // a question proves it again
 		cancel()
 	}
 }

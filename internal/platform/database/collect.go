@@ -38,6 +38,17 @@ func Collect[T Closing](tx *Tx, fresh func() T) T {
 	return made
 }
 
+// Collected gives what a transaction has gathered of one type, also after its commit; false
+// for nothing.
+func Collected[T Closing](tx *Tx) (what T, is bool) {
+	for _, c := range tx.closings {
+		if what, is = c.what.(T); is {
+			return what, true
+		}
+	}
+	return what, false
+}
+
 type closing struct {
 	kind reflect.Type
 	what Closing

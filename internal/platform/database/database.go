@@ -47,7 +47,7 @@ type DB struct {
 	writes   writes
 	turns    turns // of PostgreSQL's writers
 
-	committed func(*Tx) // see OnCommit
+	committed func(context.Context, *Tx) // see OnCommit
 
 	trouble  atomic.Pointer[trouble]
 	warnings []string
@@ -55,8 +55,9 @@ type DB struct {
 }
 
 // OnCommit has fn told of every transaction that wrote, after its commit and before its
-// call returns. It is for one listener, which is named before the store is used.
-func (db *DB) OnCommit(fn func(*Tx)) { db.committed = fn }
+// call returns; the context is that of the call. It is for one listener, which is named
+// before the store is used.
+func (db *DB) OnCommit(fn func(context.Context, *Tx)) { db.committed = fn }
 
 // ErrInUse says that another process has the SQLite file open.
 var ErrInUse = errors.New("another canopy process is using this database")

@@ -101,7 +101,7 @@ func write[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, erro
 		}
 		if err == nil {
 			if db.committed != nil {
-				db.committed(tx)
+				db.committed(ctx, tx)
 			}
 			for _, after := range tx.after {
 				after()

@@ -93,7 +93,11 @@ func Raised(tx *database.Tx, in scope.EnvironmentID, now uint64) uint64 {
 // Raises are the Environments whose revision the transaction raises, or has raised, in no
 // order; as far as their ids go, slugs may be absent.
 func Raises(tx *database.Tx) (list []scope.Environment) {
-	for _, r := range database.Collect(tx, fresh).scopes {
+	g, raises := database.Collected[*gathered](tx)
+	if !raises {
+		return nil
+	}
+	for _, r := range g.scopes {
 		if !r.in.ID.IsZero() {
 			list = append(list, r.in)
 		}

@@ -1,4 +1,9 @@
 -- +goose Up
+-- With the parent, so that names and trees are read into memory from this index alone.
+DROP INDEX node_name;
+CREATE INDEX node_name ON node
+	(environment_id, name_fold, id, slug, node_type, status, created_at, parent_id, deleted_at) WHERE deleted_at IS NULL;
+
 -- The end users of an Account, and where they may be. email, name_fold, search, is_active
 -- and created_at of a membership are copies of the identity's, for lists that look at an
 -- index alone. When it came into being its id says, and activated_at when it was switched
@@ -95,6 +100,9 @@ CREATE INDEX assignment_to ON assignment (environment_id, effective_to, id);
 CREATE INDEX assignment_from ON assignment (environment_id, effective_from, id);
 
 -- +goose Down
+DROP INDEX node_name;
+CREATE INDEX node_name ON node (environment_id, name_fold, id, slug, node_type, status, created_at, deleted_at)
+	WHERE deleted_at IS NULL;
 DROP TABLE assignment;
 DROP TABLE membership;
 DROP TABLE app_membership;
