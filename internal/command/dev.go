@@ -93,7 +93,7 @@ Canopy is ready.
 Read the tree of Acme Realty, as a program would:
 
   curl -s %[1]s/api/v1/nodes?depth=3 -H 'X-API-Key: %[4]s'
-
+%[5]s
 Invite a colleague:
 
   TOKEN=$(curl -s %[1]s/v1/auth/login -H 'Content-Type: application/json' \
@@ -101,8 +101,33 @@ Invite a colleague:
   curl -s %[1]s/portal/v1/accounts/acme-realty/user-invites -H "Authorization: Bearer $TOKEN" \
     -H 'Content-Type: application/json' -d '{"email":"dana@acme.example","first_name":"Dana","last_name":"Cole"}'
 
-`, origin, demoEmail, password, strings.TrimSpace(string(key)))
+`, origin, demoEmail, password, strings.TrimSpace(string(key)), v.questions(origin, strings.TrimSpace(string(key))))
 	return nil
+}
+
+// questions are the first two that the demo answers: one yes, and one no with its reason.
+// There are none in a demo that an earlier version has made.
+func (v *devCmd) questions(origin, key string) string {
+	raw, err := os.ReadFile(filepath.Join(v.Dir, demoIDs))
+	if err != nil {
+		return ""
+	}
+	ids := map[string]string{}
+	for line := range strings.Lines(string(raw)) {
+		name, id, _ := strings.Cut(strings.TrimSpace(line), "=")
+		ids[name] = id
+	}
+	return fmt.Sprintf(`
+May Ann, who manages the region North, approve leases in Hamburg?
+
+  curl -s %[1]s/api/v1/permissions/evaluate -H 'X-API-Key: %[2]s' -H 'Content-Type: application/json' \
+    -d '{"identity_id":"%[3]s","permission":"lease.approve","scope":"node","node_id":"%[5]s"}'
+
+And why may Ben, who lets property in Berlin, not?
+
+  curl -s %[1]s/api/v1/permissions/evaluate/explain -H 'X-API-Key: %[2]s' -H 'Content-Type: application/json' \
+    -d '{"identity_id":"%[4]s","permission":"lease.approve","node_id":"%[6]s"}'
+`, origin, key, ids["ANN"], ids["BEN"], ids["HAMBURG"], ids["BERLIN"])
 }
 
 // fill makes the demo, and keeps its password and its API key beside it.
@@ -114,17 +139,23 @@ func (v *devCmd) fill(ctx context.Context, s *server.Server, password string) er
 	if err != nil {
 		return err
 	}
-	key, err := s.Demo(ctx, scope.Application{
+	made, err := s.Demo(ctx, scope.Application{
 		Account: scope.Account{ID: r.AccountID, Slug: r.AccountSlug}, ID: r.ApplicationID, Slug: r.ApplicationSlug,
 	})
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(v.Dir, demoKey), []byte(key.Reveal()+"\n"), 0o600)
+	err = os.WriteFile(filepath.Join(v.Dir, demoKey), []byte(made.Key.Reveal()+"\n"), 0o600)
+	ids := fmt.Sprintf("ANN=%s\nBEN=%s\nHAMBURG=%s\nBERLIN=%s\n", made.Ann, made.Ben, made.Hamburg, made.Berlin)
+	return errors.Join(err, os.WriteFile(filepath.Join(v.Dir, demoIDs), []byte(ids), 0o600))
 }
 
-// demoKey is the file that holds the demo's API key.
-const demoKey = "demo-key"
+// The files that hold the demo's API key, and ids that its first questions need, for a shell
+// to read.
+const (
+	demoKey = "demo-key"
+	demoIDs = "demo-ids"
+)
 
 // surfaces say which paths belong to which; all of them to all.
 var surfaces = map[string]func(path string) bool{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/foundation/page"
@@ -17,28 +18,42 @@ import (
 
 // Demo fills a new Application, for people to look around in: in its default Environment a
 // tree of regions, offices and teams, permissions and roles for a company that lets
-// property, and beside it a second Application. The result is an API key for everything in
-// that Environment.
-func (s *Server) Demo(ctx context.Context, in scope.Application) (secret.Token, error) {
-	d := &demo{tenant: s.tenant, by: principal.System()}
-	var err error
-	if d.in, err = d.applications.Default(ctx, in); err != nil {
-		return secret.Token{}, err
+// property, people who hold them, and beside it a second Application.
+func (s *Server) Demo(ctx context.Context, in scope.Application) (made Demo, err error) {
+	d := &demo{
+		tenant: s.tenant, people: s.people, by: principal.System(), places: map[string]hierarchy.ID{},
+		persons: map[string]enduser.ID{},
 	}
-	for _, step := range []func(context.Context) error{d.access, d.schema, d.tree, d.second} {
+	if d.in, err = d.applications.Default(ctx, in); err != nil {
+		return made, err
+	}
+	for _, step := range []func(context.Context) error{d.access, d.schema, d.tree, d.team, d.second} {
 		if err := step(ctx); err != nil {
-			return secret.Token{}, fmt.Errorf("fill the demo: %w", err)
+			return made, fmt.Errorf("fill the demo: %w", err)
 		}
 	}
 	draft := apikey.Draft{Name: "Demo", Mode: apikey.FullAccess}
 	_, value, err := d.keys.Create(ctx, d.by, principal.Other{Actor: d.by}, d.in, draft)
-	return value, err
+	return Demo{value, d.persons["Ann"], d.persons["Ben"], d.places["Hamburg"], d.places["Berlin"]}, err
+}
+
+// Demo is what the first questions about the demo need.
+type Demo struct {
+	Key             secret.Token // for everything in the Environment
+	Ann             enduser.ID   // manages the region North
+	Ben             enduser.ID   // lets property in Berlin
+	Hamburg, Berlin hierarchy.ID // offices of North, and of East
 }
 
 type demo struct {
 	*tenant
-	by principal.Actor
-	in scope.Environment
+	people *identity
+	by     principal.Actor
+	in     scope.Environment
+
+	places  map[string]hierarchy.ID // by name
+	roles   map[string]rbac.RoleID  // by name
+	persons map[string]enduser.ID   // by first name
 }
 
 // access makes what may be done, and six roles that bundle it.
@@ -122,12 +137,14 @@ func (d *demo) root(ctx context.Context) (hierarchy.ID, error) {
 	name, slug := "Acme Realty", "acme"
 	n, err := d.tenant.tree.Update(ctx, d.by, d.in, rows[0].ID, hierarchy.Change{Name: &name, Slug: &slug}, 0,
 		func(n hierarchy.Node) any { return n })
+	d.places[name] = n.ID
 	return n.ID, err
 }
 
 func (d *demo) node(ctx context.Context, parent hierarchy.ID, nodeType, name string) (hierarchy.ID, error) {
 	below := parent.String()
 	n, err := d.tenant.tree.Create(ctx, d.by, d.in, hierarchy.Draft{ParentID: &below, Type: nodeType, Name: name})
+	d.places[name] = n.ID
 	return n.ID, err
 }
 

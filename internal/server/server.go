@@ -41,6 +41,7 @@ type Server struct {
 	log      *slog.Logger
 	platform *platform
 	tenant   *tenant
+	people   *identity
 	api      *api
 	sweeps   []func(context.Context) error
 	rewinds  []func(context.Context) error
@@ -65,7 +66,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	portal := newPortal(o.Config, p, t)
 	s := &Server{
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(),
-		log: o.Log, platform: p, tenant: t,
+		log: o.Log, platform: p, tenant: t, people: people,
 		api:     newAPI(o.Log, p, t, people, portal),
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
