@@ -36,6 +36,7 @@ var owners = map[string]string{
 	"app_membership":      "membership",
 	"membership":          "membership",
 	"assignment":          "assignment",
+	"identity_session":    "identitysession",
 	"portal_user":         "portaluser",
 	"account_member":      "portaluser",
 	"registration":        "signup",
