@@ -149,9 +149,10 @@ func (s *Service) store(
 	return err
 }
 
-// aim finds the Environments in which the rows are to be members.
+// aim finds the Environments in which the rows are to be members. It looks at the place also
+// where no row is left, so that the answer has its revision.
 func (s *Service) aim(ctx context.Context, at membership.Place, rows []*row) error {
-	return database.View(ctx, s.DB, func(tx *database.Tx) error {
+	_, err := membership.Read(ctx, s.DB, at, func(tx *database.Tx) (none struct{}, err error) {
 		for _, r := range rows {
 			in, inside := at.Environment()
 			switch {
@@ -160,18 +161,18 @@ func (s *Service) aim(ctx context.Context, at membership.Place, rows []*row) err
 			case inside:
 				r.in = &in
 				if app, above := at.AboveEnvironments(); above && r.node != nil {
-					if err := r.aimAtNode(ctx, tx, app); err != nil {
-						return err
-					}
+					err = r.aimAtNode(ctx, tx, app)
 				}
 			case r.application != nil:
-				if err := r.aimAtApplication(ctx, tx, at.Account()); err != nil {
-					return err
-				}
+				err = r.aimAtApplication(ctx, tx, at.Account())
+			}
+			if err != nil {
+				return none, err
 			}
 		}
-		return nil
+		return none, nil
 	})
+	return err
 }
 
 // aimAtNode finds the Environment of an Application that has the node; where none has it, that
