@@ -70,9 +70,9 @@ func headers() map[string]*huma.Header {
 		}
 	}
 	return map[string]*huma.Header{
-		"X-Request-Id":         text("The id of the request, as in logs and audit rows.", exampleID),
-		"ETag":                 text("The version of the answered object, quoted.", `"3"`),
-		"Canopy-Revision":      text("The revision of the Environment that the answer is of; it only grows.", "1841"),
+		"X-Request-Id":    text("The id of the request, as in logs and audit rows.", exampleID),
+		"ETag":            text("The version of the answered object, quoted.", `"3"`),
+		"Canopy-Revision": text("The revision of the Environment that the answer is of; it only grows.", "1841"),
 		"Canopy-Valid-Until": text("When the answer changes by time alone; absent when it does not.",
 			"2027-01-01T00:00:00.000Z"),
 		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
