@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/identity/enrolment"
 	"canopy.dev/canopy/internal/platform/database"
@@ -41,8 +42,10 @@ func (d *demo) team(ctx context.Context) error {
 		{"Hugo Reyes", "", "", assignment.Window{}},
 	} {
 		first, last, _ := strings.Cut(p.name, " ")
-		draft := enduser.Draft{Email: strings.ToLower(first) + "@acme.example", FirstName: first, LastName: last}
-		who, err := d.people.enrolment.Create(ctx, d.by, d.in, enrolment.Draft{Draft: draft})
+		draft := enrolment.Draft{Draft: enduser.Draft{
+			Email: strings.ToLower(first) + "@acme.example", FirstName: first, LastName: last,
+		}}
+		who, err := d.people.enrolment.Create(ctx, d.by, membership.InEnvironment(d.in), draft.New())
 		if err != nil {
 			return err
 		}
