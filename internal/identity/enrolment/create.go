@@ -31,12 +31,8 @@ import (
 func (s *Service) Create(
 	ctx context.Context, by principal.Actor, at membership.Place, n New,
 ) (enduser.Identity, error) {
-	rows, err := s.hashed(ctx, by, []New{n})
-	if err != nil {
-		return enduser.Identity{}, err
-	}
-	r := rows[0]
-	err = s.store(ctx, by, at, rows, func() error { return r.Err })
+	r := &row{New: n}
+	err := s.store(ctx, by, at, []*row{r}, s.hash, func() error { return r.Err })
 	return r.Identity, cmp.Or(r.Err, err)
 }
 
@@ -45,10 +41,8 @@ func (s *Service) Create(
 func (s *Service) BulkCreate(
 	ctx context.Context, by principal.Actor, at membership.Place, list []New,
 ) ([]Result, error) {
-	rows, err := s.hashed(ctx, by, list)
-	if err == nil {
-		err = s.store(ctx, by, at, rows, func() error { return nil })
-	}
+	rows := rowsOf(list)
+	err := s.store(ctx, by, at, rows, s.hash, func() error { return nil })
 	return results(rows), err
 }
 
@@ -59,15 +53,10 @@ var errUndone = errors.New("enrolment: only tried")
 func (s *Service) TryCreate(
 	ctx context.Context, by principal.Actor, at membership.Place, list []New,
 ) ([]Result, error) {
-	rows := make([]*row, len(list))
-	for i, n := range list {
-		rows[i] = &row{New: n}
-		if n.Password != nil {
-			rows[i].Err = s.Passwords.Refuse(*n.Password)
-		}
-	}
+	rows := rowsOf(list)
+	refuse := func(_ context.Context, _ principal.Actor, r *row) error { return s.Passwords.Refuse(*r.Password) }
 	var tried []Result
-	err := s.store(ctx, by, at, rows, func() error {
+	err := s.store(ctx, by, at, rows, refuse, func() error {
 		tried = results(rows)
 		return errUndone
 	})
@@ -87,34 +76,38 @@ type row struct {
 
 func (r *row) failed() bool { return r.Err != nil }
 
-// hashed are the rows with the hashes of their passwords. Those with a password that is
-// refused have failed.
-func (s *Service) hashed(ctx context.Context, by principal.Actor, list []New) ([]*row, error) {
+func rowsOf(list []New) []*row {
 	rows := make([]*row, len(list))
 	for i, n := range list {
 		rows[i] = &row{New: n}
-		if n.Password == nil {
-			continue
-		}
-		hash, err := s.Passwords.Hash(ctx, by, *n.Password)
-		if errors.Is(err, credential.ErrBreached) {
-			rows[i].Err = err
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		rows[i].hash = hash
 	}
-	return rows, nil
+	return rows
 }
 
-// store makes what can be made of the rows; an error of stop undoes all of it.
+// hash makes the hash of a row's password.
+func (s *Service) hash(ctx context.Context, by principal.Actor, r *row) (err error) {
+	r.hash, err = s.Passwords.Hash(ctx, by, *r.Password)
+	return err
+}
+
+// store makes what can be made of the rows, whose passwords hash has judged before anything
+// is stored; an error of stop undoes all of it.
 func (s *Service) store(
-	ctx context.Context, by principal.Actor, at membership.Place, rows []*row, stop func() error,
+	ctx context.Context, by principal.Actor, at membership.Place, rows []*row,
+	hash func(context.Context, principal.Actor, *row) error, stop func() error,
 ) error {
 	if err := s.aim(ctx, at, rows); err != nil {
 		return err
+	}
+	for _, r := range rows {
+		if r.failed() || r.Password == nil {
+			continue
+		}
+		err := hash(ctx, by, r)
+		if err != nil && !errors.Is(err, credential.ErrBreached) {
+			return err
+		}
+		r.Err = err
 	}
 	good := slices.DeleteFunc(slices.Clone(rows), (*row).failed)
 	if len(good) == 0 {
