@@ -6,6 +6,7 @@ import (
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -27,7 +28,7 @@ type tenant struct {
 }
 
 func newTenant(p *platform) *tenant {
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, assignment.Part{}}
+	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}}
 	prover := &revision.Prover{DB: p.db}
 	return &tenant{
 		db:           p.db,

@@ -146,8 +146,8 @@ func insertPerson(
 		return err
 	}
 	_, err = tx.Exec(t.Context(), `INSERT INTO membership (id, account_id, application_id, environment_id, identity_id,
-		status, email, name_fold, search, is_active, assignment_count, created_at)
-		VALUES ($1, $2, $3, $4, $1, 'active', $5, $6, $7, 1, 0, $8)`, of, in.Application.Account.ID, in.Application.ID,
+		status, email, name_fold, search, is_active, assignment_count, activated_at, created_at)
+		VALUES ($1, $2, $3, $4, $1, 'active', $5, $6, $7, 1, 0, $8, $8)`, of, in.Application.Account.ID, in.Application.ID,
 		in.ID, email, text.Fold(name+" Doe"), search, at)
 	return err
 }
