@@ -50,6 +50,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&accessapi.Tree{Tree: t.tree},
 			&accessapi.Nodes{Tree: t.tree},
 			&accessapi.Branches{Tree: t.tree},
+			&accessapi.Assignments{Grants: t.grants},
 		}},
 		{"peopleapi", []resource{
 			&peopleapi.Identities{Members: i.members, Enrolment: i.enrolment},

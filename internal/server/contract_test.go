@@ -215,6 +215,7 @@ var contractBodies = map[string]m{
 	"PATCH /api/v1/roles/{id}":           {},
 	"PATCH /api/v1/permissions/{id}":     {},
 	"PATCH /api/v1/nodes/{id}":           {},
+	"PATCH /api/v1/assignments/{id}":     {"role_id": servertest.NoID},
 }
 
 // ofThing calls an operation about a thing that is made for it.
@@ -245,7 +246,19 @@ func stale(method string, path func(g *ground) string, body any) produce {
 	return ofThing(method, path, body, "If-Match", `"7"`)
 }
 
-var contractCells = map[string]map[int]produce{
+// contractCells are the calls of all operations.
+var contractCells = joined(placeCells, grantCells)
+
+func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
+	cells := map[string]map[int]produce{}
+	for _, some := range all {
+		maps.Copy(cells, some)
+	}
+	return cells
+}
+
+// placeCells are those of permissions, roles, trees and keys.
+var placeCells = map[string]map[int]produce{
 	"GET /api/v1/permissions":  {200: ofThing("GET", fixed("/permissions?source=system"), nil)},
 	"POST /api/v1/permissions": {201: ofThing("POST", fixed("/permissions"), newPermission("lease.read"))},
 	"GET /api/v1/permissions/{id}": {

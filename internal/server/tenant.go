@@ -25,6 +25,7 @@ type tenant struct {
 	access       *rbac.Service
 	tree         *hierarchy.Service
 	keys         *apikey.Service
+	grants       *assignment.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -37,6 +38,7 @@ func newTenant(p *platform) *tenant {
 		environments: &environment.Service{DB: p.db, Parts: parts},
 		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
 		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		grants:       &assignment.Service{DB: p.db},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 	}
 }
