@@ -21,7 +21,9 @@ var areas = []struct {
 	{"top", []string{"command", "server", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
-	{"access", []string{"hierarchy", "hierarchy/names", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench"}},
+	{"access", []string{
+		"hierarchy", "hierarchy/names", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench",
+	}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},
 	{"events", []string{"event"}},
 	{
