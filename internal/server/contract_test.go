@@ -217,6 +217,7 @@ var contractBodies = map[string]m{
 	"PATCH /api/v1/roles/{id}":           {},
 	"PATCH /api/v1/permissions/{id}":     {},
 	"PATCH /api/v1/nodes/{id}":           {},
+	"PATCH /api/v1/assignments/{id}":     {"role_id": servertest.NoID},
 }
 
 // ofThing calls an operation about a thing that is made for it.
@@ -247,8 +248,8 @@ func stale(method string, path func(g *ground) string, body any) produce {
 	return ofThing(method, path, body, "If-Match", `"7"`)
 }
 
-// contractCells are the cells of all operations.
-var contractCells = joined(accessCells, peopleCells)
+// contractCells are the calls of all operations.
+var contractCells = joined(placeCells, grantCells, peopleCells, decisionCells)
 
 func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	cells := map[string]map[int]produce{}
@@ -258,7 +259,8 @@ func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	return cells
 }
 
-var accessCells = map[string]map[int]produce{
+// placeCells are those of permissions, roles, trees and keys.
+var placeCells = map[string]map[int]produce{
 	"GET /api/v1/permissions":  {200: ofThing("GET", fixed("/permissions?source=system"), nil)},
 	"POST /api/v1/permissions": {201: ofThing("POST", fixed("/permissions"), newPermission("lease.read"))},
 	"GET /api/v1/permissions/{id}": {

@@ -27,6 +27,7 @@ type tenant struct {
 	access       *rbac.Service
 	tree         *hierarchy.Service
 	keys         *apikey.Service
+	grants       *assignment.Service
 	decisions    *decision.Service
 }
 
@@ -42,6 +43,7 @@ func newTenant(p *platform) *tenant {
 		environments: &environment.Service{DB: p.db, Parts: parts},
 		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
 		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		grants:       &assignment.Service{DB: p.db},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log},
 	}

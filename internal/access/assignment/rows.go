@@ -8,7 +8,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 )
 
-const selectRows = `SELECT a.id, a.identity_id, a.node_id, a.role_id, a.effective_from, a.effective_to
+const selectWorld = `SELECT a.id, a.identity_id, a.node_id, a.role_id, a.effective_from, a.effective_to
 	FROM assignment a WHERE a.environment_id = $1`
 
 // Rows hands over all assignments as decisions know them, whatever their state.
@@ -18,5 +18,5 @@ func Rows(ctx context.Context, tx *database.Tx, in scope.Environment, to decide.
 		err := row.Scan(&a.ID, &a.Identity, &a.Node, &a.Role, &a.From, &a.To)
 		to.Assignment(a)
 		return err
-	}, selectRows, in.ID)
+	}, selectWorld, in.ID)
 }

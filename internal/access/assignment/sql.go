@@ -17,6 +17,14 @@ const (
 	selectTriple = `SELECT a.id FROM assignment a
 		WHERE a.environment_id = $1 AND a.identity_id = $2 AND a.role_id = $3 AND a.node_id = $4`
 
+	selectRows = `SELECT ` + columns + `, n.node_type, r.name FROM assignment a` + rbac.CrossRole + hierarchy.CrossNode + `
+		WHERE a.environment_id = $1 AND r.id = a.role_id AND n.id = a.node_id`
+
+	updateAssignment = `UPDATE assignment SET role_id = $1, effective_from = $2, effective_to = $3, updated_at = $4
+		WHERE environment_id = $5 AND id = $6`
+
+	deleteAssignment = `DELETE FROM assignment WHERE environment_id = $1 AND id = $2`
+
 	deleteOfIdentity = `DELETE FROM assignment WHERE environment_id = $1 AND identity_id = $2
 		RETURNING id, identity_id, node_id, role_id, effective_from, effective_to, created_at, updated_at`
 
@@ -91,4 +99,9 @@ const (
 
 func scan(row database.Scanner) (a Assignment, err error) {
 	return a, row.Scan(&a.ID, &a.Identity, &a.Node, &a.Role, &a.Window.From, &a.Window.To, &a.CreatedAt, &a.UpdatedAt)
+}
+
+func scanRow(s database.Scanner) (r row, err error) {
+	return r, s.Scan(&r.ID, &r.Identity, &r.Node, &r.Role, &r.Window.From, &r.Window.To, &r.CreatedAt, &r.UpdatedAt,
+		&r.nodeType, &r.roleName)
 }

@@ -30,14 +30,19 @@ var alex = principal.Actor{Kind: principal.KindUser, ID: id.ID{1}, Label: "alex@
 
 // world is one Environment with a tree, roles and members. Its Application has another one.
 type world struct {
-	t     testing.TB
-	db    *database.DB
-	in    scope.Environment
-	other scope.Environment
-	tree  *hierarchy.Service
-	roles *rbac.Service
-	root  hierarchy.ID
+	t      testing.TB
+	db     *database.DB
+	in     scope.Environment
+	other  scope.Environment
+	tree   *hierarchy.Service
+	roles  *rbac.Service
+	grants *assignment.Service
+	root   hierarchy.ID
 }
+
+type m map[string]any
+
+func micro(t time.Time) decide.Instant { return decide.Instant(t.UnixMicro()) }
 
 func newWorld(t testing.TB, db *database.DB) *world {
 	t.Helper()
@@ -58,8 +63,9 @@ func newWorld(t testing.TB, db *database.DB) *world {
 	})
 	w := &world{
 		t: t, db: db, in: list[0].In(in), other: list[1].In(in),
-		tree:  &hierarchy.Service{DB: db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
-		roles: &rbac.Service{DB: db, Dependents: []rbac.Dependent{assignment.Part{}}},
+		tree:   &hierarchy.Service{DB: db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		grants: &assignment.Service{DB: db},
+		roles:  &rbac.Service{DB: db, Dependents: []rbac.Dependent{assignment.Part{}}},
 	}
 	environments := &environment.Service{DB: db}
 	_, err := environments.SetModel(t.Context(), alex, w.in, environment.Hierarchy)
