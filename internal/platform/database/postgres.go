@@ -72,10 +72,10 @@ func (db *DB) connect(ctx context.Context, cfg *pgxpool.Config) (shared bool, er
 	p := sql.OpenDB(patient{stdlib.GetPoolConnector(db.pool)})
 	p.SetMaxIdleConns(0) // the pool keeps them
 	db.read, db.write = p, p
-	// A connection apart, so that a proof never waits behind what it is for. It is opened
-	// when it is wanted first.
+	// A connection apart, so that a proof never waits behind what it is for. It is open
+	// before it is wanted: a proof has little time.
 	own := cfg.Copy()
-	own.MaxConns, own.MinConns, own.MinIdleConns = 1, 0, 0
+	own.MaxConns, own.MinConns, own.MinIdleConns = 1, 1, 0
 	if db.proofs, err = pgxpool.NewWithConfig(ctx, own); err != nil {
 		return false, err
 	}

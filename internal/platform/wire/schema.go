@@ -96,6 +96,9 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	}
 	if e, ok := reflect.TypeAssert[interface{ Enum() []string }](reflect.Zero(t)); ok {
 		p.Enum = enumSchema(e.Enum()).Enum
+		if p.Nullable {
+			p.Enum = append(p.Enum, nil) // null is a value, so it is one of them
+		}
 	}
 	if f.Type.Kind() == reflect.Pointer && p.Ref != "" && f.Tag.Get("nullable") != "false" {
 		p.AnyOf = []*huma.Schema{{Ref: p.Ref}, {Type: "null"}} // Huma has no word for it
