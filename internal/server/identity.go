@@ -7,8 +7,11 @@ import (
 	"canopy.dev/canopy/internal/identity/credential"
 	"canopy.dev/canopy/internal/identity/enrolment"
 	"canopy.dev/canopy/internal/identity/identitysession"
+	"canopy.dev/canopy/internal/identity/mfa"
 	"canopy.dev/canopy/internal/identity/profile"
 	"canopy.dev/canopy/internal/identity/roster"
+	"canopy.dev/canopy/internal/platform/mail"
+	"canopy.dev/canopy/internal/platform/mailqueue"
 )
 
 // identity is what the area of end users offers.
@@ -18,6 +21,9 @@ type identity struct {
 	enrolment *enrolment.Service
 	profiles  *profile.Service
 	sessions  *identitysession.Service
+
+	credentials *credential.Service
+	factors     *mfa.Service
 }
 
 func newIdentity(p *platform) *identity {
@@ -28,9 +34,20 @@ func newIdentity(p *platform) *identity {
 		enrolment: &enrolment.Service{DB: p.db, Passwords: passwords},
 		profiles:  &profile.Service{DB: p.db},
 		sessions:  &identitysession.Service{DB: p.db},
+
+		credentials: &credential.Service{DB: p.db, Passwords: passwords, Mail: p.mail},
+		factors:     &mfa.Service{DB: p.db},
+	}
+}
+
+// identityMails says of each kind of mail to identities whether it is still wanted.
+func identityMails() map[mail.Kind]mailqueue.Handler {
+	return map[mail.Kind]mailqueue.Handler{
+		mail.IdentityPasswordReset: {Still: credential.StillWanted},
+		mail.IdentityVerifyEmail:   {Still: credential.StillWanted},
 	}
 }
 
 func (i *identity) sweeps() []func(context.Context) error {
-	return []func(context.Context) error{i.sessions.Sweep}
+	return []func(context.Context) error{i.sessions.Sweep, i.credentials.Sweep}
 }

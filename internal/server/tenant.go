@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/identity/identitysession"
+	"canopy.dev/canopy/internal/identity/mfa"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/account"
@@ -28,7 +29,9 @@ type tenant struct {
 }
 
 func newTenant(p *platform) *tenant {
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, identitysession.Part{}}
+	parts := environment.Parts{
+		hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, identitysession.Part{}, mfa.Part{},
+	}
 	prover := &revision.Prover{DB: p.db}
 	return &tenant{
 		db:           p.db,
