@@ -65,7 +65,7 @@ var sideways = []struct {
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
 	{"identitysession", []string{"enrolment", "profile", "credential"}, "who is switched off or removed, or has another password, is signed out"},
-	{"mfa", []string{"credential"}, "another password forgets trusted devices"},
+	{"mfa", []string{"credential", "enrolment"}, "another password forgets trusted devices, an erasure everything"},
 	{"credential", []string{"enrolment"}, "whoever is made with a password has its hash"},
 	{"edits", []string{"hierarchy", "rbac", "membership", "assignment"}, "their rows are what decisions depend on"},
 	{"decide", []string{"edits", "hierarchy", "rbac", "membership", "assignment"}, "a kept change is an edit of a snapshot"},

@@ -28,14 +28,15 @@ type identity struct {
 
 func newIdentity(p *platform) *identity {
 	passwords := &credential.Passwords{Hasher: p.hasher, Breached: p.breached}
+	credentials := &credential.Service{DB: p.db, Passwords: passwords, Mail: p.mail}
 	return &identity{
 		members:   &membership.Service{DB: p.db},
 		roster:    &roster.Service{DB: p.db},
-		enrolment: &enrolment.Service{DB: p.db, Passwords: passwords},
+		enrolment: &enrolment.Service{DB: p.db, Passwords: passwords, Credentials: credentials},
 		profiles:  &profile.Service{DB: p.db},
 		sessions:  &identitysession.Service{DB: p.db},
 
-		credentials: &credential.Service{DB: p.db, Passwords: passwords, Mail: p.mail},
+		credentials: credentials,
 		factors:     &mfa.Service{DB: p.db},
 	}
 }

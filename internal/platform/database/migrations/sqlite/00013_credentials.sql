@@ -79,7 +79,15 @@ CREATE TABLE identity_device (
 CREATE UNIQUE INDEX identity_device_token ON identity_device (token_hash);
 CREATE INDEX identity_device_identity ON identity_device (identity_id, environment_id);
 
+-- What happened to somebody, and what somebody did.
+CREATE INDEX audit_event_identity ON audit_event (resource_id, created_at, id) WHERE resource_type = 'identity';
+CREATE INDEX audit_event_identity_invite ON audit_event (resource_id) WHERE resource_type = 'identity_invite';
+CREATE INDEX audit_event_by_identity ON audit_event (actor_id, created_at, id) WHERE actor_type = 'identity';
+
 -- +goose Down
+DROP INDEX audit_event_by_identity;
+DROP INDEX audit_event_identity_invite;
+DROP INDEX audit_event_identity;
 DROP TABLE identity_device;
 DROP TABLE identity_recovery_code;
 DROP TABLE identity_factor;
