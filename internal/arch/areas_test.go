@@ -21,7 +21,7 @@ var areas = []struct {
 	{"top", []string{"command", "server", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
-	{"identity", []string{"enrolment", "profile", "roster", "credential", "identitysession"}},
+	{"identity", []string{"enrolment", "profile", "roster", "credential", "mfa", "identitysession"}},
 	{"access", []string{
 		"decision", "assignment", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench",
@@ -64,7 +64,8 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
-	{"identitysession", []string{"enrolment", "profile"}, "who is switched off or removed is signed out"},
+	{"identitysession", []string{"enrolment", "profile", "credential"}, "who is switched off or removed, or has another password, is signed out"},
+	{"mfa", []string{"credential", "enrolment"}, "another password forgets trusted devices, an erasure everything"},
 	{"credential", []string{"enrolment"}, "whoever is made with a password has its hash"},
 	{"edits", []string{"hierarchy", "rbac", "membership", "assignment", "decision"}, "their rows are what decisions depend on"},
 	{"decide", []string{"edits", "hierarchy", "rbac", "membership", "assignment", "decision"}, "a kept change is an edit of a snapshot"},

@@ -50,6 +50,8 @@ var acrossTenants = []exception{
 	{"hierarchy", "WHERE deleted_at < $1", "sweeps by age"},
 	{"membership", "AND NOT EXISTS (SELECT 1 FROM", "ends the condition of a list, which begins with its tier"},
 	{"assignment", "IN (SELECT held.identity_id FROM", "names the Environment by an argument that it adds"},
+	{"credential", "WHERE identity_id = $1 AND token_hash = $2", "the mail's own person and link"},
+	{"credential", "WHERE expires_at < $1", "sweeps by age"},
 	{"identitysession", "WHERE ended_at < $1", "sweeps by age"},
 	{"membership", "AS on_page…", "followed by what a list looks at, which begins with its tier"},
 }

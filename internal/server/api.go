@@ -58,6 +58,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 		}},
 		{"peopleapi", []resource{
 			identities, &peopleapi.Members{Identities: identities}, &peopleapi.Directory{Identities: identities},
+			&peopleapi.Credentials{Credentials: i.credentials, Factors: i.factors},
 			&peopleapi.Sessions{Sessions: i.sessions},
 			&peopleapi.Keys{Keys: t.keys},
 		}},

@@ -29,6 +29,23 @@ func (g *ground) session(t testing.TB) (identity, session string) {
 	return identity, session
 }
 
+// enrolled plants second factors of somebody, as an enrolment leaves them.
+func (g *ground) enrolled() (identity string) {
+	g.t.Helper()
+	identity = g.identity()
+	for _, statement := range []string{
+		`INSERT INTO identity_factor (id, account_id, identity_id, kind, label, webauthn_rp_id, enrolled_at)
+			SELECT id, account_id, id, 'totp', 'Phone', NULL, created_at FROM identity WHERE id = $1`,
+		`INSERT INTO identity_recovery_code (identity_id, code_hash, account_id, generation, created_at)
+			SELECT id, 'x', account_id, 2, created_at FROM identity WHERE id = $1`,
+	} {
+		if _, err := g.s.DB.Pool().ExecContext(g.t.Context(), statement, identity); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	return identity
+}
+
 // withRole is the body that makes somebody with a role.
 func (g *ground) withRole() m {
 	body := newIdentity("")
@@ -82,6 +99,22 @@ var peopleCells = map[string]map[int]produce{
 		return g.call("POST", path+"/activate", nil)
 	}},
 	"POST /api/v1/identities/{id}/deactivate": {200: ofThing("POST", ofIdentity("/deactivate"), nil)},
+	"POST /api/v1/identities/{id}/password": {
+		204: func(g *ground) answer {
+			who, _ := g.session(g.t)
+			return g.call("POST", "/identities/"+who+"/password", m{"password": "correct horse battery"})
+		},
+		400: ofThing("POST", ofIdentity("/password"), m{"password": "sunshine"}),
+	},
+	"POST /api/v1/identities/{id}/password/reset": {204: ofThing("POST", ofIdentity("/password/reset"), nil)},
+	"POST /api/v1/identities/{id}/verify-email":   {204: ofThing("POST", ofIdentity("/verify-email"), nil)},
+	"GET /api/v1/identities/{id}/auth-state":      {200: ofThing("GET", ofIdentity("/auth-state"), nil)},
+	"GET /api/v1/identities/{id}/mfa": {200: func(g *ground) answer {
+		return g.call("GET", "/identities/"+g.enrolled()+"/mfa", nil)
+	}},
+	"POST /api/v1/identities/{id}/mfa/reset": {204: func(g *ground) answer {
+		return g.call("POST", "/identities/"+g.enrolled()+"/mfa/reset", nil)
+	}},
 	"GET /api/v1/identities/{id}/sessions": {200: func(g *ground) answer {
 		who, _ := g.session(g.t)
 		return g.call("GET", "/identities/"+who+"/sessions", nil)

@@ -211,13 +211,14 @@ func cell(op string, status int) produce {
 
 // contractBodies are what operations want to be sent to get as far as to what they name.
 var contractBodies = map[string]m{
-	"POST /api/v1/nodes/{id}/move":       {"parent_node_id": servertest.NoID},
-	"PUT /api/v1/roles/{id}/permissions": {"permission_keys": []string{}},
-	"PATCH /api/v1/api-keys/{id}":        {"is_active": false},
-	"PATCH /api/v1/roles/{id}":           {},
-	"PATCH /api/v1/permissions/{id}":     {},
-	"PATCH /api/v1/nodes/{id}":           {},
-	"PATCH /api/v1/assignments/{id}":     {"role_id": servertest.NoID},
+	"POST /api/v1/nodes/{id}/move":          {"parent_node_id": servertest.NoID},
+	"PUT /api/v1/roles/{id}/permissions":    {"permission_keys": []string{}},
+	"PATCH /api/v1/api-keys/{id}":           {"is_active": false},
+	"PATCH /api/v1/roles/{id}":              {},
+	"PATCH /api/v1/permissions/{id}":        {},
+	"PATCH /api/v1/nodes/{id}":              {},
+	"PATCH /api/v1/assignments/{id}":        {"role_id": servertest.NoID},
+	"POST /api/v1/identities/{id}/password": {"password": "correct horse battery"},
 }
 
 // ofThing calls an operation about a thing that is made for it.

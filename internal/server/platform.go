@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"canopy.dev/canopy/internal/access/apikey"
@@ -71,7 +72,9 @@ func (p *platform) pool() telemetry.Pool {
 // mailLane sends what the rooms have queued; without a sender it waits for one.
 func (p *platform) mailLane(renderer *mail.Renderer) outbox.Lane {
 	handlers, pace := map[string]outbox.Handler{}, &mailqueue.Pace{}
-	for kind, h := range portalMails() {
+	all := portalMails()
+	maps.Copy(all, identityMails())
+	for kind, h := range all {
 		h.Renderer, h.Sender, h.Pace = renderer, p.sender, pace
 		handlers[string(kind)] = h
 	}

@@ -157,6 +157,7 @@ var bodies = map[string]m{
 	"updateApiKey":       {"is_active": false},
 	"moveNode":           {"parent_node_id": servertest.NoID},
 
+	"setIdentityPassword":        {"password": "correct horse battery"},
 	"setDirectoryIdentityStatus": {"is_active": false},
 	"addToApplication":           {"application_id": servertest.NoID},
 }

@@ -33,6 +33,13 @@ const (
 	updateProfile = `UPDATE identity SET first_name = $1, last_name = $2, name_fold = $3, search = $4, metadata = $5,
 		updated_at = $6 WHERE account_id = $7 AND id = $8`
 
+	updatePassword = `UPDATE identity SET password_hash = $1, password_changed_at = $2, wrong_passwords = 0,
+		locked_until = NULL, updated_at = $2 WHERE account_id = $3 AND id = $4`
+
+	updateVerified = `UPDATE identity SET email_verified_at = $1, updated_at = $1 WHERE account_id = $2 AND id = $3`
+
+	updateMFAReset = `UPDATE identity SET mfa_admin_reset_at = $1, updated_at = $1 WHERE account_id = $2 AND id = $3`
+
 	updateActive = `UPDATE identity SET is_active = $1, updated_at = $2 WHERE account_id = $3 AND id = $4`
 )
 

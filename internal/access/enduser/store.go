@@ -114,6 +114,26 @@ func SetActive(ctx context.Context, tx *database.Tx, i Identity, active bool) (I
 	return i, err
 }
 
+// SetPassword keeps a new hash of an identity that the transaction holds; wrong passwords are
+// forgotten, and so is the lock.
+func SetPassword(ctx context.Context, tx *database.Tx, i Identity, hash string) error {
+	_, err := tx.Exec(ctx, updatePassword, hash, tx.Now, i.Account, i.ID)
+	return err
+}
+
+// SetVerified notes that the address of an identity that the transaction holds is proven.
+func SetVerified(ctx context.Context, tx *database.Tx, i Identity) error {
+	_, err := tx.Exec(ctx, updateVerified, tx.Now, i.Account, i.ID)
+	return err
+}
+
+// SetMFAReset notes that an administrator has reset the second factors of an identity that the
+// transaction holds.
+func SetMFAReset(ctx context.Context, tx *database.Tx, i Identity) error {
+	_, err := tx.Exec(ctx, updateMFAReset, tx.Now, i.Account, i.ID)
+	return err
+}
+
 // stored is a JSON object as it is kept.
 func stored(v []byte) any {
 	if v == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -151,8 +152,12 @@ func FollowSwitch(ctx context.Context, tx *database.Tx, who enduser.Identity) ([
 	return slices.DeleteFunc(all, func(m Membership) bool { return m.Status != Active }), nil
 }
 
-// Forget deletes the memberships of a person, whose assignments are gone.
-func Forget(ctx context.Context, tx *database.Tx, who enduser.Identity) error {
+// Forget deletes the memberships of a person, who is a member there or was, and whose
+// assignments are gone; the Environments are held.
+func Forget(ctx context.Context, tx *database.Tx, who enduser.Identity, there []Membership) error {
+	for _, m := range there {
+		revision.Append(tx, m.In, edits.DropMember(who.ID.Any()))
+	}
 	for _, statement := range []string{deleteMemberships, deleteApps} {
 		if _, err := tx.Exec(ctx, statement, who.Account, who.ID); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/membership"
+	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -153,6 +154,7 @@ var (
 		"The slug of an Application: only those without an active place there.", 63, "lease-desk")
 	notInEnvironment = wire.QueryID[scope.EnvironmentID]("not_in_environment",
 		"Only those who are no members of this Environment.")
+	logPaging     = wire.PagedBy(event.OfIdentitySorts[0])
 	ofApplication = wire.PathID[scope.ApplicationID]("appId", "The Application's id.", enduser.ErrNotFound)
 )
 
@@ -182,6 +184,19 @@ func (h *Directory) Routes(rt *wire.Router) {
 		About:   "Its memberships in all Environments of the Account, deactivated ones too.",
 		Needs:   permission.IdentityView, Params: one, Status: http.StatusOK,
 	}, h.memberships)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodGet, Path: "/{id}/audit", ID: "listDirectoryIdentityAudit",
+		Summary: "See what an identity did",
+		About:   "One page of the audit log: what it did, and what was done to it; also once it is erased.",
+		Needs:   permission.IdentityView, Params: append([]wire.Parameter{logPaging}, one...), Status: http.StatusOK,
+	}, h.log)
+	wire.Handle(g, wire.Route{
+		Method: http.MethodDelete, Path: "/{id}", ID: "eraseIdentity", Summary: "Erase a person",
+		About: "Deletes the identity with everything that is kept of it, and takes out of the audit log what names or " +
+			"places the person. It can't be undone. The address is free afterwards.",
+		Needs: permission.IdentityManage, Params: one, Waits: true, Status: http.StatusNoContent,
+		Writes: []wire.EventType{enrolment.Erased},
+	}, h.erase)
 	h.writes(g)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/{id}/app-memberships", ID: "addToApplication",
@@ -281,6 +296,19 @@ func (h *Directory) memberships(
 ) (wire.Items[placeOfPerson], error) {
 	list, err := h.Members.Memberships(ctx, by.In, identityID.Of(c))
 	return wire.ItemsOf(list, err, viewPlace)
+}
+
+func (h *Directory) log(
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
+) (wire.Page[personEvent], error) {
+	list, info, err := h.Roster.Log(ctx, by.In, identityID.Of(c), logPaging.Of(c))
+	return wire.PageOf(list, info, err, viewEvent)
+}
+
+func (h *Directory) erase(
+	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
+) (wire.Empty, error) {
+	return wire.Empty{}, h.Enrolment.Erase(ctx, by.Actor, by.In, identityID.Of(c))
 }
 
 func (h *Directory) create(

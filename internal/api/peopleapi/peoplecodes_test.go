@@ -94,6 +94,18 @@ var ofPeople = map[string]servertest.Provocation{
 		body["role_id"], body["node_id"] = reader(c, at), north
 		return c.Do("POST", at+"/identities", body)
 	},
+	"identities.inactive": func(_ *testing.T, p provoker) answer {
+		c, _, at := here(p)
+		id := created(c, at, "dana@acme.com")
+		c.Must(200, "POST", at+"/identities/"+id+"/deactivate", nil)
+		return c.Do("POST", at+"/identities/"+id+"/password/reset", nil)
+	},
+	"identities.already_verified": func(_ *testing.T, p provoker) answer {
+		c, account, at := here(p)
+		id := created(c, at, "dana@acme.com")
+		c.Must(204, "POST", at+"/identities/"+id+"/verify-email", nil)
+		return c.Do("POST", account+"/identities/"+id+"/resend-verification", nil)
+	},
 	"server.busy": busy,
 }
 

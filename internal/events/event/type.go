@@ -31,6 +31,9 @@ const (
 	Denied  Outcome = "denied"  // not allowed
 )
 
+// Enum lists the outcomes, for schemas.
+func (Outcome) Enum() []string { return []string{string(Success), string(Failure), string(Denied)} }
+
 // Severity says how much an action matters.
 type Severity string
 
@@ -41,6 +44,11 @@ const (
 	Warning  Severity = "warning"
 	Critical Severity = "critical"
 )
+
+// Enum lists the severities, for schemas.
+func (Severity) Enum() []string {
+	return []string{string(Info), string(Notice), string(Warning), string(Critical)}
+}
 
 // Type declares one kind of event with the payload P, a struct whose JSON is the
 // metadata of the row: facts for the reader, never a secret. A declared type is

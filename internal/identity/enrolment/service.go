@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/identity/credential"
@@ -14,11 +15,16 @@ import (
 type Service struct {
 	DB        *database.DB
 	Passwords *credential.Passwords
+	// Credentials forgets those of a person.
+	Credentials *credential.Service
 	// RevokeInvites withdraws the pending invites of an address into an Environment whose lock
 	// the transaction holds, and tells how many there were. nil: there are no invites.
 	RevokeInvites func(
 		ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, email string,
 	) (int, error)
+	// ForgetInvites deletes every invite of an address in the Account, whatever its state, takes
+	// queued mails back, and gives the ids that there were. nil: there are no invites.
+	ForgetInvites func(ctx context.Context, tx *database.Tx, in scope.AccountID, email string) ([]id.ID, error)
 }
 
 // Result is how one row of several ended: with an identity, or with a fault.

@@ -6,7 +6,9 @@ import (
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/membership"
+	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/page"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -50,6 +52,25 @@ func (s *Service) Detail(ctx context.Context, at membership.Place, who enduser.I
 		}
 		return list[0], nil
 	})
+}
+
+// Log gives one page of what an identity did and what was done to it, also once it is erased.
+// Fault: identities.not_found, for one that neither is nor was there.
+func (s *Service) Log(
+	ctx context.Context, in scope.Account, who enduser.ID, r page.Request,
+) (list []event.Row, info page.Info, err error) {
+	list, err = database.Read(ctx, s.DB, func(tx *database.Tx) ([]event.Row, error) {
+		found, count, err := event.OfIdentity(ctx, tx, in.ID, who, r)
+		if err != nil {
+			return nil, err
+		}
+		info = r.Of(count)
+		if count == 0 {
+			_, err = enduser.Find(ctx, tx, in.ID, who)
+		}
+		return found, err
+	})
+	return list, info, err
 }
 
 func holders(

@@ -15,6 +15,10 @@ const (
 	AlreadyRegistered Kind = "already_registered" // a sign-up met an address that has a user
 	PasswordReset     Kind = "password_reset"     // lets the user choose a new password; carries a token
 	PasswordChanged   Kind = "password_changed"   // tells that the password was changed
+
+	// The mails to identities, the end users; both carry a token.
+	IdentityPasswordReset Kind = "identity_password_reset" // lets the person choose a new password
+	IdentityVerifyEmail   Kind = "identity_verify_email"   // confirms the address
 )
 
 // Data is what a mail says. It is plain and JSON-marshalable, so that it can
@@ -26,14 +30,14 @@ type Data struct {
 	To string
 	// FirstName is the recipient's, for the greeting; all kinds.
 	FirstName string
-	// AccountName is read by UserInvite and VerifyEmail.
+	// AccountName is read by UserInvite and VerifyEmail, and by the mails to identities.
 	AccountName string
 	// ApplicationName is read by VerifyEmail.
 	ApplicationName string
 	// InviterEmail is read by UserInvite; empty when no person invited.
 	InviterEmail string
-	// Token is the secret of the link, in base64url; UserInvite, VerifyEmail and
-	// PasswordReset need it.
+	// Token is the secret of the link, in base64url; UserInvite, VerifyEmail,
+	// PasswordReset and the mails to identities need it.
 	Token string
 	// ExpiresAt is when the link ends; the kinds with a Token need it.
 	ExpiresAt time.Time

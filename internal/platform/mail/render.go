@@ -36,6 +36,12 @@ var forms = map[Kind]form{
 	AlreadyRegistered: {subject: "You already have an account", page: "login"},
 	PasswordReset:     {subject: "Reset your password", page: "reset-password", token: true},
 	PasswordChanged:   {subject: "Your password was changed", page: "forgot-password", dated: true},
+	IdentityPasswordReset: {
+		subject: "Choose a new password", page: "identity/reset-password", token: true, unproven: true,
+	},
+	IdentityVerifyEmail: {
+		subject: "Confirm your e-mail address", page: "identity/verify-email", token: true, unproven: true,
+	},
 }
 
 // view is what the templates see. Its strings are safe in text; the HTML

@@ -25,6 +25,7 @@ var (
 	expires = time.Date(2026, 3, 9, 1, 30, 0, 0, time.FixedZone("", 2*3600)) // 8 March, 23:30 UTC
 	kinds   = []mail.Kind{
 		mail.UserInvite, mail.VerifyEmail, mail.AlreadyRegistered, mail.PasswordReset, mail.PasswordChanged,
+		mail.IdentityPasswordReset, mail.IdentityVerifyEmail,
 	}
 )
 
@@ -53,7 +54,7 @@ func data(kind mail.Kind) mail.Data {
 		InviterEmail: "ana@acme.com", At: expires,
 	}
 	switch kind {
-	case mail.UserInvite, mail.VerifyEmail, mail.PasswordReset:
+	case mail.UserInvite, mail.VerifyEmail, mail.PasswordReset, mail.IdentityPasswordReset, mail.IdentityVerifyEmail:
 		d.Token, d.ExpiresAt = token, expires
 	case mail.AlreadyRegistered, mail.PasswordChanged: // no link
 	}
@@ -128,6 +129,14 @@ func TestLinks(t *testing.T) {
 		{"https://id.acme.example/", mail.VerifyEmail, "https://id.acme.example/app/verify-email#token=" + token},
 		{"http://localhost:8080", mail.PasswordReset, "http://localhost:8080/app/reset-password#token=" + token},
 		{"https://acme.example/canopy/", mail.UserInvite, "https://acme.example/canopy/app/accept-invite#token=" + token},
+		{
+			"https://id.acme.example", mail.IdentityPasswordReset,
+			"https://id.acme.example/app/identity/reset-password#token=" + token,
+		},
+		{
+			"https://id.acme.example", mail.IdentityVerifyEmail,
+			"https://id.acme.example/app/identity/verify-email#token=" + token,
+		},
 		{"https://id.acme.example", mail.AlreadyRegistered, "https://id.acme.example/app/login"},
 		{"https://id.acme.example", mail.PasswordChanged, "https://id.acme.example/app/forgot-password"},
 	} {

@@ -134,6 +134,27 @@ func (p Paging) declared() []declaration {
 	}
 }
 
+// Pages are the parameters of a paged list with one order, which is not searched.
+type Pages struct{ sort page.Sort }
+
+// PagedBy makes the parameters of such a list.
+func PagedBy(sort page.Sort) Pages { return Pages{sort} }
+
+// Of is the page that a call asks for.
+func (p Pages) Of(c *Call) page.Request {
+	order := value[string](c, "order")
+	return page.Request{
+		Page: value[int](c, "page"), Take: value[int](c, "take"), Sort: p.sort,
+		Desc: order == "desc" || order == "" && p.sort.Desc,
+	}
+}
+
+func (p Pages) declared() []declaration {
+	return slices.DeleteFunc(Paging{page.Sorts{p.sort}}.declared(), func(d declaration) bool {
+		return d.name == "q" || d.name == "sort_by"
+	})
+}
+
 func (p Paging) sortBy() declaration {
 	keys := p.sorts.Keys()
 	schema := enumSchema(keys)
