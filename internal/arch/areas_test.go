@@ -22,7 +22,8 @@ var areas = []struct {
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{"access", []string{
-		"assignment", "membership", "enduser", "hierarchy", "rbac", "apikey", "edits", "decide", "decide/persist", "decide/decidebench",
+		"assignment", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac", "apikey", "edits", "decide",
+		"decide/persist", "decide/decidebench",
 	}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},
 	{"events", []string{"event"}},
@@ -65,6 +66,7 @@ var sideways = []struct {
 	{"edits", []string{"hierarchy", "rbac"}, "their rows are what decisions depend on"},
 	{"decide", []string{"edits", "hierarchy", "rbac"}, "a kept change is an edit of a snapshot"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
+	{"hierarchy/names", []string{"hierarchy"}, "holds a tree's names for its searches"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{
 		"database",

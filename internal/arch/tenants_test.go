@@ -42,6 +42,7 @@ var acrossTenants = []exception{
 	{"session", "UPDATE portal_session SET ended_at = $1", "ends a person's sessions, in all Accounts or in one"},
 	{"session", "DELETE FROM portal_session WHERE ended_at < $1", "sweeps by age"},
 	{"revision", "FROM change WHERE created_at < $1", "sweeps by age"},
+	{"revision", "WHERE (scope_id, account_id) IN (VALUES …)", "followed by pairs of scope and Account"},
 	{"environment", "FROM environment_deleted ORDER BY deleted_at", "what is to be swept, of all Accounts"},
 	{"application", "FROM application_deleted ORDER BY deleted_at", "what is to be swept, of all Accounts"},
 	{"apikey", "WHERE k.key_hash = $1", "a key's value names its Environment"},

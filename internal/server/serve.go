@@ -52,6 +52,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("use of API keys", func(ctx context.Context) {
 		s.tenant.keys.Run(ctx, func(err error) { s.notFlushed(ctx, err) })
 	})
+	keep("names of nodes", func(ctx context.Context) {
+		s.tenant.tree.Follow(ctx, func(err error) { s.log.ErrorContext(ctx, "names can't be read", "error", err) })
+	})
 	keep("clock", s.watchClock)
 
 	failed := make(chan error, 1)

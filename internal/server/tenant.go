@@ -27,6 +27,7 @@ type tenant struct {
 
 func newTenant(p *platform) *tenant {
 	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}}
+	prover := &revision.Prover{DB: p.db}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
@@ -34,7 +35,7 @@ func newTenant(p *platform) *tenant {
 		environments: &environment.Service{DB: p.db, Parts: parts},
 		access:       &rbac.Service{DB: p.db},
 		tree:         &hierarchy.Service{DB: p.db},
-		keys:         &apikey.Service{DB: p.db, Limits: p.limits, Unknown: rbac.Unknown},
+		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 	}
 }
 

@@ -93,9 +93,7 @@ func (s *Service) current(ctx context.Context, k known) (bool, error) {
 	if s.cache.watch != nil {
 		return true, nil
 	}
-	at, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (revision.At, error) {
-		return revision.Now(ctx, tx, k.key.Environment)
-	})
+	at, err := s.Prover.At(ctx, k.key.Environment)
 	if errors.Is(err, database.ErrNoRows) {
 		return false, nil
 	}

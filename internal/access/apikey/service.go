@@ -27,6 +27,7 @@ const maxKeys = 500
 // Service holds the use cases of API keys. It is safe for concurrent use.
 type Service struct {
 	DB     *database.DB
+	Prover *revision.Prover // proves that keys in memory are current
 	Limits *ratelimit.Limiter
 	// Unknown gives those of some permission keys that the Environment's catalogue lacks.
 	Unknown func(ctx context.Context, tx *database.Tx, in scope.Environment, keys []string) ([]string, error)

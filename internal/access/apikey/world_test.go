@@ -21,6 +21,7 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // alex is a portal user, who may give any key.
@@ -60,7 +61,9 @@ func newWorld(t testing.TB, db *database.DB) world {
 
 // on is the same world in another process, which has a handle of its own.
 func (w world) on(db *database.DB) world {
-	w.Service = &apikey.Service{DB: db, Limits: ratelimit.New(db, nil), Unknown: rbac.Unknown}
+	w.Service = &apikey.Service{
+		DB: db, Prover: &revision.Prover{DB: db}, Limits: ratelimit.New(db, nil), Unknown: rbac.Unknown,
+	}
 	return w
 }
 

@@ -10,6 +10,10 @@
 // deep, so nothing about one node looks at the whole of it. Whole trees are read in
 // families and told as they are read.
 //
+// A search by name looks at all names. Of a large tree they are held in memory (names), from
+// the search on that wanted them first, and follow the changes that the revision keeps; where
+// they can't, and until they are loaded, the database answers.
+//
 // Every write holds the Environment's lock (environment.Write), so moves can't make a
 // cycle, and appends to its revision. The room refuses to know who may see what: a View
 // says that, and this room applies it.

@@ -250,7 +250,7 @@ func planned(args []any) []any { return append([]any{database.PlanAnew}, args...
 // Path is a node with everything above it, the root first, each with its place among its
 // siblings. Fault: nodes.node_not_found.
 func (s *Service) Path(ctx context.Context, in scope.Environment, of ID) ([]Row, error) {
-	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Row, error) {
+	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) ([]Row, error) {
 		nodes, err := lineageOf(ctx, tx, in, of)
 		if err == nil && len(nodes) == 0 {
 			err = ErrNotFound
@@ -265,13 +265,30 @@ func (s *Service) Path(ctx context.Context, in scope.Environment, of ID) ([]Row,
 			if n.IsRoot() {
 				continue
 			}
-			err := tx.QueryRow(ctx, countBefore, in.ID, n.Parent, n.nameFold, n.ID).Scan(&rows[i].SiblingIndex)
-			if err != nil {
+			if rows[i].SiblingIndex, err = s.before(ctx, tx, in, at, n, nodes[i-1].Children); err != nil {
 				return nil, err
 			}
 		}
 		return rows, nil
 	})
+}
+
+// before is how many siblings come before a node.
+func (s *Service) before(
+	ctx context.Context, tx *database.Tx, in scope.Environment, at revision.At, n Node, siblings int,
+) (before int, err error) {
+	if siblings > fewNames {
+		x, free, err := s.names(ctx, tx, in, at)
+		if err != nil {
+			return 0, err
+		}
+		if x != nil {
+			defer free()
+			before, _ = x.Before(n.ID.Any())
+			return before, nil
+		}
+	}
+	return before, tx.QueryRow(ctx, countBefore, in.ID, n.Parent, n.nameFold, n.ID).Scan(&before)
 }
 
 // Summary counts the nodes of a tree.

@@ -144,7 +144,7 @@ func (s *Service) SetSchema(
 		if e, err = environment.Save(ctx, tx, e); err != nil {
 			return e, err
 		}
-		revision.AppendTree(tx, in)
+		revision.AppendTree(tx, in, root.put())
 		about := entry(by, in, e.ID.Any(), e.Name)
 		return e, event.Record(ctx, tx, SchemaUpdated, about, SchemaPayload{wanted.NodeTypes, wanted.MaxDepth})
 	})

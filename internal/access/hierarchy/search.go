@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"canopy.dev/canopy/internal/access/hierarchy/names"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
 	"canopy.dev/canopy/internal/tenant/revision"
@@ -34,7 +36,15 @@ type Hit struct {
 func (s *Service) Search(
 	ctx context.Context, in scope.Environment, r Query,
 ) (hits []Hit, info page.Info, err error) {
-	hits, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Hit, error) {
+	hits, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) ([]Hit, error) {
+		nodes, total, answered, err := s.inMemory(ctx, tx, in, at, r)
+		if err != nil {
+			return nil, err
+		}
+		if answered {
+			info = r.Of(total)
+			return withPaths(ctx, tx, in, nodes, nil)
+		}
 		matched := map[ID]string{}
 		if len(r.Paths) > 0 {
 			if matched, err = resolve(ctx, tx, in, r.Paths); err != nil {
@@ -46,7 +56,7 @@ func (s *Service) Search(
 			info = r.Of(0)
 			return []Hit{}, err
 		}
-		nodes, err := database.All(ctx, tx, scan, f.page(r.Request), planned(f.args)...)
+		nodes, err = database.All(ctx, tx, scan, f.page(r.Request), planned(f.args)...)
 		if err != nil {
 			return nil, err
 		}
@@ -60,6 +70,41 @@ func (s *Service) Search(
 		return withPaths(ctx, tx, in, nodes, matched)
 	})
 	return hits, info, err
+}
+
+// inMemory answers what would have the database look at a whole tree, where its names are
+// held: it reads the rows of the page alone.
+func (s *Service) inMemory(
+	ctx context.Context, tx *database.Tx, in scope.Environment, at revision.At, r Query,
+) (nodes []Node, total int, answered bool, err error) {
+	if len(r.IDs)+len(r.Paths) > 0 || r.Q == "" && r.Under.IsZero() {
+		return nil, 0, false, nil
+	}
+	x, free, err := s.names(ctx, tx, in, at)
+	if err != nil || x == nil {
+		return nil, 0, false, err
+	}
+	q := names.Query{
+		Part: text.Fold(r.Q), Type: r.Type, Under: r.Under.Any(), ByAge: r.Sort.Key == "created_at", Desc: r.Desc,
+		Offset: r.Offset(), Limit: r.Take,
+	}
+	if r.Status != "" {
+		active := r.Status == Active
+		q.Status = &active
+	}
+	ids, total := x.Find(q)
+	free()
+	if len(ids) == 0 {
+		return nil, total, true, nil
+	}
+	l := list{args: []any{in.ID}}
+	of := make([]ID, len(ids))
+	for i := range ids {
+		of[i] = ID(ids[i])
+	}
+	nodes, err = database.All(ctx, tx, scan, `SELECT `+nodeColumns+` FROM node n WHERE`+ofEnvironment+notDeleted+
+		` AND n.id IN (`+l.ids(of)+`)`+r.OrderBy("n.id"), l.args...)
+	return nodes, total, true, err
 }
 
 // finding is what the statements of a search have in common: where they look, and the

@@ -49,7 +49,8 @@ func (p *planted) found(q hierarchy.Query, take int) (list []int) {
 	}
 }
 
-// TestSearchFindsWhatFits, by every mixture of what it may be asked.
+// TestSearchFindsWhatFits, by every mixture of what it may be asked, in the database and in
+// memory.
 func TestSearchFindsWhatFits(t *testing.T) {
 	t.Parallel()
 	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
@@ -69,6 +70,8 @@ func TestSearchFindsWhatFits(t *testing.T) {
 				small = n
 			}
 		}
+		held := &planted{p.on(db), p.ids, p.parents, p.names}
+		held.must(held.Load(t.Context(), held.in))
 		ids := []hierarchy.ID{p.ids[7], p.ids[8], {1}, p.ids[7]}
 		for _, q := range []string{"", "strasse", "n-1", "none"} {
 			for _, status := range []hierarchy.Status{"", hierarchy.Active, hierarchy.Inactive} {
@@ -99,8 +102,11 @@ func TestSearchFindsWhatFits(t *testing.T) {
 								}
 							}
 							p.sorted(want)
-							if got := p.found(s, 100); !slices.Equal(got, want) {
-								t.Errorf("%q %s %s under %d of %d: %d, want %d", q, status, nodeType, under, len(only), len(got), len(want))
+							for where, p := range map[string]*planted{"database": p, "memory": held} {
+								if got := p.found(s, 100); !slices.Equal(got, want) {
+									t.Errorf("%s: %q %s %s under %d of %d: %d, want %d",
+										where, q, status, nodeType, under, len(only), len(got), len(want))
+								}
 							}
 						}
 					}

@@ -26,6 +26,8 @@ type Service struct {
 	DB *database.DB
 	// Most is how many nodes an Environment may have; 0 is 1,000,000.
 	Most int
+
+	known known
 }
 
 func find(ctx context.Context, tx *database.Tx, in scope.Environment, of ID) (Node, error) {
@@ -239,16 +241,13 @@ func (n Node) replace(ctx context.Context, tx *database.Tx, in scope.Environment
 }
 
 // follow appends the change to the revision: as one of the tree where its live nodes or
-// their order differ.
+// their order differ. Names are followed too (Names), so every change of a node is told.
 func (n Node) follow(tx *database.Tx, in scope.Environment, before Node) {
-	switch {
-	case n.Parent != before.Parent || n.Status != before.Status:
+	if n.Parent != before.Parent || n.Status != before.Status || n.Name != before.Name {
 		revision.AppendTree(tx, in, n.put())
-	case n.Name != before.Name:
-		revision.AppendTree(tx, in)
-	default:
-		revision.Append(tx, in)
+		return
 	}
+	revision.Append(tx, in, n.put())
 }
 
 // recordChange records the one event of a change.

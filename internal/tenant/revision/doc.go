@@ -9,6 +9,9 @@
 // the stamp of its write and that of the write before, so that who follows sees a gap, a
 // fail-over or a restored store. Changes are kept for an hour, swept in pieces.
 //
+// Who follows proves by a Prover that what is held is current, and reads by Since what is
+// missing.
+//
 // Append does not wait for other writers: whoever judges by what is in an Environment
 // holds the Environment's lock first (environment.Write), so that the order of revisions
 // is that of commits. The room refuses to know what a change means.

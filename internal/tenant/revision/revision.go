@@ -86,6 +86,38 @@ func Now(ctx context.Context, tx *database.Tx, in scope.Environment) (at At, err
 	return at, err
 }
 
+// Since hands over what was changed in an Environment after it stood somewhere, in order:
+// the kind, the row's id and its body. known is false when the kept changes don't lead on
+// from there: some were swept, or the store is another's or was restored.
+func Since(
+	ctx context.Context, tx *database.Tx, in scope.Environment, from At, fn func(Kind, id.ID, []byte) error,
+) (known bool, err error) {
+	next := from.Revision + 1
+	err = tx.Query(ctx, func(row database.Scanner) error {
+		var revision uint64
+		var before string
+		var kind Kind
+		var subject id.ID
+		var body []byte
+		if err := row.Scan(&revision, &before, &kind, &subject, &body); err != nil {
+			return err
+		}
+		if !known {
+			if revision != next || before != from.Stamp {
+				return errUnknown
+			}
+			known = true
+		}
+		return fn(kind, subject, body)
+	}, selectChanges, in.ID, in.Application.Account.ID, from.Revision)
+	if errors.Is(err, errUnknown) {
+		return false, nil
+	}
+	return known, err
+}
+
+var errUnknown = errors.New("revision: the changes don't lead on from there")
+
 // Close ends the counting of an Environment that is gone: there is nothing left to
 // follow, and its number reads as unknown.
 func Close(ctx context.Context, tx *database.Tx, account scope.AccountID, of id.ID) error {

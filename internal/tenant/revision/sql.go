@@ -18,11 +18,17 @@ const (
 
 	selectRevision = `SELECT revision, stamp, tree_revision, tree_stamp FROM revision WHERE scope_id = $1 AND account_id = $2`
 
+	selectRevisions = `SELECT scope_id, revision, stamp, tree_revision, tree_stamp FROM revision
+		WHERE (scope_id, account_id) IN (VALUES `
+
 	deleteRevision = `DELETE FROM revision WHERE scope_id = $1 AND account_id = $2`
 
 	insertChange = `INSERT INTO change
 		(scope_id, revision, ordinal, account_id, stamp, stamp_before, kind, subject_id, body, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+	selectChanges = `SELECT revision, stamp_before, kind, subject_id, body FROM change
+		WHERE scope_id = $1 AND account_id = $2 AND revision > $3 ORDER BY revision, ordinal`
 
 	sweepChanges = `DELETE FROM change WHERE (scope_id, revision, ordinal) IN
 		(SELECT scope_id, revision, ordinal FROM change WHERE created_at < $1 LIMIT 500)`

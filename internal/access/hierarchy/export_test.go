@@ -1,0 +1,24 @@
+package hierarchy
+
+import (
+	"context"
+
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+// FewNames is how large a tree must be to be held in memory.
+const FewNames = fewNames
+
+// Holds reports whether the names of a tree can be searched in memory just now.
+func (s *Service) Holds(ctx context.Context, in scope.Environment) (bool, error) {
+	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (bool, error) {
+		x, free, err := s.names(ctx, tx, in, at)
+		if x != nil {
+			free()
+		}
+		return x != nil, err
+	})
+}
