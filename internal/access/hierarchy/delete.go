@@ -26,7 +26,7 @@ func (s *Service) Delete(
 	}
 	_, err = environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
-		n, err := find(ctx, tx, in, of)
+		n, err := Find(ctx, tx, in, of)
 		switch {
 		case err != nil:
 			return none, err
@@ -34,7 +34,7 @@ func (s *Service) Delete(
 			return none, fault.VersionConflict.WithData(view(n))
 		case n.IsRoot():
 			return none, ErrRootProtected
-		case isReserved(n.Type):
+		case IsReserved(n.Type):
 			return none, ErrReservedType
 		}
 		gone, err := s.deleteSubtree(ctx, tx, in, n)

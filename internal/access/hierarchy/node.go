@@ -56,7 +56,8 @@ const rootType = "root"
 // reserved begins the types that belong to the product.
 const reserved = "canopy:"
 
-func isReserved(nodeType string) bool { return strings.HasPrefix(nodeType, reserved) }
+// IsReserved reports whether a type is one of the product's own.
+func IsReserved(nodeType string) bool { return strings.HasPrefix(nodeType, reserved) }
 
 const (
 	maxNodes = 1_000_000 // of an Environment, not deleted
@@ -96,11 +97,6 @@ var (
 		},
 		MaxLength: 100, Example: "region",
 	}
-	// idRule is for an id that is looked up: what is none names nothing.
-	idRule = text.Rule{
-		Normalize: func(s string) (string, string) { return s, "" }, Format: "uuid",
-		Example: "019daf52-4e20-7f58-a04d-ba41ecccc3fc",
-	}
 )
 
 // Draft is a node to be made.
@@ -115,7 +111,7 @@ type Draft struct {
 
 // Rules implements text.Ruled.
 func (d *Draft) Rules(f *text.Fields) {
-	f.Optional("parent_node_id", d.ParentID, idRule)
+	f.Optional("parent_node_id", d.ParentID, text.IDRule)
 	f.Field("node_type", &d.Type, typeRule)
 	f.Field("name", &d.Name, nameRule)
 	f.Clearable("description", &d.Description, text.DescriptionRule)
@@ -140,7 +136,7 @@ func (c *Change) Rules(f *text.Fields) {
 	f.Optional("slug", c.Slug, text.SlugRule)
 	f.Check("status", c.Status == nil || *c.Status == Active || *c.Status == Inactive, "must be active or inactive")
 	f.Object("metadata", c.Metadata)
-	f.Optional("parent_node_id", c.ParentID, idRule)
+	f.Optional("parent_node_id", c.ParentID, text.IDRule)
 }
 
 // Move says where a node is to lie.
@@ -149,7 +145,7 @@ type Move struct {
 }
 
 // Rules implements text.Ruled.
-func (m *Move) Rules(f *text.Fields) { f.Field("parent_node_id", &m.ParentID, idRule) }
+func (m *Move) Rules(f *text.Fields) { f.Field("parent_node_id", &m.ParentID, text.IDRule) }
 
 // applied is the node with a change made that leaves it in its place, and whether anything
 // differs.

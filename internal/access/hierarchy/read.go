@@ -27,7 +27,7 @@ func (s *Service) Get(ctx context.Context, in scope.Environment, v View, of ID) 
 		}
 	}
 	n, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (Node, error) {
-		n, err := find(ctx, tx, in, of)
+		n, err := Find(ctx, tx, in, of)
 		if err != nil {
 			return n, err
 		}
@@ -75,7 +75,7 @@ func (v View) see(ctx context.Context, tx *database.Tx, in scope.Environment, of
 func (s *Service) accessible(
 	ctx context.Context, tx *database.Tx, in scope.Environment, v View, of ID,
 ) (Node, error) {
-	n, err := find(ctx, tx, in, of)
+	n, err := Find(ctx, tx, in, of)
 	if err != nil {
 		return n, err
 	}

@@ -172,7 +172,7 @@ func fits(ctx context.Context, tx *database.Tx, in scope.Environment, root Node,
 	}
 	types[root.Type]--
 	for _, t := range sortedNames(types) {
-		if types[t] > 0 && !isReserved(t) && !slices.Contains(s.NodeTypes, t) {
+		if types[t] > 0 && !IsReserved(t) && !slices.Contains(s.NodeTypes, t) {
 			if err := name("the schema has no such type", selectOfType, t); err != nil {
 				return err
 			}
@@ -188,7 +188,7 @@ func fits(ctx context.Context, tx *database.Tx, in scope.Environment, root Node,
 			parent = s.RootNodeType
 		}
 		known := slices.Contains(s.NodeTypes, p[1]) // else it is named already
-		if !isReserved(p[1]) && known && !slices.Contains(s.AllowedChildren[parent], p[1]) {
+		if !IsReserved(p[1]) && known && !slices.Contains(s.AllowedChildren[parent], p[1]) {
 			if err := name("it may not lie below "+parent, selectOfPair, p[1], p[0]); err != nil {
 				return err
 			}

@@ -184,7 +184,7 @@ const (
 // under narrows to a node and everything below it: down from the node, or up from what else
 // matches, whichever is less.
 func (f *finding) under(ctx context.Context, tx *database.Tx, in scope.Environment, r Query) error {
-	top, err := find(ctx, tx, in, r.Under)
+	top, err := Find(ctx, tx, in, r.Under)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		f.nothing = true

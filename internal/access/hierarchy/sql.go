@@ -10,6 +10,10 @@ import (
 	"canopy.dev/canopy/internal/tenant/revision"
 )
 
+// CrossNode brings node as n, for the queries of other rooms, whose WHERE says that n.id is
+// the node of a row. It offers id, name and name_fold.
+const CrossNode = ` CROSS JOIN node n`
+
 const (
 	nodeColumns = `n.id, n.parent_id, n.node_type, n.name, n.name_fold, n.slug, n.description, n.status, n.metadata,
 		n.child_count, n.version, n.created_at, n.updated_at`

@@ -30,7 +30,8 @@ type Service struct {
 	known known
 }
 
-func find(ctx context.Context, tx *database.Tx, in scope.Environment, of ID) (Node, error) {
+// Find reads a node; nodes.node_not_found.
+func Find(ctx context.Context, tx *database.Tx, in scope.Environment, of ID) (Node, error) {
 	return found(scan(tx.QueryRow(ctx, selectNode, in.ID, of)))
 }
 
@@ -47,7 +48,7 @@ func named(ctx context.Context, tx *database.Tx, in scope.Environment, text stri
 	if err != nil {
 		return Node{}, ErrNotFound
 	}
-	return find(ctx, tx, in, of)
+	return Find(ctx, tx, in, of)
 }
 
 // lineageOf is the node with everything above it, the root first.
@@ -121,7 +122,7 @@ func (s *Service) place(
 	switch {
 	case e.Model == environment.Flat || e.Schema == nil:
 		return parent, 0, ErrSchemaNotConfigured
-	case isReserved(d.Type):
+	case IsReserved(d.Type):
 		return parent, 0, ErrReservedType
 	case !slices.Contains(e.Schema.NodeTypes, d.Type):
 		return parent, 0, ErrInvalidType
@@ -187,7 +188,7 @@ func (s *Service) Update(
 		return Node{}, err
 	}
 	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, e environment.Environment) (Node, error) {
-		before, err := find(ctx, tx, in, of)
+		before, err := Find(ctx, tx, in, of)
 		if err != nil {
 			return before, err
 		}
@@ -203,7 +204,7 @@ func (s *Service) Update(
 			return before, fault.VersionConflict.WithData(view(before))
 		case before.IsRoot() && (moves || c.Status != nil && *c.Status == Inactive):
 			return before, ErrRootProtected
-		case isReserved(before.Type):
+		case IsReserved(before.Type):
 			return before, ErrReservedType
 		}
 		after, differs, err := before.applied(c)
@@ -353,7 +354,7 @@ func (s *Service) patient(
 		return ctx, nil
 	}
 	children, err := database.Read(ctx, s.DB, func(tx *database.Tx) (int, error) {
-		n, err := find(ctx, tx, in, of)
+		n, err := Find(ctx, tx, in, of)
 		return n.Children, err
 	})
 	if err != nil || children == 0 {

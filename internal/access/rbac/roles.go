@@ -32,11 +32,12 @@ func (s *Service) Roles(ctx context.Context, in scope.Environment, kind Kind, in
 // Role reads one; rbac.role_not_found.
 func (s *Service) Role(ctx context.Context, in scope.Environment, of RoleID) (Role, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (Role, error) {
-		return findRole(ctx, tx, in, of)
+		return FindRole(ctx, tx, in, of)
 	})
 }
 
-func findRole(ctx context.Context, tx *database.Tx, in scope.Environment, of RoleID) (Role, error) {
+// FindRole reads a role; rbac.role_not_found.
+func FindRole(ctx context.Context, tx *database.Tx, in scope.Environment, of RoleID) (Role, error) {
 	r, err := scanRole(tx.QueryRow(ctx, selectRole, in.ID, of))
 	if errors.Is(err, database.ErrNoRows) {
 		err = ErrRoleNotFound
@@ -102,7 +103,7 @@ func (r Role) save(ctx context.Context, tx *database.Tx, in scope.Environment) (
 func changeableRole(
 	ctx context.Context, tx *database.Tx, in scope.Environment, of RoleID, ifVersion int, view func(Role) any,
 ) (Role, error) {
-	r, err := findRole(ctx, tx, in, of)
+	r, err := FindRole(ctx, tx, in, of)
 	switch {
 	case err != nil:
 		return r, err
@@ -166,7 +167,7 @@ func (s *Service) DeleteRole(
 // RoleKeys are the keys that a role holds, sorted, and the role; rbac.role_not_found.
 func (s *Service) RoleKeys(ctx context.Context, in scope.Environment, of RoleID) (r Role, keys []string, err error) {
 	r, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (Role, error) {
-		r, err := findRole(ctx, tx, in, of)
+		r, err := FindRole(ctx, tx, in, of)
 		if err != nil {
 			return r, err
 		}
@@ -186,7 +187,7 @@ func (s *Service) SetRoleKeys(
 ) error {
 	_, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
-		r, err := findRole(ctx, tx, in, of)
+		r, err := FindRole(ctx, tx, in, of)
 		if err != nil {
 			return none, err
 		}

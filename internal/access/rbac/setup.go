@@ -331,7 +331,7 @@ func roleNamed(ctx context.Context, tx *database.Tx, in scope.Environment, raw s
 	if err != nil {
 		return Role{}, ErrRoleNotFound
 	}
-	return findRole(ctx, tx, in, of)
+	return FindRole(ctx, tx, in, of)
 }
 
 // grantAll adds keys to roles, each of which changes once however often it is named, and
@@ -351,7 +351,7 @@ func (s *Service) grantAll(
 		if slices.Contains(ids[:i], of) {
 			continue
 		}
-		r, err := findRole(ctx, tx, in, of)
+		r, err := FindRole(ctx, tx, in, of)
 		if err != nil {
 			return gained, err
 		}

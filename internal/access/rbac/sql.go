@@ -9,6 +9,10 @@ import (
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
+// CrossRole brings role as r, for the queries of other rooms, whose WHERE says that r.id is
+// the role of a row. It offers id, name, name_fold and is_active.
+const CrossRole = ` CROSS JOIN role r`
+
 const (
 	permissionColumns = `p.id, p.key, p.name, p.category, p.description, p.source, p.version, p.created_at, p.updated_at`
 

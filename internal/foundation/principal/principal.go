@@ -17,9 +17,10 @@ type (
 	session struct{}
 	preAuth struct{}
 	key     struct{}
+	person  struct{}
 )
 
-// The ids of portal users and of what they sign in with, one type each.
+// The ids of those who call and of what they sign in with, one type each.
 type (
 	// UserID names a portal user.
 	UserID = id.Of[user]
@@ -29,6 +30,8 @@ type (
 	PreAuthID = id.Of[preAuth]
 	// KeyID names an API key.
 	KeyID = id.Of[key]
+	// IdentityID names an identity, an end user of the customer's product.
+	IdentityID = id.Of[person]
 )
 
 // Kind is the sort of a caller, as it stands in token claims and audit rows.

@@ -44,6 +44,11 @@ var (
 	DescriptionRule = Rule{Normalize: Description, MaxLength: 1000, Example: "Signs leases of one region"}
 	// InstantRule is for an instant of RFC 3339, which is kept in UTC and milliseconds.
 	InstantRule = Rule{Normalize: Instant, Format: "date-time", MaxLength: 64, Example: "2027-01-01T00:00:00.000Z"}
+	// IDRule is for an id that is looked up: what is none names nothing.
+	IDRule = Rule{
+		Normalize: func(s string) (string, string) { return s, "" }, Format: "uuid",
+		Example: "019daf52-4e20-7f58-a04d-ba41ecccc3fc",
+	}
 	// TokenRule is for tokens from mails, whose every other spelling is simply
 	// unknown: nothing is refused here.
 	TokenRule = Rule{

@@ -80,7 +80,8 @@ CREATE TABLE assignment (
 	role_id        TEXT COLLATE "C" NOT NULL,
 	effective_from BIGINT NOT NULL,
 	effective_to   BIGINT NOT NULL,
-	created_at     BIGINT NOT NULL
+	created_at     BIGINT NOT NULL,
+	updated_at     BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX assignment_triple ON assignment (environment_id, identity_id, role_id, node_id);
 CREATE INDEX assignment_node ON assignment (environment_id, node_id, identity_id, role_id, effective_from, effective_to, id);

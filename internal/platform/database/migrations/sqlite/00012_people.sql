@@ -80,7 +80,8 @@ CREATE TABLE assignment (
 	role_id        TEXT NOT NULL,
 	effective_from INTEGER NOT NULL,
 	effective_to   INTEGER NOT NULL,
-	created_at     INTEGER NOT NULL
+	created_at     INTEGER NOT NULL,
+	updated_at     INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX assignment_triple ON assignment (environment_id, identity_id, role_id, node_id);
 CREATE INDEX assignment_node ON assignment (environment_id, node_id, identity_id, role_id, effective_from, effective_to, id);

@@ -1,0 +1,27 @@
+package assignment
+
+import (
+	"context"
+
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+// DropOfIdentity removes all assignments that an identity has in the Environment, whose lock
+// the transaction holds, and tells how many there were. It records no event: that is for
+// what takes them along.
+func DropOfIdentity(
+	ctx context.Context, tx *database.Tx, in scope.Environment, of principal.IdentityID,
+) (int, error) {
+	gone, err := database.All(ctx, tx, scan, deleteOfIdentity, in.ID, of)
+	if err != nil {
+		return 0, err
+	}
+	for _, a := range gone {
+		revision.Append(tx, in, a.drop())
+		count(tx, in, a, -1)
+	}
+	return len(gone), nil
+}
