@@ -41,6 +41,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 			&tenantapi.Accounts{Accounts: t.accounts},
 			&tenantapi.Applications{Applications: t.applications},
 			&tenantapi.Environments{Applications: t.applications, Environments: t.environments},
+			&tenantapi.Dumps{Dumps: t.dumps},
 		}},
 		{"accessapi", []resource{
 			&accessapi.Permissions{Access: t.access},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/dump"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/platform/database"
@@ -23,6 +24,7 @@ type tenant struct {
 	access       *rbac.Service
 	tree         *hierarchy.Service
 	keys         *apikey.Service
+	dumps        *dump.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -36,6 +38,7 @@ func newTenant(p *platform) *tenant {
 		access:       &rbac.Service{DB: p.db},
 		tree:         &hierarchy.Service{DB: p.db},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
+		dumps:        &dump.Service{DB: p.db},
 	}
 }
 

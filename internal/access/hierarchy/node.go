@@ -43,6 +43,7 @@ type Node struct {
 	Version     int
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Ref         ID // of the node that this is a copy of, else its own; read for dumps alone
 
 	nameFold string
 }
