@@ -20,6 +20,16 @@ const (
 	deleteOfIdentity = `DELETE FROM assignment WHERE environment_id = $1 AND identity_id = $2
 		RETURNING id, identity_id, node_id, role_id, effective_from, effective_to, created_at, updated_at`
 
+	selectAny = `SELECT count(*) FROM (SELECT 1 FROM assignment WHERE environment_id = $1 LIMIT 1) a`
+
+	deleteOfRole = `DELETE FROM assignment WHERE environment_id = $1 AND role_id = $2 RETURNING identity_id`
+
+	countOfRole = `SELECT role_id, count(*) FROM assignment WHERE environment_id = $1 AND role_id = $2 GROUP BY role_id`
+
+	// A list of nodes follows each of these.
+	deleteAtNodes = `DELETE FROM assignment WHERE environment_id = $1 AND node_id IN `
+	countAtNodes  = `SELECT role_id, count(*) FROM assignment WHERE environment_id = $1 AND node_id IN `
+
 	fromIdentity = ` FROM assignment a WHERE a.environment_id = $1 AND a.identity_id = $2`
 
 	selectOfIdentity = `SELECT ` + columns + fromIdentity

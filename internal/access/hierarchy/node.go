@@ -51,8 +51,8 @@ type Node struct {
 // IsRoot reports whether the node is the root of its tree.
 func (n Node) IsRoot() bool { return n.Parent.IsZero() }
 
-// rootType is the type of a root until a schema names another.
-const rootType = "root"
+// RootType is the type of a root until a schema names another.
+const RootType = "root"
 
 // reserved begins the types that belong to the product.
 const reserved = "canopy:"

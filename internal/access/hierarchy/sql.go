@@ -74,6 +74,28 @@ const (
 	deleteSome = `UPDATE node SET status = 'deleted', deleted_at = $2, updated_at = $2
 		WHERE` + ofEnvironment + ` AND id IN `
 
+	selectWhole = `SELECT ` + wholeColumns + fromNode
+
+	// A list of ids follows each of these.
+	selectSome = `SELECT ` + wholeColumns + ` FROM node n WHERE` + ofEnvironment + notDeleted + ` AND n.id IN `
+
+	freeSlugs = `UPDATE node SET slug = '~' || id WHERE` + ofEnvironment + ` AND id IN `
+
+	// Rows follow: the Environment is $1, the instant $2.
+	insertNodes = `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, description, status,
+		metadata, child_count, version, created_at, updated_at, ref) VALUES `
+	insertedNode = `(?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, $2, $2, ?)`
+
+	updateNodes = `UPDATE node SET parent_id = v.column2, node_type = v.column3, name = v.column4, name_fold = v.column5,
+		slug = v.column6, description = v.column7, status = v.column8, metadata = v.column9, version = version + 1,
+		updated_at = $2 FROM (VALUES `
+	updatedNode = `(?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	// Rows follow: the Environment is $1.
+	countNodes   = `UPDATE node SET child_count = v.column2, ref = v.column3 FROM (VALUES `
+	countedNode  = `(?, CAST(? AS BIGINT), ?)`
+	updatedNodes = `) v WHERE` + ofEnvironment + ` AND id = v.column1`
+
 	insertNode = `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, description, status,
 		metadata, child_count, version, created_at, updated_at, ref)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, 0, 1, $10, $10, $1)`

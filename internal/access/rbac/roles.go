@@ -299,12 +299,12 @@ func (s *Service) grant(
 
 // hold gives permissions to a role that does not hold them.
 func hold(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, list []Permission) error {
-	for some := range slices.Chunk(list, piece) {
+	for some := range slices.Chunk(list, database.RowsAtOnce) {
 		args := []any{of, in}
 		for _, p := range some {
 			args = append(args, p.ID)
 		}
-		if _, err := tx.Exec(ctx, insertRolePermissions+rows(rolePermissionRow, 2, len(some)), args...); err != nil {
+		if _, err := tx.Exec(ctx, insertRolePermissions+database.Rows(rolePermissionRow, 2, len(some)), args...); err != nil {
 			return err
 		}
 	}
@@ -313,7 +313,7 @@ func hold(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, li
 
 // drop takes permissions from a role.
 func drop(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, list []PermissionID) error {
-	for some := range slices.Chunk(list, piece) {
+	for some := range slices.Chunk(list, database.RowsAtOnce) {
 		args := []any{of, in}
 		for _, p := range some {
 			args = append(args, p)

@@ -2,7 +2,6 @@ package rbac
 
 import (
 	"strconv"
-	"strings"
 
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/application"
@@ -48,6 +47,14 @@ const (
 	insertRole = `INSERT INTO role
 		(id, environment_id, name, name_fold, description, is_active, system_key, version, created_at, updated_at, ref)
 		VALUES ($1, $2, $3, $4, $5, 1, $6, 1, $7, $7, $1)`
+
+	insertWholeRole = `INSERT INTO role
+		(id, environment_id, name, name_fold, description, is_active, version, created_at, updated_at, ref)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8)`
+
+	freeName = `UPDATE role SET name_fold = $1 || id WHERE environment_id = $2 AND id = $3`
+
+	setRef = `UPDATE role SET ref = $1 WHERE environment_id = $2 AND id = $3`
 
 	updateRole = `UPDATE role SET name = $1, name_fold = $2, description = $3, is_active = $4, version = $5,
 		updated_at = $6 WHERE environment_id = $7 AND id = $8`
@@ -125,27 +132,3 @@ func scanListed(row database.Scanner) (l Listed, err error) {
 func scanText(row database.Scanner) (s string, err error) { return s, row.Scan(&s) }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// piece is how many rows one statement writes: SQLite's driver binds parameters in time
-// that grows with the square of their number.
-const piece = 20
-
-// rows repeats a row of VALUES n times, each ? being the next parameter; shared ones come
-// before.
-func rows(row string, shared, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		for _, c := range row {
-			if c != '?' {
-				b.WriteRune(c)
-				continue
-			}
-			shared++
-			b.WriteString("$" + itoa(shared))
-		}
-	}
-	return b.String()
-}

@@ -17,3 +17,28 @@ func Marks(first, n int) string {
 	}
 	return b.String()
 }
+
+// RowsAtOnce is how many rows one statement writes: SQLite's driver binds parameters in
+// time that grows with the square of their number.
+const RowsAtOnce = 20
+
+// Rows repeats a row of VALUES n times, each ? being the next parameter; shared ones come
+// before.
+func Rows(row string, shared, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		for j := range len(row) {
+			if row[j] != '?' {
+				b.WriteByte(row[j])
+				continue
+			}
+			shared++
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(shared))
+		}
+	}
+	return b.String()
+}
