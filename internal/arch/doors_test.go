@@ -109,6 +109,7 @@ var doors = []struct {
 		nil,
 		map[string]string{
 			"portaluser": "its Guard counts an attempt before it judges it",
+			"credential": "hashes new passwords, and judges none",
 		},
 	},
 	{

@@ -36,6 +36,8 @@ var owners = map[string]string{
 	"app_membership":      "membership",
 	"membership":          "membership",
 	"assignment":          "assignment",
+	"assignment_tally":    "assignment",
+	"assignment_place":    "assignment",
 	"portal_user":         "portaluser",
 	"account_member":      "portaluser",
 	"registration":        "signup",

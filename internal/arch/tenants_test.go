@@ -48,6 +48,7 @@ var acrossTenants = []exception{
 	{"apikey", "WHERE k.key_hash = $1", "a key's value names its Environment"},
 	{"apikey", "FROM api_key_denial WHERE minute < $1", "sweeps by age"},
 	{"hierarchy", "WHERE deleted_at < $1", "sweeps by age"},
+	{"membership", "AS on_page…", "followed by what a list looks at, which begins with its tier"},
 }
 
 type exception struct{ room, piece, why string }

@@ -25,7 +25,7 @@ type api struct {
 	doors  []door
 }
 
-func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
+func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *api {
 	health := &health{platform: p, log: log}
 	return &api{health: health, doors: []door{
 		{"portalapi", []resource{
@@ -52,7 +52,10 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, u *portal) *api {
 			&accessapi.Nodes{Tree: t.tree},
 			&accessapi.Branches{Tree: t.tree},
 		}},
-		{"peopleapi", []resource{&peopleapi.Keys{Keys: t.keys}}},
+		{"peopleapi", []resource{
+			&peopleapi.Identities{Members: i.members, Enrolment: i.enrolment},
+			&peopleapi.Keys{Keys: t.keys},
+		}},
 		{"server", []resource{health}},
 	}}
 }

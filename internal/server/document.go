@@ -76,7 +76,7 @@ func bareRouter() *wire.Router {
 	})
 }
 
-func bareAPI() *api { return newAPI(nil, &platform{}, &tenant{}, &portal{}) }
+func bareAPI() *api { return newAPI(nil, &platform{}, &tenant{}, &identity{}, &portal{}) }
 
 // mountDocument serves the OpenAPI document and the page made of it. Both are made
 // when somebody first asks: describing every route is much of a start, and most

@@ -20,15 +20,16 @@ import (
 
 // platform is what every area stands on.
 type platform struct {
-	db      *database.DB
-	hasher  *secret.Hasher
-	limits  *ratelimit.Limiter
-	keys    *signingkey.Service
-	answers *idempotency.Store
-	metrics *telemetry.Metrics
-	sender  mailqueue.Sender // nil: no mail server
-	worker  *outbox.Worker
-	mail    *mailqueue.Queue
+	db       *database.DB
+	hasher   *secret.Hasher
+	breached secret.Breaches
+	limits   *ratelimit.Limiter
+	keys     *signingkey.Service
+	answers  *idempotency.Store
+	metrics  *telemetry.Metrics
+	sender   mailqueue.Sender // nil: no mail server
+	worker   *outbox.Worker
+	mail     *mailqueue.Queue
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -42,7 +43,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
 	}
 	p := &platform{
-		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
+		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}

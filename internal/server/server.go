@@ -60,11 +60,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	t := newTenant(p)
+	people := newIdentity(p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(),
 		log: o.Log, platform: p, tenant: t,
-		api:     newAPI(o.Log, p, t, portal),
+		api:     newAPI(o.Log, p, t, people, portal),
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
 

@@ -4,8 +4,10 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/dump"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -28,15 +30,15 @@ type tenant struct {
 }
 
 func newTenant(p *platform) *tenant {
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}}
+	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}}
 	prover := &revision.Prover{DB: p.db}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
 		applications: &application.Service{DB: p.db, Parts: parts},
 		environments: &environment.Service{DB: p.db, Parts: parts},
-		access:       &rbac.Service{DB: p.db},
-		tree:         &hierarchy.Service{DB: p.db},
+		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
+		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		dumps:        &dump.Service{DB: p.db},
 	}

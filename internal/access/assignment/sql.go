@@ -20,21 +20,29 @@ const (
 	deleteOfIdentity = `DELETE FROM assignment WHERE environment_id = $1 AND identity_id = $2
 		RETURNING id, identity_id, node_id, role_id, effective_from, effective_to, created_at, updated_at`
 
-	selectAny = `SELECT count(*) FROM (SELECT 1 FROM assignment WHERE environment_id = $1 LIMIT 1) a`
-
-	deleteOfRole = `DELETE FROM assignment WHERE environment_id = $1 AND role_id = $2 RETURNING identity_id`
-
-	countOfRole = `SELECT role_id, count(*) FROM assignment WHERE environment_id = $1 AND role_id = $2 GROUP BY role_id`
-
-	// A list of nodes follows each of these.
-	deleteAtNodes = `DELETE FROM assignment WHERE environment_id = $1 AND node_id IN `
-	countAtNodes  = `SELECT role_id, count(*) FROM assignment WHERE environment_id = $1 AND node_id IN `
+	// A list of nodes follows.
+	countAtNodes = `SELECT role_id, n FROM assignment_place WHERE environment_id = $1 AND node_id IN `
 
 	fromIdentity = ` FROM assignment a WHERE a.environment_id = $1 AND a.identity_id = $2`
 
 	selectOfIdentity = `SELECT ` + columns + fromIdentity
 
 	countOfIdentity = `SELECT count(*)` + fromIdentity
+
+	selectOfRole = `SELECT ` + columns + ` FROM assignment a WHERE a.environment_id = $1 AND a.role_id = $2`
+
+	deleteOfRole = `DELETE FROM assignment WHERE environment_id = $1 AND role_id = $2`
+
+	// A list of nodes follows.
+	selectAtNodes = `SELECT ` + columns + ` FROM assignment a WHERE a.environment_id = $1 AND a.node_id IN `
+
+	deleteAtNodes = `DELETE FROM assignment WHERE environment_id = $1 AND node_id IN `
+
+	selectInSubtree = hierarchy.Subtree + ` SELECT ` + columns + ` FROM down CROSS JOIN assignment a
+		WHERE a.environment_id = $1 AND a.node_id = down.id`
+
+	deleteInSubtree = `DELETE FROM assignment WHERE environment_id = $1 AND node_id IN (` + hierarchy.Subtree + `
+		SELECT id FROM down)`
 
 	// A list of identities and heldOrder follow.
 	selectHeld = `SELECT ` + columns + `, a.role_name, a.node_name FROM (
@@ -43,6 +51,45 @@ const (
 		FROM assignment a` + rbac.CrossRole + hierarchy.CrossNode + `
 		WHERE a.environment_id = $1 AND r.id = a.role_id AND n.id = a.node_id AND a.identity_id IN `
 	heldOrder = `) a WHERE a.place <= $2 ORDER BY a.identity_id, a.place`
+
+	addTally = `INSERT INTO assignment_tally (environment_id, kind, item, n) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (environment_id, kind, item) DO UPDATE SET n = assignment_tally.n + excluded.n`
+
+	deleteNoTally = `DELETE FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3 AND n <= 0`
+
+	deleteTally = `DELETE FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3`
+
+	selectTally = `SELECT COALESCE(sum(n), 0) FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3`
+
+	addPlace = `INSERT INTO assignment_place (environment_id, node_id, role_id, n) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (environment_id, node_id, role_id) DO UPDATE SET n = assignment_place.n + excluded.n`
+
+	deleteNoPlace = `DELETE FROM assignment_place
+		WHERE environment_id = $1 AND node_id = $2 AND role_id = $3 AND n <= 0`
+
+	countPlaces = `SELECT COALESCE(sum(n), 0) FROM assignment_place WHERE environment_id = $1 AND node_id = $2`
+
+	deletePlacesOfRole = `DELETE FROM assignment_place WHERE environment_id = $1 AND role_id = $2`
+
+	// A list of nodes follows.
+	deletePlacesAtNodes = `DELETE FROM assignment_place WHERE environment_id = $1 AND node_id IN `
+
+	deletePlacesInSubtree = `DELETE FROM assignment_place WHERE environment_id = $1 AND node_id IN (
+		` + hierarchy.Subtree + ` SELECT id FROM down)`
+
+	countMembersOfRole = `SELECT count(*) FROM (SELECT DISTINCT identity_id FROM assignment
+		WHERE environment_id = $1 AND role_id = $2) held`
+
+	countHeld = `SELECT count(*) FROM assignment WHERE environment_id = $1 AND identity_id = $2 AND role_id = $3`
+
+	sweepAssignments = `DELETE FROM assignment WHERE environment_id = $1 AND id IN
+		(SELECT id FROM assignment WHERE environment_id = $1 LIMIT 500)`
+
+	sweepPlaces = `DELETE FROM assignment_place WHERE environment_id = $1 AND (node_id, role_id) IN
+		(SELECT node_id, role_id FROM assignment_place WHERE environment_id = $1 LIMIT 500)`
+
+	sweepTally = `DELETE FROM assignment_tally WHERE environment_id = $1 AND (kind, item) IN
+		(SELECT kind, item FROM assignment_tally WHERE environment_id = $1 LIMIT 500)`
 )
 
 func scan(row database.Scanner) (a Assignment, err error) {

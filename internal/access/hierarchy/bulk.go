@@ -94,7 +94,7 @@ func NewBulk(tx *database.Tx, in scope.Environment) *Bulk { return &Bulk{tx: tx,
 
 // Insert writes a new node, in version 1 and with its number of children.
 func (b *Bulk) Insert(ctx context.Context, n Node) error {
-	if b.made = append(b.made, n); len(b.made) < database.RowsAtOnce {
+	if b.made = append(b.made, n); len(b.made) < database.Piece {
 		return nil
 	}
 	return b.insert(ctx)
@@ -102,7 +102,7 @@ func (b *Bulk) Insert(ctx context.Context, n Node) error {
 
 // Update replaces a node, but for its number of children; its version rises by 1.
 func (b *Bulk) Update(ctx context.Context, n Node) error {
-	if b.changed = append(b.changed, n); len(b.changed) < database.RowsAtOnce {
+	if b.changed = append(b.changed, n); len(b.changed) < database.Piece {
 		return nil
 	}
 	return b.update(ctx)
@@ -111,7 +111,7 @@ func (b *Bulk) Update(ctx context.Context, n Node) error {
 // Count replaces what nobody sees as a change of a node: its number of children, and its
 // ref.
 func (b *Bulk) Count(ctx context.Context, n Node) error {
-	if b.counted = append(b.counted, n); len(b.counted) < database.RowsAtOnce {
+	if b.counted = append(b.counted, n); len(b.counted) < database.Piece {
 		return nil
 	}
 	return b.count(ctx)

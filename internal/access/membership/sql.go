@@ -1,9 +1,105 @@
 package membership
 
+import (
+	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/environment"
+)
+
 const (
+	columns = `m.id, m.account_id, m.application_id, m.environment_id, m.identity_id, m.status, m.assignment_count,
+		m.activated_at`
+
+	selectMembership = `SELECT ` + columns + ` FROM membership m WHERE m.environment_id = $1 AND m.identity_id = $2`
+
+	// Those in Environments that are there.
+	selectEverywhere = `SELECT ` + columns + `, env.slug FROM membership m` +
+		environment.JoinEnvironment + `m.environment_id WHERE m.account_id = $1 AND m.identity_id = $2
+		ORDER BY m.environment_id`
+
+	insertMembership = `INSERT INTO membership (id, account_id, application_id, environment_id, identity_id, status, email,
+			name_fold, search, is_active, assignment_count, activated_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, 0, $10, $11)`
+
+	activate = `UPDATE membership SET status = 'active', activated_at = $1
+		WHERE environment_id = $2 AND identity_id = $3 AND status <> 'active' RETURNING id`
+
+	deactivate = `UPDATE membership SET status = 'deactivated'
+		WHERE environment_id = $1 AND identity_id = $2 AND status = 'active' RETURNING id`
+
 	selectActive = `SELECT count(*) FROM membership
 		WHERE environment_id = $1 AND identity_id = $2 AND status = 'active'`
 
-	addAssignments = `UPDATE membership SET assignment_count = assignment_count + $1
-		WHERE environment_id = $2 AND identity_id = $3`
+	// Rows follow, and addAssignmentsTo; the Environment is $1.
+	addAssignments = `UPDATE membership SET assignment_count = assignment_count + by.column2 FROM (VALUES `
+	addRow         = `(?, CAST(? AS BIGINT))`
+	addTo          = `) by WHERE membership.environment_id = $1 AND membership.identity_id = by.column1`
+
+	updateCopies = `UPDATE membership SET name_fold = $1, search = $2, is_active = $3
+		WHERE account_id = $4 AND identity_id = $5`
+
+	deleteMemberships = `DELETE FROM membership WHERE account_id = $1 AND identity_id = $2`
+
+	// Those who are members, for lists.
+	fromMembers = ` FROM membership m WHERE m.environment_id = $1 AND m.status = 'active'`
+
+	selectSummary = `SELECT count(*), COALESCE(sum(CASE WHEN m.assignment_count > 0 THEN 1 ELSE 0 END), 0)` + fromMembers
+
+	selectMember = `SELECT ` + enduser.Columns + ` FROM membership m` + enduser.JoinIdentity + `m.identity_id
+		WHERE m.environment_id = $1 AND m.identity_id = $2 AND m.status = 'active'`
+
+	sweepMemberships = `DELETE FROM membership WHERE environment_id = $1 AND id IN
+		(SELECT id FROM membership WHERE environment_id = $1 LIMIT 500)`
 )
+
+const (
+	appColumns = `am.id, am.application_id, am.identity_id, am.status, am.invited_at, am.activated_at, am.deactivated_at`
+
+	selectApp = `SELECT ` + appColumns + ` FROM app_membership am
+		WHERE am.account_id = $1 AND am.application_id = $2 AND am.identity_id = $3`
+
+	insertApp = `INSERT INTO app_membership (id, account_id, application_id, identity_id, status, email, name_fold, search,
+			is_active, activated_at, created_at)
+		VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10)`
+
+	activateApp = `UPDATE app_membership SET status = 'active', activated_at = $1, deactivated_at = NULL
+		WHERE account_id = $2 AND application_id = $3 AND identity_id = $4`
+
+	deactivateApp = `UPDATE app_membership SET status = 'deactivated', deactivated_at = $1
+		WHERE account_id = $2 AND application_id = $3 AND identity_id = $4 AND status = 'active' RETURNING id`
+
+	updateAppCopies = `UPDATE app_membership SET name_fold = $1, search = $2, is_active = $3
+		WHERE account_id = $4 AND identity_id = $5`
+
+	deleteApps = `DELETE FROM app_membership WHERE account_id = $1 AND identity_id = $2`
+
+	fromAppMembers = ` FROM app_membership m
+		WHERE m.account_id = $1 AND m.application_id = $2 AND m.status = 'active'`
+
+	selectAppMember = `SELECT ` + enduser.Columns + ` FROM app_membership m` + enduser.JoinIdentity + `m.identity_id
+		WHERE m.account_id = $1 AND m.application_id = $2 AND m.identity_id = $3 AND m.status = 'active'`
+
+	sweepApps = `DELETE FROM app_membership WHERE account_id = $1 AND application_id = $2 AND id IN
+		(SELECT id FROM app_membership WHERE application_id = $2 LIMIT 500)`
+)
+
+func scan(row database.Scanner) (Membership, error) { return scanWith(row) }
+
+func scanPlaced(row database.Scanner) (m Membership, err error) {
+	slug := ""
+	m, err = scanWith(row, &slug)
+	m.In.Slug = slug
+	return m, err
+}
+
+func scanWith(row database.Scanner, more ...any) (m Membership, err error) {
+	err = row.Scan(append([]any{
+		&m.ID, &m.In.Application.Account.ID, &m.In.Application.ID, &m.In.ID, &m.Identity, &m.Status, &m.Assignments,
+		&m.ActivatedAt,
+	}, more...)...)
+	return m, err
+}
+
+func scanApp(row database.Scanner) (a App, err error) {
+	return a, row.Scan(&a.ID, &a.Application, &a.Identity, &a.Status, &a.InvitedAt, &a.ActivatedAt, &a.DeactivatedAt)
+}

@@ -30,7 +30,7 @@ type row struct{}
 const insert = `INSERT INTO audit_event (id, account_id, application_id, environment_id,
 	actor_id, actor_type, actor_label, action, category, resource_type, resource_id, resource_label, metadata,
 	outcome, severity, customer_visible, identity_visible, correlation_id, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17, $18)`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 // Record adds an event to the transaction. Events of one request share its id as
 // correlation_id.
@@ -44,8 +44,15 @@ func Record[P any](ctx context.Context, tx *database.Tx, t Type[P], e Entry, pay
 		e.Actor.ID, string(e.Actor.Kind), orNull(e.Actor.Label),
 		t.Action, string(t.Category), orNull(t.Resource), e.Resource, orNull(e.Label), string(metadata),
 		string(cmp.Or(t.Outcome, Success)), string(cmp.Or(t.Severity, Info)), !t.Hidden && !e.Hidden,
+		ofIdentity(t.Category, t.Resource, e.Actor.Kind),
 		orNull(e.Actor.Request.ID), tx.Now)
 	return err
+}
+
+// ofIdentity reports whether an identity may see the event: it is about signing in, factors or
+// identities, and about an identity or by one.
+func ofIdentity(c Category, resource string, by principal.Kind) bool {
+	return (c == Auth || c == MFA || c == Identity) && (resource == "identity" || by == principal.KindIdentity)
 }
 
 // forgetApplication leaves what is of the Account's tier alone: those rows name no

@@ -16,6 +16,9 @@ const (
 	RBAC          Category = "rbac"
 	Authorization Category = "authorization"
 	APIKeys       Category = "api_keys"
+
+	Identity Category = "identity"
+	MFA      Category = "mfa"
 )
 
 // Outcome says how an action ended.

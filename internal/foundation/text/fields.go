@@ -30,6 +30,10 @@ var (
 	CurrentPasswordRule = Rule{
 		Normalize: CurrentPassword, Format: "password", MinLength: 1, MaxLength: 128, Example: "Correct-Horse-7",
 	}
+	// IdentityPasswordRule is for new passwords of identities.
+	IdentityPasswordRule = Rule{
+		Normalize: IdentityPassword, Format: "password", MinLength: 8, MaxLength: 64, Example: "correct horse battery",
+	}
 	// SlugRule is for a slug that the caller chooses.
 	SlugRule = Rule{
 		Normalize: func(s string) (string, string) {

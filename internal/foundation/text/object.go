@@ -18,6 +18,13 @@ func (f *Fields) Object(name string, v jsontext.Value) {
 	f.Check(name, v == nil || v.Kind() != '{' || small(v), "must be at most 64 KiB and 8 levels deep")
 }
 
+// ObjectOrNull is Object for one that may be null.
+func (f *Fields) ObjectOrNull(name string, v jsontext.Value) {
+	if v.Kind() != 'n' {
+		f.Object(name, v)
+	}
+}
+
 func small(v jsontext.Value) bool {
 	kept, err := CompactObject(v)
 	return err == nil && len(kept) <= maxObject && depth(v) <= maxLevels

@@ -157,6 +157,33 @@ func CurrentPassword(s string) (kept, broken string) {
 	return s, ""
 }
 
+// IdentityPassword is the rule for identities: 8 to 64 characters of any kind. The kept form
+// is NFC, as for PortalPassword.
+func IdentityPassword(s string) (kept, broken string) {
+	s, broken = CurrentPassword(s)
+	if n := utf8.RuneCountInString(s); broken != "" || n < 8 || n > 64 {
+		return "", "must be 8 to 64 characters, without control characters"
+	}
+	return s, ""
+}
+
+// IsOwnAddress reports whether a password is nothing but the person's e-mail address, or what
+// stands before its @, without regard to case.
+func IsOwnAddress(password, email string) bool {
+	local, _, _ := strings.Cut(email, "@")
+	password = Fold(password)
+	return password == Fold(email) || password == Fold(local)
+}
+
+// ExternalID is the rule for what another system calls something: 1 to 255 characters, which
+// are kept as they are.
+func ExternalID(s string) (kept, broken string) {
+	if n := utf8.RuneCountInString(s); !utf8.ValidString(s) || n < 1 || n > 255 {
+		return "", "must be 1 to 255 characters"
+	}
+	return s, ""
+}
+
 // IsSlug reports whether s follows ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$.
 func IsSlug(s string) bool {
 	if len(s) < 1 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {

@@ -11,9 +11,17 @@ type Closing interface {
 	Close(ctx context.Context, tx *Tx) error
 }
 
+// Last is a Closing whose turn comes when all others are closed: it writes what bears the
+// number of the commit, and holds the row of that number.
+type Last interface {
+	Closing
+	// IsLast marks it.
+	IsLast()
+}
+
 // Collect gives what the transaction gathers of one type, made by fresh when it is first
 // asked for. It is closed once the work has succeeded, after those that came before it
-// and just before the commit. A repeated transaction begins with nothing. In a Read, or
+// (one that is Last after all others) and just before the commit. A repeated transaction begins with nothing. In a Read, or
 // after the transaction has ended, Collect panics.
 func Collect[T Closing](tx *Tx, fresh func() T) T {
 	if !tx.writes {
@@ -37,8 +45,19 @@ type closing struct {
 
 // close closes what was gathered.
 func (tx *Tx) close(ctx context.Context) error {
-	for i := range len(tx.closings) { // closing one may begin another
-		if err := tx.closings[i].what.Close(ctx, tx); err != nil {
+	var last []Closing
+	for i := 0; i < len(tx.closings); i++ { // closing one may begin another
+		what := tx.closings[i].what
+		if _, is := what.(Last); is {
+			last = append(last, what)
+			continue
+		}
+		if err := what.Close(ctx, tx); err != nil {
+			return err
+		}
+	}
+	for _, what := range last {
+		if err := what.Close(ctx, tx); err != nil {
 			return err
 		}
 	}

@@ -18,9 +18,9 @@ func Marks(first, n int) string {
 	return b.String()
 }
 
-// RowsAtOnce is how many rows one statement writes: SQLite's driver binds parameters in
-// time that grows with the square of their number.
-const RowsAtOnce = 20
+// Piece is how many rows one statement writes: SQLite's driver binds parameters in time
+// that grows with the square of their number.
+const Piece = 20
 
 // Rows repeats a row of VALUES n times, each ? being the next parameter; shared ones come
 // before.
@@ -30,14 +30,13 @@ func Rows(row string, shared, n int) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		for j := range len(row) {
-			if row[j] != '?' {
-				b.WriteByte(row[j])
+		for _, c := range row {
+			if c != '?' {
+				b.WriteRune(c)
 				continue
 			}
 			shared++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(shared))
+			b.WriteString("$" + strconv.Itoa(shared))
 		}
 	}
 	return b.String()

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/text"
 )
 
@@ -64,29 +65,111 @@ func (b Bulk[T]) HTTPStatus() int {
 // other error ends the call: rows that are stored stay stored, so the caller
 // sends the batch again and the stored ones answer that they exist.
 func EachRow[Row, T any](c *Call, rows Rows[Row], fn func(row Row) (T, error)) (Bulk[T], error) {
-	b := Bulk[T]{Summary: BulkSummary{Total: len(rows)}, Results: []BulkRow[T]{}}
+	b := newBulk[T](len(rows))
 	for i, raw := range rows {
 		row, err := Decode[Row](c.rt.bodies, raw)
 		var made T
 		if err == nil {
 			made, err = fn(row)
 		}
-		if err == nil {
-			b.Summary.Succeeded++
-			b.Results = append(b.Results, BulkRow[T]{Index: i, Status: "success", Code: http.StatusCreated, Data: &made})
-			continue
-		}
-		f := fault.As(err)
-		if f == nil {
+		if err := b.add(i, made, err, func() jsontext.Value { return withoutSecrets[Row](c.rt.bodies, raw) }); err != nil {
 			return b, err
 		}
-		b.Summary.Failed++
-		b.Results = append(b.Results, BulkRow[T]{
-			Index: i, Status: "error", Code: statuses[f.Kind], Input: withoutSecrets[Row](c.rt.bodies, raw),
-			Error: &BulkFault{f.Code, f.Message, f.Details, f.Data},
-		})
 	}
 	return b, nil
+}
+
+// Outcome is how one row of a call ended that does its rows together.
+type Outcome[T any] struct {
+	Made T
+	Err  error // a fault, where it was not made
+}
+
+// AllRows decodes each row and has fn do those that are good together, given in their order;
+// it answers of each what was made, or a fault. An error of fn ends the call, which then has
+// done nothing. check refuses a row before; it may be nil.
+func AllRows[Row, T any](
+	c *Call, rows Rows[Row], check func(row Row) error, fn func(rows []Row) ([]Outcome[T], error),
+) (Bulk[T], error) {
+	b, bad, good := newBulk[T](len(rows)), make([]error, len(rows)), []Row{}
+	for i, raw := range rows {
+		row, err := Decode[Row](c.rt.bodies, raw)
+		if err == nil && check != nil {
+			err = check(row)
+		}
+		switch {
+		case err == nil:
+			good = append(good, row)
+		case fault.As(err) == nil:
+			return b, err
+		}
+		bad[i] = err
+	}
+	done, err := fn(good)
+	if err != nil {
+		return b, err
+	}
+	for i, raw := range rows {
+		o := Outcome[T]{Err: bad[i]}
+		if o.Err == nil {
+			o, done = done[0], done[1:]
+		}
+		if err := b.add(i, o.Made, o.Err, func() jsontext.Value { return withoutSecrets[Row](c.rt.bodies, raw) }); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// AllIDs is AllRows for rows that are ids, without secrets: what is no id reaches fn as the
+// zero one, which names nothing.
+func AllIDs[I ~[16]byte, T any](ids []string, fn func(ids []I) ([]Outcome[T], error)) (Bulk[T], error) {
+	b, of := newBulk[T](len(ids)), make([]I, len(ids))
+	for i, text := range ids {
+		if v, err := id.Parse[I](text); err == nil {
+			of[i] = v
+		}
+	}
+	done, err := fn(of)
+	if err != nil {
+		return b, err
+	}
+	for i, o := range done {
+		input := func() jsontext.Value {
+			raw, err := json.Marshal(ids[i])
+			if err != nil || len(raw) > maxEcho {
+				return nil
+			}
+			return raw
+		}
+		if err := b.add(i, o.Made, o.Err, input); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+func newBulk[T any](rows int) Bulk[T] {
+	return Bulk[T]{Summary: BulkSummary{Total: rows}, Results: []BulkRow[T]{}}
+}
+
+// add tells how a row ended; an error that is no fault is given back.
+func (b *Bulk[T]) add(i int, made T, err error, input func() jsontext.Value) error {
+	if err == nil {
+		b.Summary.Succeeded++
+		b.Results = append(b.Results, BulkRow[T]{Index: i, Status: "success", Code: http.StatusCreated, Data: &made})
+		return nil
+	}
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	b.Summary.Failed++
+	b.Results = append(b.Results, BulkRow[T]{
+		Index: i, Status: "error", Code: statuses[f.Kind], Input: input(),
+		Error: &BulkFault{f.Code, f.Message, f.Details, f.Data},
+	})
+	return nil
 }
 
 // maxEcho is how large a row may be that is told again. One that could be taken is

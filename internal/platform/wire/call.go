@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 )
@@ -185,10 +186,19 @@ func seenOf(r *http.Request) *seen {
 
 // allowed is nil when the caller holds the right that the route needs.
 func (c *Call) allowed(ctx context.Context) error {
-	if c.op.Needs == "" || c.principal != nil && c.principal.Holds(c.op.Needs) {
+	if c.op.Needs == "" {
 		return nil
 	}
-	if err := c.rt.denied(ctx, c, c.op.Needs); err != nil {
+	return c.Require(ctx, c.op.Needs)
+}
+
+// Require is auth.permission_denied where the caller lacks a right: a further one, that only
+// a field of the body calls for.
+func (c *Call) Require(ctx context.Context, right permission.Key) error {
+	if c.principal != nil && c.principal.Holds(right) {
+		return nil
+	}
+	if err := c.rt.denied(ctx, c, right); err != nil {
 		return err
 	}
 	return fault.PermissionDenied

@@ -16,6 +16,16 @@ import (
 // the current one. Fault: environments.not_found when it has been deleted meanwhile.
 func Write[T any](
 	ctx context.Context, db *database.DB, in scope.Environment, fn func(tx *database.Tx, e Environment) (T, error),
+) (T, error) {
+	return WriteAfter(ctx, db, in, func(*database.Tx) error { return nil }, fn)
+}
+
+// WriteAfter is Write for who has to hold persons, too: before holds them, in the same
+// transaction, ahead of the Environment, so that all writers lock in one order. It runs
+// again where the Environment was waited for in vain.
+func WriteAfter[T any](
+	ctx context.Context, db *database.DB, in scope.Environment, before func(tx *database.Tx) error,
+	fn func(tx *database.Tx, e Environment) (T, error),
 ) (v T, err error) {
 	free, err := db.Turn(ctx, in.ID.String())
 	if err != nil {
@@ -27,6 +37,9 @@ func Write[T any](
 	err = database.Patiently(ctx, &locked, func() (err error) {
 		v, err = database.Write(ctx, db, func(tx *database.Tx) (T, error) {
 			var none T
+			if err := before(tx); err != nil {
+				return none, err
+			}
 			e, err := Lock(ctx, tx, in)
 			if err != nil {
 				return none, err
@@ -44,6 +57,33 @@ func Write[T any](
 	})
 	if err == nil {
 		scope.Note(ctx, after)
+	}
+	return v, err
+}
+
+// WriteBeside runs fn in a transaction that does not hold the Environment's lock, for what no
+// write under the lock judges by: what changes about a person, whose row fn holds. No large
+// write holds it up. fn appends by revision.AppendBeside; the revision afterwards is noted for
+// the answer. Fault: environments.not_found when it has been deleted meanwhile.
+func WriteBeside[T any](
+	ctx context.Context, db *database.DB, in scope.Environment, fn func(tx *database.Tx) (T, error),
+) (T, error) {
+	var after func() uint64
+	v, err := database.Write(ctx, db, func(tx *database.Tx) (T, error) {
+		var none T
+		made, err := fn(tx)
+		if err != nil {
+			return none, err
+		}
+		at, err := revision.Now(ctx, tx, in)
+		if errors.Is(err, database.ErrNoRows) {
+			return none, ErrNotFound
+		}
+		after = revision.After(tx, in.ID, at.Revision)
+		return made, err
+	})
+	if err == nil {
+		scope.Note(ctx, after())
 	}
 	return v, err
 }

@@ -61,6 +61,26 @@ func AppendAccount(tx *database.Tx, in scope.AccountID, changes ...Change) {
 	gather(tx, in.Any(), in).add(false, changes)
 }
 
+// AppendBeside is Append for who holds no lock of the Environment: one that has been deleted
+// meanwhile is passed over.
+func AppendBeside(tx *database.Tx, in scope.Environment, changes ...Change) {
+	r := gather(tx, in.ID.Any(), in.Application.Account.ID)
+	r.add(false, changes)
+	r.mayBeGone = true
+}
+
+// After gives, once the transaction has committed, the revision to which it has raised the
+// Environment; now, where it has raised none.
+func After(tx *database.Tx, in scope.EnvironmentID, now uint64) func() uint64 {
+	r := database.Collect(tx, fresh).scopes[in.Any()]
+	return func() uint64 {
+		if r != nil && r.raised != 0 {
+			return r.raised
+		}
+		return now
+	}
+}
+
 // Raised is the revision that the transaction is going to have raised the Environment's
 // to, given what it is now; now, if it raises none.
 func Raised(tx *database.Tx, in scope.EnvironmentID, now uint64) uint64 {
@@ -134,6 +154,9 @@ type raise struct {
 	tree    bool
 	changes []Change
 	n       int // of changes, also those that are not kept
+
+	mayBeGone bool   // and is passed over then
+	raised    uint64 // what it was raised to; 0 before
 }
 
 func fresh() *gathered { return &gathered{scopes: map[id.ID]*raise{}} }
@@ -156,6 +179,9 @@ func (r *raise) add(tree bool, changes []Change) {
 	r.changes = append(r.changes, changes...)
 }
 
+// IsLast implements database.Last: the rows that it holds are those that all writers want.
+func (*gathered) IsLast() {}
+
 // Close implements database.Closing: ids ascending, so that no two writers wait for each
 // other.
 func (g *gathered) Close(ctx context.Context, tx *database.Tx) error {
@@ -177,11 +203,15 @@ func (r *raise) write(ctx context.Context, tx *database.Tx, of id.ID) error {
 	var before string
 	err := tx.QueryRow(ctx, raiseRevision, stamp, tree, of, r.account).Scan(&revision, &before)
 	if errors.Is(err, database.ErrNoRows) {
+		if r.mayBeGone {
+			return nil
+		}
 		return errors.New("revision: an Account or Environment without a revision: " + of.String())
 	}
 	if err != nil {
 		return err
 	}
+	r.raised = revision
 	changes := r.changes
 	switch {
 	case r.n > most:

@@ -1,6 +1,8 @@
 -- +goose Up
--- The end users of an Account, and where they may be. email, name_fold, search and
--- is_active of a membership are copies, for lists that look at an index alone.
+-- The end users of an Account, and where they may be. email, name_fold, search, is_active
+-- and created_at of a membership are copies of the identity's, for lists that look at an
+-- index alone. When it came into being its id says, and activated_at when it was switched
+-- on last.
 CREATE TABLE identity (
 	id                  TEXT PRIMARY KEY,
 	account_id          TEXT NOT NULL REFERENCES account (id),
@@ -60,6 +62,7 @@ CREATE TABLE membership (
 	search           TEXT NOT NULL,
 	is_active        INTEGER NOT NULL,
 	assignment_count INTEGER NOT NULL,
+	activated_at     INTEGER NOT NULL,
 	created_at       INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX membership_identity ON membership (identity_id, environment_id);

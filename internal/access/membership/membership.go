@@ -1,0 +1,115 @@
+package membership
+
+import (
+	"time"
+
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/edits"
+	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/fault"
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+type (
+	kind            struct{}
+	applicationKind struct{}
+)
+
+// ID names a membership in an Environment, AppID one in an Application. Both tell when it
+// came into being.
+type (
+	ID    = id.Of[kind]
+	AppID = id.Of[applicationKind]
+)
+
+// Status says whether a membership counts.
+type Status string
+
+// The statuses.
+const (
+	Active      Status = "active"
+	Deactivated Status = "deactivated"
+)
+
+// Enum lists the statuses, for schemas.
+func (Status) Enum() []string { return []string{string(Active), string(Deactivated)} }
+
+// Membership is a person's place in an Environment.
+type Membership struct {
+	ID          ID
+	In          scope.Environment // without slugs, where it was not read by its place
+	Identity    enduser.ID
+	Status      Status
+	Assignments int       // there, in whatever state
+	ActivatedAt time.Time // when it was switched on last
+}
+
+// App is a person's place in an Application.
+type App struct {
+	ID            AppID
+	Application   scope.ApplicationID
+	Identity      enduser.ID
+	Status        Status
+	InvitedAt     time.Time // zero: it did not begin with an invite
+	ActivatedAt   time.Time // zero: never
+	DeactivatedAt time.Time // zero: it is active
+}
+
+// The faults of memberships.
+var (
+	ErrAlreadyMember = fault.New(fault.Conflict, "identities.already_member", "The identity is a member already")
+)
+
+// The events of memberships. Their resource is the identity.
+var (
+	Added = event.Type[AddedPayload]{
+		Action: "identity.env_membership.added", Category: event.Identity, Resource: "identity",
+		About: "An identity became a member of an Environment, or one again.",
+	}
+	Removed = event.Type[RemovedPayload]{
+		Action: "identity.env_membership.removed", Category: event.Identity, Resource: "identity",
+		Severity: event.Notice, About: "An identity is no member of an Environment any more.",
+	}
+)
+
+// Source says how somebody came to be a member; "" where that goes without saying.
+type Source string
+
+// The sources.
+const (
+	ByCreation Source = "identity_create"
+	ByInvite   Source = "invite"
+)
+
+// The payloads.
+type (
+	// AddedPayload says which membership, and how it came about.
+	AddedPayload struct {
+		Reactivated bool   `json:"reactivated"`
+		ID          ID     `json:"membership_id"`
+		Source      Source `json:"source,omitempty"`
+	}
+	// RemovedPayload says what went along.
+	RemovedPayload struct {
+		RevokedInvites int `json:"revoked_pending_invites"`
+	}
+)
+
+// Entry is an event about an identity in an Environment.
+func Entry(by principal.Actor, in scope.Environment, who enduser.Identity) event.Entry {
+	return event.Entry{
+		Actor: by, Account: in.Application.Account.ID, Application: in.Application.ID, Environment: in.ID,
+		Resource: who.ID.Any(), Label: who.Email,
+	}
+}
+
+// put says what decisions see of somebody who has the status in an Environment.
+func put(who enduser.Identity, is Status) revision.Change {
+	return edits.PutMember(decide.Member{
+		Identity: who.ID.Any(), IdentityActive: who.Active, MembershipActive: is == Active,
+	})
+}
