@@ -69,6 +69,7 @@ var sideways = []struct {
 	{"decide", []string{"edits", "hierarchy", "rbac", "membership", "assignment"}, "a kept change is an edit of a snapshot"},
 	{"enduser", []string{"membership", "assignment"}, "the person behind both"},
 	{"membership", []string{"assignment"}, "who is no member can't be given anything; it counts what members have"},
+	{"assignment", []string{"dump"}, "what goes takes assignments along, which are counted"},
 	{"hierarchy", []string{"assignment", "dump"}, "a role is given at a node; a dump holds a tree"},
 	{"rbac", []string{"assignment", "dump"}, "what is given is a role; a dump holds permissions and roles"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},

@@ -48,6 +48,8 @@ var acrossTenants = []exception{
 	{"apikey", "WHERE k.key_hash = $1", "a key's value names its Environment"},
 	{"apikey", "FROM api_key_denial WHERE minute < $1", "sweeps by age"},
 	{"hierarchy", "WHERE deleted_at < $1", "sweeps by age"},
+	{"hierarchy", "updated_at = $2 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},
+	{"hierarchy", "ref = v.column3 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},
 	{"membership", "AS on_page…", "followed by what a list looks at, which begins with its tier"},
 }
 

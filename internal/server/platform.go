@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"canopy.dev/canopy/internal/access/apikey"
@@ -30,6 +31,9 @@ type platform struct {
 	sender   mailqueue.Sender // nil: no mail server
 	worker   *outbox.Worker
 	mail     *mailqueue.Queue
+
+	log         *slog.Logger
+	importLimit int64 // bytes
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -45,6 +49,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	p := &platform{
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
+		log: o.Log, importLimit: c.ImportBytes,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}
 	if p.sender == nil && c.SMTP != nil {

@@ -32,15 +32,19 @@ type tenant struct {
 func newTenant(p *platform) *tenant {
 	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}}
 	prover := &revision.Prover{DB: p.db}
+	applications := &application.Service{DB: p.db, Parts: parts}
+	atNodes, ofRoles := []hierarchy.Dependent{assignment.Part{}}, []rbac.Dependent{assignment.Part{}}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
-		applications: &application.Service{DB: p.db, Parts: parts},
+		applications: applications,
 		environments: &environment.Service{DB: p.db, Parts: parts},
-		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
-		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		access:       &rbac.Service{DB: p.db, Dependents: ofRoles},
+		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
-		dumps:        &dump.Service{DB: p.db},
+		dumps: dump.New(dump.Config{
+			DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
+		}),
 	}
 }
 

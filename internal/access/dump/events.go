@@ -1,6 +1,8 @@
 package dump
 
 import (
+	"github.com/go-json-experiment/json/jsontext"
+
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -12,6 +14,31 @@ var (
 	Exported = event.Type[event.None]{
 		Action: "environment.exported", Category: event.Tenancy, Resource: "environment",
 		About: "The configuration of an Environment was read as one dump.",
+	}
+	Imported = event.Type[ImportedPayload]{
+		Action: "environment.imported", Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		About: "The configuration of an Environment was replaced, by a dump or by that of another one.",
+	}
+)
+
+// The payloads.
+type (
+	// ImportedPayload says what was replaced, and where it came from. It stands for every
+	// permission, role, node and assignment that was changed.
+	ImportedPayload struct {
+		Source             Source         `json:"source_env"`
+		Parts              []Part         `json:"parts"`
+		Permissions        *Counts        `json:"permissions,omitempty"`
+		Roles              *Counts        `json:"roles,omitempty"`
+		Nodes              *Counts        `json:"nodes,omitempty"`
+		AssignmentsRemoved int            `json:"assignments_removed"`
+		Metadata           jsontext.Value `json:"metadata,omitempty"`
+	}
+	// Counts are what became of the things of one kind.
+	Counts struct {
+		Created int `json:"created"`
+		Changed int `json:"changed"`
+		Removed int `json:"removed"`
 	}
 )
 

@@ -16,11 +16,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/revision"
 )
 
-// Service holds the use cases, one transaction each. It is safe for concurrent use.
-type Service struct {
-	DB *database.DB
-}
-
 // Export writes a dump of the Environment, as it is at one moment; what it takes in memory
 // does not grow with the Environment. Event: environment.exported, before anything is read.
 func (s *Service) Export(ctx context.Context, by principal.Actor, in scope.Environment, to io.Writer) error {

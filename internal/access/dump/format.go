@@ -38,3 +38,6 @@ type Schema struct {
 	MaxDepth        int                 `json:"max_depth,omitempty"        doc:"How deep the tree may be; the root is at depth 1." example:"4"`
 	RootNodeType    string              `json:"root_node_type,omitempty"   doc:"The type of the root." example:"company" maxLength:"63"`
 }
+
+// DefaultLimit is how large a dump may be that is imported, in bytes.
+const DefaultLimit = 64 << 20

@@ -29,3 +29,18 @@ func Promoted() []Part { return []Part{Permissions, Roles, Hierarchy} }
 type parts []Part
 
 func (p parts) has(one Part) bool { return slices.Contains(p, one) }
+
+// Named are the parts of some words, each once; broken says what is wrong with them.
+func Named[S ~string](words []S) (list []Part, broken string) {
+	for _, word := range words {
+		one := Part(word)
+		if !slices.Contains(All(), one) || slices.Contains(list, one) {
+			return nil, "must be some of permissions, roles, hierarchy, oauth_clients, webhooks, each once"
+		}
+		list = append(list, one)
+	}
+	if len(list) == 0 {
+		return nil, "must name at least one part"
+	}
+	return list, ""
+}

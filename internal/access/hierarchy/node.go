@@ -61,7 +61,7 @@ const reserved = "canopy:"
 func IsReserved(nodeType string) bool { return strings.HasPrefix(nodeType, reserved) }
 
 const (
-	maxNodes = 1_000_000 // of an Environment, not deleted
+	MaxNodes = 1_000_000 // of an Environment, not deleted
 	maxDepth = 16
 )
 

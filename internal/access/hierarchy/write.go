@@ -141,7 +141,7 @@ func (s *Service) place(
 		return parent, depth, ErrMaxDepth
 	}
 	n, err := size(ctx, tx, in.ID)
-	if err == nil && n >= cmp.Or(s.Most, maxNodes) {
+	if err == nil && n >= cmp.Or(s.Most, MaxNodes) {
 		err = ErrLimitReached
 	}
 	return parent, depth, err

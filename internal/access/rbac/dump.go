@@ -37,7 +37,7 @@ type DumpedRole struct {
 func (d *DumpedRole) Rules(f *text.Fields) {
 	f.Field("name", &d.Name, text.NameRule)
 	f.Clearable("description", &d.Description, text.DescriptionRule)
-	f.Check("permission_keys", len(d.PermissionKeys) <= maxPermissions, "must hold 0 to 10000 keys")
+	f.Check("permission_keys", len(d.PermissionKeys) <= MaxPermissions, "must hold 0 to 10000 keys")
 }
 
 // DumpPermissions tells of the custom permissions, by key.

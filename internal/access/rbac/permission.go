@@ -57,8 +57,8 @@ var (
 )
 
 const (
-	maxPermissions = 10_000 // custom ones of an Environment
-	maxRoles       = 1_000  // custom ones of an Environment
+	MaxPermissions = 10_000 // custom ones of an Environment
+	MaxRoles       = 1_000  // custom ones of an Environment
 	maxKey         = 128    // characters
 )
 

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/server/servertest"
@@ -76,6 +77,86 @@ func TestExportOfAFlatEnvironment(t *testing.T) {
 		d := c.Must(200, "GET", app+"/environments/production/export", nil).At("data").(m)
 		if len(d["hierarchy_schema"].(m)) != 0 || d["access_model"] != "flat" || len(d["nodes"].([]any)) != 1 {
 			t.Error(d)
+		}
+	})
+}
+
+// inside is the dump in an answer of export, to be sent back.
+func inside(a servertest.Answer) m { return a.At("data").(m) }
+
+func TestImportOfAnExport(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, app, at := furnished(t, s)
+		production := app + "/environments/production"
+		a := c.Must(200, "GET", at+"/export", nil)
+		dry := c.Must(200, "POST", production+"/import?dry_run=true", inside(a))
+		if only := dry.At("data", "difference", "hierarchy", "only_from").([]any); len(only) != 3 {
+			t.Error(dry.Raw)
+		}
+		r := c.Must(200, "POST", production+"/import", inside(a))
+		if r.At("data", "environment", "version") != 2.0 || r.At("data", "removed", "nodes") != 0.0 {
+			t.Error(r.Raw)
+		}
+		b := c.Must(200, "GET", production+"/export", nil)
+		if diff := cmp.Diff(comparable(t, a), comparable(t, b)); diff != "" {
+			t.Error(diff)
+		}
+		again := c.Must(200, "POST", production+"/import?dry_run=true", inside(a))
+		d := again.At("data", "difference").(m)
+		for _, part := range []string{"permissions", "roles", "hierarchy"} {
+			one := d[part].(m)
+			if len(one["only_from"].([]any))+len(one["only_to"].([]any))+len(one["changed"].([]any)) != 0 {
+				t.Errorf("%s: %v", part, one)
+			}
+		}
+	})
+}
+
+// comparable is a dump but for ids and where it comes from: parents are named by their place.
+func comparable(t *testing.T, a servertest.Answer) m {
+	t.Helper()
+	var d m
+	if err := json.Unmarshal([]byte(a.Raw), &d); err != nil {
+		t.Fatal(err)
+	}
+	d = d["data"].(m)
+	delete(d, "source_env")
+	places := map[any]int{}
+	for i, n := range d["nodes"].([]any) {
+		places[n.(m)["id"]] = i
+		n.(m)["parent_node_id"] = places[n.(m)["parent_node_id"]]
+		delete(n.(m), "id")
+	}
+	return d
+}
+
+func TestCopyAndPromoteBack(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, app, at := furnished(t, s)
+		made := c.Must(201, "POST", app+"/environments", m{"name": "Staging", "copy_from": "development"})
+		if made.At("data", "environment", "version") != 1.0 ||
+			made.At("data", "environment", "settings", "access_model") != "hierarchy" {
+			t.Error(made.Raw)
+		}
+		staging := app + "/environments/staging"
+		a, b := c.Must(200, "GET", at+"/export", nil), c.Must(200, "GET", staging+"/export", nil)
+		if diff := cmp.Diff(comparable(t, a), comparable(t, b)); diff != "" {
+			t.Error(diff)
+		}
+		nodes := c.Must(200, "GET", staging+"/nodes/search?sort_by=name&q=bremen", nil)
+		bremen := nodes.Text("items", "0", "id")
+		north := c.Must(200, "GET", staging+"/nodes/search?q=north-2", nil).Text("items", "0", "id")
+		c.Must(200, "PATCH", staging+"/nodes/"+bremen, m{"name": "Free Bremen", "slug": "free-bremen", "parent_node_id": north})
+		p := c.Must(200, "POST", at+"/promote", m{"source": "staging"})
+		if p.At("data", "removed", "nodes") != 0.0 {
+			t.Error(p.Raw)
+		}
+		x := c.Must(200, "GET", at+"/nodes/search?q=free-bremen", nil)
+		y := a.At("data", "nodes", "2", "id")
+		if x.At("items", "0", "id") != y {
+			t.Error("a node that was renamed and moved is another one", x.Raw)
 		}
 	})
 }

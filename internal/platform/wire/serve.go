@@ -21,8 +21,14 @@ type answer struct {
 // workFor is how long the work on a request may take, streams excepted.
 const workFor = 30 * time.Second
 
+// longest is how long the work on a request may take that is about everything at once.
+const longest = time.Hour
+
 // time is how long the work on a request of the route may take.
 func (op *operation) time() time.Duration {
+	if op.Long {
+		return longest
+	}
 	if op.Waits || op.access.revision && op.Method != http.MethodGet {
 		return patience
 	}
@@ -82,7 +88,12 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 	if err := c.query(); err != nil {
 		return in, err
 	}
-	if _, none := any(in).(None); !none || len(raw) > 0 {
+	if body, is := any(&in).(rawBody); is {
+		if err := sound(raw); err != nil {
+			return in, err
+		}
+		body.take(raw)
+	} else if _, none := any(in).(None); !none || len(raw) > 0 {
 		if len(raw) == 0 {
 			raw = []byte("{}")
 		}

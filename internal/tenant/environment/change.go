@@ -106,7 +106,9 @@ func (e Environment) In(in scope.Application) scope.Environment {
 }
 
 // Follow appends to the revision that the Environment itself was changed.
-func (e Environment) Follow(tx *database.Tx, in scope.Environment) { revision.Append(tx, in, e.change()) }
+func (e Environment) Follow(tx *database.Tx, in scope.Environment) {
+	revision.Append(tx, in, e.change())
+}
 
 func (e Environment) entry(by principal.Actor) event.Entry {
 	return event.Entry{
