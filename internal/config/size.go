@@ -2,7 +2,7 @@ package config
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -17,7 +17,7 @@ const (
 func (c *Checked) checkSizes() error {
 	n, ok := size(cmp.Or(c.ImportLimit, defaultImportLimit))
 	if !ok || n < 1<<10 || n > mostImportLimit {
-		return fmt.Errorf("CANOPY_IMPORT_LIMIT must be a size such as 64MiB, 1KiB to 1GiB")
+		return errors.New("CANOPY_IMPORT_LIMIT must be a size such as 64MiB, 1KiB to 1GiB")
 	}
 	c.ImportBytes = n
 	return nil

@@ -265,7 +265,7 @@ func (b *body) permissions(ctx context.Context, fn func(rbac.Permission) error) 
 func (b *body) roles(ctx context.Context, fn func(rbac.Role, []string) error) error {
 	return each(ctx, b.lists[1], "roles", roleForm, func(r *reader, v []jsontext.Value, at func() string) error {
 		d := rbac.DumpedRole{Name: r.text(v[1], at, "name"), Description: r.clearable(v[2], at, "description")}
-		if err := json.Unmarshal(v[4], &d.PermissionKeys); err != nil {
+		if json.Unmarshal(v[4], &d.PermissionKeys) != nil {
 			r.note(at()+"permission_keys", "must be an array of strings")
 			return nil
 		}
@@ -293,8 +293,8 @@ func (b *body) nodes(ctx context.Context, fn func(hierarchy.Node) error) error {
 		}
 		d.Status = &status
 		r.free(v[8], at, "metadata")
-		of, err := id.Parse[hierarchy.ID](r.text(v[0], at, "id"))
-		if err != nil || of.IsZero() {
+		of := ref[hierarchy.ID](r.text(v[0], at, "id"))
+		if of.IsZero() {
 			r.note(at()+"id", "must be an id")
 			return nil
 		}
@@ -312,9 +312,11 @@ func (b *body) nodes(ctx context.Context, fn func(hierarchy.Node) error) error {
 			}
 		}
 		if v[8] != nil {
-			if n.Metadata, err = text.CompactObject(v[8]); err != nil {
+			kept, err := text.CompactObject(v[8])
+			if err != nil {
 				return err
 			}
+			n.Metadata = kept
 		}
 		return fn(n)
 	})

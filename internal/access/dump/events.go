@@ -19,6 +19,10 @@ var (
 		Action: "environment.imported", Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
 		About: "The configuration of an Environment was replaced, by a dump or by that of another one.",
 	}
+	RevertedToFlat = event.Type[Reverted]{
+		Action: "environment.reverted_to_flat", Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		About: "The tree of an Environment went; what was assigned in it holds everywhere.",
+	}
 )
 
 // The payloads.

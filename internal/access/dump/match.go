@@ -36,37 +36,37 @@ type treePlan struct {
 
 // pair finds which nodes are the same: the roots, then those whose refs say so, then those
 // with one slug below the same parent. Both trees are linked, and have one root.
-func (p *treePlan) pair() {
-	p.match = make([]int32, len(p.src.all))
-	for i := range p.match {
-		p.match[i] = none
+func (t *treePlan) pair() {
+	t.match = make([]int32, len(t.src.all))
+	for i := range t.match {
+		t.match[i] = none
 	}
-	p.taken = make([]bool, len(p.tgt.all))
-	p.be(p.src.roots[0], p.tgt.roots[0])
-	p.pairRefs()
-	p.pairSlugs()
+	t.taken = make([]bool, len(t.tgt.all))
+	t.be(t.src.roots[0], t.tgt.roots[0])
+	t.pairRefs()
+	t.pairSlugs()
 }
 
-func (p *treePlan) be(from, to int32) {
-	p.match[from], p.taken[to] = to, true
+func (t *treePlan) be(from, to int32) {
+	t.match[from], t.taken[to] = to, true
 }
 
 // pairRefs pairs what has one ref: none that several have.
-func (p *treePlan) pairRefs() {
+func (t *treePlan) pairRefs() {
 	byRef := func(a, b *brief) int { return compareIDs(a.ref, b.ref) }
-	from, to := p.src.sorted(byRef), p.tgt.sorted(byRef)
+	from, to := t.src.sorted(byRef), t.tgt.sorted(byRef)
 	for len(from) > 0 && len(to) > 0 {
-		a, b := &p.src.all[from[0]], &p.tgt.all[to[0]]
+		a, b := &t.src.all[from[0]], &t.tgt.all[to[0]]
 		switch order := byRef(a, b); {
 		case order < 0:
 			from = from[1:]
 		case order > 0:
 			to = to[1:]
 		default:
-			froms, tos := p.src.withRef(from), p.tgt.withRef(to)
+			froms, tos := t.src.withRef(from), t.tgt.withRef(to)
 			one := froms == 1 && tos == 1 && !a.ref.IsZero()
-			if one && !b.apart && !p.taken[to[0]] && p.match[from[0]] == none {
-				p.be(from[0], to[0])
+			if one && !b.apart && !t.taken[to[0]] && t.match[from[0]] == none {
+				t.be(from[0], to[0])
 			}
 			from, to = from[froms:], to[tos:]
 		}
@@ -81,25 +81,25 @@ func (t *tree) withRef(sorted []int32) (n int) {
 	return n
 }
 
-func (p *treePlan) pairSlugs() {
-	sorted := p.tgt.bySlug()
-	for _, i := range p.order {
-		n := &p.src.all[i]
-		if p.match[i] != none || n.parent < 0 || p.match[n.parent] == none {
+func (t *treePlan) pairSlugs() {
+	sorted := t.tgt.bySlug()
+	for _, i := range t.order {
+		n := &t.src.all[i]
+		if t.match[i] != none || n.parent < 0 || t.match[n.parent] == none {
 			continue
 		}
-		below := p.match[n.parent]
+		below := t.match[n.parent]
 		at := sort.Search(len(sorted), func(k int) bool {
-			o := &p.tgt.all[sorted[k]]
+			o := &t.tgt.all[sorted[k]]
 			return cmp.Or(cmp.Compare(o.parent, below), cmp.Compare(o.slug, n.slug)) >= 0
 		})
 		for ; at < len(sorted); at++ {
-			o := &p.tgt.all[sorted[at]]
+			o := &t.tgt.all[sorted[at]]
 			if o.parent != below || o.slug != n.slug {
 				break
 			}
-			if !o.apart && !p.taken[sorted[at]] {
-				p.be(i, sorted[at])
+			if !o.apart && !t.taken[sorted[at]] {
+				t.be(i, sorted[at])
 				break
 			}
 		}
@@ -107,46 +107,46 @@ func (p *treePlan) pairSlugs() {
 }
 
 // judge says what becomes of each node, and counts.
-func (p *treePlan) judge() {
-	p.fates = make([]fate, len(p.src.all))
-	p.children = make([]int32, len(p.src.all))
-	for i := range p.src.all {
-		n := &p.src.all[i]
+func (t *treePlan) judge() {
+	t.fates = make([]fate, len(t.src.all))
+	t.children = make([]int32, len(t.src.all))
+	for i := range t.src.all {
+		n := &t.src.all[i]
 		if n.parent >= 0 {
-			p.children[n.parent]++
+			t.children[n.parent]++
 		}
-		switch to := p.match[i]; {
+		switch to := t.match[i]; {
 		case to == none:
-			p.fates[i] = made
-			p.made++
-		case p.differs(n, &p.tgt.all[to]):
-			p.fates[i] = changed
-			p.changed++
+			t.fates[i] = made
+			t.made++
+		case t.differs(n, &t.tgt.all[to]):
+			t.fates[i] = changed
+			t.changed++
 		default:
-			p.same++
+			t.same++
 		}
 	}
-	above := p.matchedBy()
-	for i := range p.tgt.all {
-		switch o := &p.tgt.all[i]; {
+	above := t.matchedBy()
+	for i := range t.tgt.all {
+		switch o := &t.tgt.all[i]; {
 		case o.apart:
-			p.kept++
-			if o.parent >= 0 && !p.tgt.all[o.parent].apart && above[o.parent] != none {
-				p.children[above[o.parent]]++
+			t.kept++
+			if o.parent >= 0 && !t.tgt.all[o.parent].apart && above[o.parent] != none {
+				t.children[above[o.parent]]++
 			}
-		case !p.taken[i]:
-			p.gone++
+		case !t.taken[i]:
+			t.gone++
 		}
 	}
 }
 
 // matchedBy are the nodes of the dump that those of the target are.
-func (p *treePlan) matchedBy() []int32 {
-	by := make([]int32, len(p.tgt.all))
+func (t *treePlan) matchedBy() []int32 {
+	by := make([]int32, len(t.tgt.all))
 	for i := range by {
 		by[i] = none
 	}
-	for i, to := range p.match {
+	for i, to := range t.match {
 		if to != none {
 			by[to] = int32(i)
 		}
@@ -154,24 +154,24 @@ func (p *treePlan) matchedBy() []int32 {
 	return by
 }
 
-func (p *treePlan) differs(n, o *brief) bool {
-	return n.slug != o.slug || n.rest != o.rest || n.kind != o.kind || n.inactive != o.inactive || p.moves(n, o)
+func (t *treePlan) differs(n, o *brief) bool {
+	return n.slug != o.slug || n.rest != o.rest || n.kind != o.kind || n.inactive != o.inactive || t.moves(n, o)
 }
 
 // moves reports whether a node lies below another one than the one that it is.
-func (p *treePlan) moves(n, o *brief) bool {
-	return n.parent >= 0 && p.match[n.parent] != o.parent
+func (t *treePlan) moves(n, o *brief) bool {
+	return n.parent >= 0 && t.match[n.parent] != o.parent
 }
 
 // freed are the nodes whose places among siblings others may want before they have left.
-func (p *treePlan) freed() []hierarchy.ID {
+func (t *treePlan) freed() []hierarchy.ID {
 	var ids []hierarchy.ID
-	for i := range p.src.all {
-		n := &p.src.all[i]
-		if p.fates[i] != changed {
+	for i := range t.src.all {
+		n := &t.src.all[i]
+		if t.fates[i] != changed {
 			continue
 		}
-		if o := &p.tgt.all[p.match[i]]; n.slug != o.slug || p.moves(n, o) {
+		if o := &t.tgt.all[t.match[i]]; n.slug != o.slug || t.moves(n, o) {
 			ids = append(ids, o.id)
 		}
 	}
@@ -179,10 +179,10 @@ func (p *treePlan) freed() []hierarchy.ID {
 }
 
 // removed are the nodes that go, parents first.
-func (p *treePlan) removed() []hierarchy.ID {
-	ids := make([]hierarchy.ID, 0, p.gone)
-	for _, i := range p.tgt.fromTop() {
-		if o := &p.tgt.all[i]; !o.apart && !p.taken[i] {
+func (t *treePlan) removed() []hierarchy.ID {
+	ids := make([]hierarchy.ID, 0, t.gone)
+	for _, i := range t.tgt.fromTop() {
+		if o := &t.tgt.all[i]; !o.apart && !t.taken[i] {
 			ids = append(ids, o.id)
 		}
 	}

@@ -60,10 +60,10 @@ const reserved = "canopy:"
 // IsReserved reports whether a type is one of the product's own.
 func IsReserved(nodeType string) bool { return strings.HasPrefix(nodeType, reserved) }
 
-const (
-	MaxNodes = 1_000_000 // of an Environment, not deleted
-	maxDepth = 16
-)
+// MaxNodes is how many nodes an Environment may have that are not deleted.
+const MaxNodes = 1_000_000
+
+const maxDepth = 16
 
 // The faults of nodes.
 var (

@@ -38,8 +38,8 @@ func InsertPermissions(ctx context.Context, tx *database.Tx, in scope.Environmen
 // ReplacePermission replaces what a permission says of its key; its version rises by 1.
 func ReplacePermission(ctx context.Context, tx *database.Tx, in scope.Environment, p Permission) error {
 	revision.Append(tx, in)
-	_, err := tx.Exec(ctx, updatePermission, p.Name, p.Category, text.Fold(p.Category), p.Description, p.Version+1, tx.Now,
-		in.ID, p.ID)
+	_, err := tx.Exec(ctx, updatePermission, p.Name, p.Category, text.Fold(p.Category), p.Description, p.Version+1,
+		tx.Now, in.ID, p.ID)
 	return err
 }
 
@@ -70,7 +70,8 @@ func FreeNames(ctx context.Context, tx *database.Tx, in scope.Environment, ids [
 
 // InsertRole adds a role that holds nothing yet.
 func InsertRole(ctx context.Context, tx *database.Tx, in scope.Environment, r Role) error {
-	_, err := tx.Exec(ctx, insertWholeRole, r.ID, in.ID, r.Name, text.Fold(r.Name), r.Description, r.Active, tx.Now, r.Ref)
+	_, err := tx.Exec(ctx, insertWholeRole, r.ID, in.ID, r.Name, text.Fold(r.Name), r.Description, r.Active, tx.Now,
+		r.Ref)
 	return err
 }
 

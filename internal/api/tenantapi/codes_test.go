@@ -21,6 +21,10 @@ func TestEveryCodeIsProduced(t *testing.T) {
 			c, account := p.Owner()
 			return c.Do("POST", account+"/applications", servertest.Map{"name": "B", "slug": "desk"})
 		},
+		"environments.already_flat": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
+			c, app := desk(p)
+			return c.Do("POST", app+"/environments/development/revert-to-flat", nil)
+		},
 		"environments.import_invalid": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
 			c, app := desk(p)
 			d := c.Must(200, "GET", app+"/environments/development/export", nil).At("data").(m)

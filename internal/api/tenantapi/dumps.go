@@ -100,6 +100,14 @@ func (h *Dumps) Routes(rt *wire.Router) {
 		Faults: []*fault.Error{application.ErrNotInApplication, dump.ErrInvalid},
 		Writes: []wire.EventType{dump.Imported, hierarchy.SchemaUpdated},
 	}, h.promote)
+	wire.Handle(one, wire.Route{
+		Method: http.MethodPost, Path: "/revert-to-flat", ID: "revertToFlat", Summary: "Make a hierarchy flat again",
+		About: "The root alone stays. What was assigned below it is assigned there, so that who held a role somewhere " +
+			"holds it everywhere.",
+		Needs: permission.EnvironmentManage, Long: true, Status: http.StatusOK,
+		Faults: []*fault.Error{dump.ErrAlreadyFlat},
+		Writes: []wire.EventType{dump.RevertedToFlat, hierarchy.SchemaUpdated},
+	}, h.revert)
 }
 
 func (h *Dumps) export(
@@ -136,6 +144,13 @@ func (h *Dumps) promote(
 ) (wire.Data[movedEnvironment], error) {
 	r, err := h.Dumps.Promote(ctx, by.Actor, by.In, in.Source, in.Parts, in.Dry)
 	return wire.Of(viewMoved(r), err)
+}
+
+func (h *Dumps) revert(
+	ctx context.Context, _ *wire.Call, by wire.At[scope.Environment], _ wire.None,
+) (wire.Data[dump.Reverted], error) {
+	r, err := h.Dumps.Revert(ctx, by.Actor, by.In)
+	return wire.Of(r, err)
 }
 
 func viewMoved(r dump.Result) movedEnvironment {

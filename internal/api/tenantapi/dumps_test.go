@@ -99,7 +99,7 @@ func TestImportOfAnExport(t *testing.T) {
 			t.Error(r.Raw)
 		}
 		b := c.Must(200, "GET", production+"/export", nil)
-		if diff := cmp.Diff(comparable(t, a), comparable(t, b)); diff != "" {
+		if diff := cmp.Diff(placeless(t, a), placeless(t, b)); diff != "" {
 			t.Error(diff)
 		}
 		again := c.Must(200, "POST", production+"/import?dry_run=true", inside(a))
@@ -113,8 +113,8 @@ func TestImportOfAnExport(t *testing.T) {
 	})
 }
 
-// comparable is a dump but for ids and where it comes from: parents are named by their place.
-func comparable(t *testing.T, a servertest.Answer) m {
+// placeless is a dump but for ids and where it comes from: parents are named by their place.
+func placeless(t *testing.T, a servertest.Answer) m {
 	t.Helper()
 	var d m
 	if err := json.Unmarshal([]byte(a.Raw), &d); err != nil {
@@ -142,13 +142,14 @@ func TestCopyAndPromoteBack(t *testing.T) {
 		}
 		staging := app + "/environments/staging"
 		a, b := c.Must(200, "GET", at+"/export", nil), c.Must(200, "GET", staging+"/export", nil)
-		if diff := cmp.Diff(comparable(t, a), comparable(t, b)); diff != "" {
+		if diff := cmp.Diff(placeless(t, a), placeless(t, b)); diff != "" {
 			t.Error(diff)
 		}
 		nodes := c.Must(200, "GET", staging+"/nodes/search?sort_by=name&q=bremen", nil)
 		bremen := nodes.Text("items", "0", "id")
 		north := c.Must(200, "GET", staging+"/nodes/search?q=north-2", nil).Text("items", "0", "id")
-		c.Must(200, "PATCH", staging+"/nodes/"+bremen, m{"name": "Free Bremen", "slug": "free-bremen", "parent_node_id": north})
+		change := m{"name": "Free Bremen", "slug": "free-bremen", "parent_node_id": north}
+		c.Must(200, "PATCH", staging+"/nodes/"+bremen, change)
 		p := c.Must(200, "POST", at+"/promote", m{"source": "staging"})
 		if p.At("data", "removed", "nodes") != 0.0 {
 			t.Error(p.Raw)

@@ -104,8 +104,9 @@ func (h *Environments) Routes(rt *wire.Router) {
 	}, h.list)
 	wire.Handle(all, wire.Route{
 		Method: http.MethodPost, ID: "createEnvironment", Summary: "Create an Environment",
-		About: "It is flat, and has a root node, the system permissions and the role platform_admin. A copy has the " +
-			"access model, schema, custom permissions and roles and the tree of another one besides; no people, keys or secrets.",
+		About: "It is flat, and has a root node, the system permissions and the role platform_admin. A copy has " +
+			"besides the access model, schema, custom permissions and roles and the tree of another one; no people, keys " +
+			"or secrets.",
 		Needs: permission.EnvironmentManage, Idempotent: true, Long: true, Status: http.StatusCreated,
 		Faults: []*fault.Error{environment.ErrSlugTaken, application.ErrNotInApplication},
 		Writes: []wire.EventType{environment.Created},
