@@ -53,6 +53,8 @@ var acrossTenants = []exception{
 	{"credential", "WHERE identity_id = $1 AND token_hash = $2", "the mail's own person and link"},
 	{"credential", "WHERE expires_at < $1", "sweeps by age"},
 	{"identitysession", "WHERE ended_at < $1", "sweeps by age"},
+	{"hierarchy", "updated_at = $2 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},
+	{"hierarchy", "ref = v.column3 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},
 	{"membership", "AS on_page…", "followed by what a list looks at, which begins with its tier"},
 }
 

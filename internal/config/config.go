@@ -49,6 +49,7 @@ type Settings struct {
 	AllowedOrigins  []string      `help:"Further origins that may call the cookie endpoints." env:"CANOPY_ALLOWED_ORIGINS"`
 	AllowedHosts    []string      `help:"Further host names that are answered; a Host other than the public URL's, localhost, these and addresses gets 421." env:"CANOPY_ALLOWED_HOSTS"`
 	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
+	ImportLimit     string        `help:"How large the dump of an import may be, unpacked, up to 1GiB." env:"CANOPY_IMPORT_LIMIT" default:"64MiB"`
 	MetricsAddr     string        `help:"Listen address of its own for /metrics, such as 127.0.0.1:9090; without it there is no /metrics." env:"CANOPY_METRICS_ADDR"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
 	LogFormat       string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
@@ -62,6 +63,8 @@ type Checked struct {
 	Proxies []netip.Prefix
 	Limits  ratelimit.Rules
 	SMTP    *mail.SMTPConfig // nil without a mail server
+
+	ImportBytes int64 // how large a dump may be
 }
 
 // Check reads what is more than a text. The error tells every problem, in one
@@ -77,6 +80,7 @@ func (s Settings) Check() (*Checked, error) {
 		c.checkKeys(),
 		c.checkListening(),
 		c.checkLives(),
+		c.checkSizes(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }

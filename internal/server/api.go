@@ -43,7 +43,8 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 		{"tenantapi", []resource{
 			&tenantapi.Accounts{Accounts: t.accounts},
 			&tenantapi.Applications{Applications: t.applications},
-			&tenantapi.Environments{Applications: t.applications, Environments: t.environments},
+			&tenantapi.Environments{Applications: t.applications, Environments: t.environments, Dumps: t.dumps},
+			&tenantapi.Dumps{Dumps: t.dumps, Limit: p.importLimit},
 		}},
 		{"accessapi", []resource{
 			&accessapi.Permissions{Access: t.access},

@@ -33,6 +33,8 @@ type platform struct {
 	sender   mailqueue.Sender // nil: no mail server
 	worker   *outbox.Worker
 	mail     *mailqueue.Queue
+
+	importLimit int64 // bytes
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -46,8 +48,9 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
 	}
 	p := &platform{
-		db: o.DB, log: o.Log, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
+		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
+		log: o.Log, importLimit: c.ImportBytes,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}
 	if p.sender == nil && c.SMTP != nil {

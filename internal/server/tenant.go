@@ -6,6 +6,7 @@ import (
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decision"
+	"canopy.dev/canopy/internal/access/dump"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
@@ -30,6 +31,7 @@ type tenant struct {
 	keys         *apikey.Service
 	grants       *assignment.Service
 	decisions    *decision.Service
+	dumps        *dump.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -38,16 +40,21 @@ func newTenant(p *platform) *tenant {
 		mfa.Part{},
 	}
 	prover := &revision.Prover{DB: p.db}
+	applications := &application.Service{DB: p.db, Parts: parts}
+	atNodes, ofRoles := []hierarchy.Dependent{assignment.Part{}}, []rbac.Dependent{assignment.Part{}}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
-		applications: &application.Service{DB: p.db, Parts: parts},
+		applications: applications,
 		environments: &environment.Service{DB: p.db, Parts: parts},
-		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
-		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		access:       &rbac.Service{DB: p.db, Dependents: ofRoles},
+		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes},
 		grants:       &assignment.Service{DB: p.db},
-		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log},
+		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
+		dumps: dump.New(dump.Config{
+			DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
+		}),
 	}
 }
 

@@ -28,6 +28,19 @@ const (
 	deleteOfIdentity = `DELETE FROM assignment WHERE environment_id = $1 AND identity_id = $2
 		RETURNING id, identity_id, node_id, role_id, effective_from, effective_to, created_at, updated_at`
 
+	// All of an Environment, from one on, by identity and role.
+	selectOnwards = `SELECT ` + columns + ` FROM assignment a WHERE a.environment_id = $1
+		AND (a.identity_id, a.role_id, a.node_id) > ($2, $3, $4) ORDER BY a.identity_id, a.role_id, a.node_id LIMIT $5`
+
+	moveAssignment = `UPDATE assignment SET node_id = $1, effective_from = $2, effective_to = $3, updated_at = $4
+		WHERE environment_id = $5 AND id = $6`
+
+	// A list of ids follows.
+	deleteSome = `DELETE FROM assignment WHERE environment_id = $1 AND id IN `
+
+	// A list of nodes follows.
+	countAtNodes = `SELECT role_id, n FROM assignment_place WHERE environment_id = $1 AND node_id IN `
+
 	fromIdentity = ` FROM assignment a WHERE a.environment_id = $1 AND a.identity_id = $2`
 
 	selectOfIdentity = `SELECT ` + columns + fromIdentity

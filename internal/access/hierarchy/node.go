@@ -43,6 +43,7 @@ type Node struct {
 	Version     int
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Ref         ID // of the node that this is a copy of, else its own; read for dumps alone
 
 	nameFold string
 }
@@ -50,8 +51,8 @@ type Node struct {
 // IsRoot reports whether the node is the root of its tree.
 func (n Node) IsRoot() bool { return n.Parent.IsZero() }
 
-// rootType is the type of a root until a schema names another.
-const rootType = "root"
+// RootType is the type of a root until a schema names another.
+const RootType = "root"
 
 // reserved begins the types that belong to the product.
 const reserved = "canopy:"
@@ -59,10 +60,10 @@ const reserved = "canopy:"
 // IsReserved reports whether a type is one of the product's own.
 func IsReserved(nodeType string) bool { return strings.HasPrefix(nodeType, reserved) }
 
-const (
-	maxNodes = 1_000_000 // of an Environment, not deleted
-	maxDepth = 16
-)
+// MaxNodes is how many nodes an Environment may have that are not deleted.
+const MaxNodes = 1_000_000
+
+const maxDepth = 16
 
 // The faults of nodes.
 var (

@@ -18,7 +18,7 @@ type Part struct{}
 // Found implements environment.Part: the root, named like the Application.
 func (Part) Found(ctx context.Context, tx *database.Tx, n environment.New) error {
 	root := Node{
-		ID: id.New[ID](tx.Now), Type: rootType, Name: n.ApplicationName, Slug: text.Slug(n.ApplicationName, "root"),
+		ID: id.New[ID](tx.Now), Type: RootType, Name: n.ApplicationName, Slug: text.Slug(n.ApplicationName, "root"),
 		Metadata: []byte("{}"),
 	}
 	return insert(ctx, tx, n.At.ID, root, 1)

@@ -53,9 +53,9 @@ func (s *Schema) Rules(f *text.Fields) {
 	f.Check("root_node_type", len(s.RootNodeType) <= 100, "must be at most 100 characters")
 }
 
-// consistent is the schema as it is kept, with a key for every type. What contradicts
+// Consistent is the schema as it is kept, with a key for every type. What contradicts
 // itself is hierarchy.schema_invalid, with a sentence for each.
-func (s *Schema) consistent() (environment.Schema, error) {
+func (s *Schema) Consistent() (environment.Schema, error) {
 	var problems []string
 	kept := environment.Schema{
 		NodeTypes: s.NodeTypes, AllowedChildren: map[string][]string{}, MaxDepth: s.MaxDepth, RootNodeType: s.RootNodeType,
@@ -84,8 +84,9 @@ func (s *Schema) consistent() (environment.Schema, error) {
 	return kept, nil
 }
 
-// same reports whether two schemas say the same; the order of types means nothing.
-func same(a *environment.Schema, b environment.Schema) bool {
+// SameSchema reports whether two schemas say the same; the order of types means nothing.
+// nil is none, and no schema is like it.
+func SameSchema(a *environment.Schema, b environment.Schema) bool {
 	if a == nil {
 		return false
 	}
@@ -119,8 +120,8 @@ func (s *Service) SetSchema(
 		if ifVersion != 0 && ifVersion != e.Version {
 			return e, fault.VersionConflict.WithData(view(e))
 		}
-		wanted, err := c.consistent()
-		if err != nil || same(e.Schema, wanted) {
+		wanted, err := c.Consistent()
+		if err != nil || SameSchema(e.Schema, wanted) {
 			return e, err
 		}
 		root, err := found(scan(tx.QueryRow(ctx, selectRoot, in.ID)))
@@ -144,7 +145,7 @@ func (s *Service) SetSchema(
 		if e, err = environment.Save(ctx, tx, e); err != nil {
 			return e, err
 		}
-		revision.AppendTree(tx, in, root.put())
+		revision.AppendTree(tx, in, root.Put())
 		about := entry(by, in, e.ID.Any(), e.Name)
 		return e, event.Record(ctx, tx, SchemaUpdated, about, SchemaPayload{wanted.NodeTypes, wanted.MaxDepth})
 	})

@@ -22,6 +22,9 @@ const (
 	nodeColumns = `n.id, n.parent_id, n.node_type, n.name, n.name_fold, n.slug, n.description, n.status, n.metadata,
 		n.child_count, n.version, n.created_at, n.updated_at`
 
+	// wholeColumns are all that there are.
+	wholeColumns = nodeColumns + `, n.ref`
+
 	// treeColumns are those of a node in a tree, where nobody looks at the rest.
 	treeColumns = `n.id, n.parent_id, n.node_type, n.name, n.name_fold, n.slug, n.description, n.status, n.child_count,
 		n.version`
@@ -42,6 +45,8 @@ const (
 		WHERE n.environment_id = $1 AND n.deleted_at IS NULL AND n.id = $2 AND rev.account_id = $3`
 
 	selectRoot = `SELECT ` + nodeColumns + fromNode + ` AND n.parent_id IS NULL`
+
+	selectWholeRoot = `SELECT ` + wholeColumns + fromNode + ` AND n.parent_id IS NULL`
 
 	// lineage walks up from a node: of each node on the way how far it is. CROSS JOIN pins
 	// the order of SQLite, which else looks at the whole tree for one node; PostgreSQL finds
@@ -73,9 +78,31 @@ const (
 	deleteSome = `UPDATE node SET status = 'deleted', deleted_at = $2, updated_at = $2
 		WHERE` + ofEnvironment + ` AND id IN `
 
+	selectWhole = `SELECT ` + wholeColumns + fromNode
+
+	// A list of ids follows each of these.
+	selectSome = `SELECT ` + wholeColumns + ` FROM node n WHERE` + ofEnvironment + notDeleted + ` AND n.id IN `
+
+	freeSlugs = `UPDATE node SET slug = '~' || id WHERE` + ofEnvironment + ` AND id IN `
+
+	// Rows follow: the Environment is $1, the instant $2.
+	insertNodes = `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, description, status,
+		metadata, child_count, version, created_at, updated_at, ref) VALUES `
+	insertedNode = `(?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, $2, $2, ?)`
+
+	updateNodes = `UPDATE node SET parent_id = v.column2, node_type = v.column3, name = v.column4, name_fold = v.column5,
+		slug = v.column6, description = v.column7, status = v.column8, metadata = v.column9, version = version + 1,
+		updated_at = $2 FROM (VALUES `
+	updatedNode = `(?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	// Rows follow: the Environment is $1.
+	countNodes   = `UPDATE node SET child_count = v.column2, ref = v.column3 FROM (VALUES `
+	countedNode  = `(?, CAST(? AS BIGINT), ?)`
+	updatedNodes = `) v WHERE` + ofEnvironment + ` AND id = v.column1`
+
 	insertNode = `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, description, status,
-		metadata, child_count, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, 0, 1, $10, $10)`
+		metadata, child_count, version, created_at, updated_at, ref)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, 0, 1, $10, $10, $1)`
 
 	updateNode = `UPDATE node SET parent_id = $1, node_type = $2, name = $3, name_fold = $4, slug = $5, description = $6,
 		status = $7, metadata = $8, version = $9, updated_at = $10 WHERE environment_id = $11 AND id = $12`
@@ -137,6 +164,18 @@ func scan(row database.Scanner) (n Node, err error) {
 func scanTree(row database.Scanner) (n Node, err error) {
 	return n, row.Scan(&n.ID, &n.Parent, &n.Type, &n.Name, &n.nameFold, &n.Slug, &n.Description, &n.Status, &n.Children,
 		&n.Version)
+}
+
+// scanWhole reads wholeColumns; a node without a ref has its own id.
+func scanWhole(row database.Scanner) (n Node, err error) {
+	var metadata string
+	err = row.Scan(&n.ID, &n.Parent, &n.Type, &n.Name, &n.nameFold, &n.Slug, &n.Description, &n.Status, &metadata,
+		&n.Children, &n.Version, &n.CreatedAt, &n.UpdatedAt, &n.Ref)
+	n.Metadata = jsontext.Value(metadata)
+	if n.Ref.IsZero() {
+		n.Ref = n.ID
+	}
+	return n, err
 }
 
 // list gathers the arguments of a query that is put together.

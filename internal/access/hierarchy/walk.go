@@ -33,6 +33,8 @@ type Walk struct {
 	// Accessible has From be a node whose surroundings the caller may see, else it is a
 	// fault; without it a node that can't be seen is an empty tree.
 	Accessible bool
+	// Ordinary leaves out nodes of the product's own types, with everything below them.
+	Ordinary bool
 }
 
 // Walk reads a tree and holds a bounded part of it at a time, whatever its size. Faults,
@@ -48,7 +50,7 @@ func (s *Service) Walk(ctx context.Context, in scope.Environment, w Walk, to Wal
 		if err != nil || len(above) == 0 {
 			return none, err
 		}
-		t := &treeWalk{ctx: ctx, tx: tx, in: in, w: w, to: to}
+		t := &treeWalk{reading: inTree(), ctx: ctx, tx: tx, in: in, w: w, to: to}
 		t.way = idsOf(above[:len(above)-1])
 		_, err = t.visit(&branch{node: above[len(above)-1]}, true)
 		return none, err
@@ -81,6 +83,8 @@ type branch struct {
 
 // treeWalk is one walk under way.
 type treeWalk struct {
+	reading
+
 	ctx context.Context //nolint:containedctx // of one walk, which ends with it
 	tx  *database.Tx
 	in  scope.Environment
@@ -96,7 +100,7 @@ func (t *treeWalk) visit(b *branch, first bool) (told bool, err error) {
 	t.way = append(t.way, b.node.ID)
 	defer func() { t.way = t.way[:len(t.way)-1] }()
 	seen, visible := t.w.View.Of(t.way)
-	if !visible || t.w.Live && b.node.Status != Active {
+	if !visible || t.w.Live && b.node.Status != Active || t.w.Ordinary && IsReserved(b.node.Type) {
 		return false, nil
 	}
 	if err := t.to.Enter(b.node.shownTo(seen), seen, first); err != nil {
@@ -140,14 +144,27 @@ func (t *treeWalk) descend(b *branch) error {
 const (
 	// atOnce is how many nodes one question asks for, but for a family that is larger.
 	atOnce = 1000
+	// wholeAtOnce is how many, where free JSON comes along.
+	wholeAtOnce = 250
 	// parentsAtOnce is how many families one question asks for.
 	parentsAtOnce = 100
 )
 
+// reading is what is read of each node, and how many nodes at once.
+type reading struct {
+	columns        string
+	scan           func(database.Scanner) (Node, error)
+	family, atOnce int
+}
+
+// inTree reads what a tree shows, whole all there is.
+func inTree() reading { return reading{treeColumns, scanTree, family, atOnce} }
+func whole() reading  { return reading{wholeColumns, scanWhole, wholeFamily, wholeAtOnce} }
+
 // load reads the children of a branch, and with the same question those of branches that
 // come soon: small families would cost a question each.
 func (t *treeWalk) load(b *branch) error {
-	if b.loaded || b.node.Children > family {
+	if b.loaded || b.node.Children > t.family {
 		return t.loadPiece(b)
 	}
 	batch := []*branch{b}
@@ -166,13 +183,13 @@ func (t *treeWalk) load(b *branch) error {
 	}
 	marks := q.ids(idsOfBranches(batch))
 	return t.tx.Query(t.ctx, func(row database.Scanner) error {
-		n, err := scanTree(row)
+		n, err := t.scan(row)
 		parent := byID[n.Parent]
 		if err == nil && parent != nil {
 			parent.next = append(parent.next, &branch{node: n})
 		}
 		return err
-	}, `SELECT `+treeColumns+fromNode+` AND n.parent_id IN (`+marks+`)`+familyOrder, q.args...)
+	}, `SELECT `+t.columns+fromNode+` AND n.parent_id IN (`+marks+`)`+familyOrder, q.args...)
 }
 
 func idsOfBranches(list []*branch) []ID {
@@ -192,7 +209,7 @@ func (t *treeWalk) gather(b *branch, level int, batch *[]*branch, nodes *int) {
 		for _, child := range b.next {
 			t.gather(child, level+1, batch, nodes)
 		}
-	case b.node.Children <= family && *nodes+b.node.Children <= atOnce:
+	case b.node.Children <= t.family && *nodes+b.node.Children <= t.atOnce:
 		*batch = append(*batch, b)
 		*nodes += b.node.Children
 	}
@@ -207,12 +224,12 @@ func (t *treeWalk) loadPiece(b *branch) error {
 	}
 	b.loaded, b.more, b.next = true, false, nil
 	err := t.tx.Query(t.ctx, func(row database.Scanner) error {
-		n, err := scanTree(row)
+		n, err := t.scan(row)
 		b.next = append(b.next, &branch{node: n})
 		return err
-	}, `SELECT `+treeColumns+where+treeOrder+` LIMIT `+strconv.Itoa(family), q.args...)
-	if len(b.next) == family {
-		b.more, b.last = true, b.next[family-1].node
+	}, `SELECT `+t.columns+where+treeOrder+` LIMIT `+strconv.Itoa(t.family), q.args...)
+	if len(b.next) == t.family {
+		b.more, b.last = true, b.next[t.family-1].node
 	}
 	return err
 }

@@ -106,7 +106,7 @@ func (s *Service) Create(ctx context.Context, by principal.Actor, in scope.Envir
 		if _, err := tx.Exec(ctx, addChildren, 1, in.ID, parent.ID); err != nil {
 			return n, err
 		}
-		revision.AppendTree(tx, in, n.put())
+		revision.AppendTree(tx, in, n.Put())
 		told := CreatedPayload{n.Name, n.Type, &n.Parent}
 		return n, event.Record(ctx, tx, Created, entry(by, in, n.ID.Any(), n.Name), told)
 	})
@@ -141,7 +141,7 @@ func (s *Service) place(
 		return parent, depth, ErrMaxDepth
 	}
 	n, err := size(ctx, tx, in.ID)
-	if err == nil && n >= cmp.Or(s.Most, maxNodes) {
+	if err == nil && n >= cmp.Or(s.Most, MaxNodes) {
 		err = ErrLimitReached
 	}
 	return parent, depth, err
@@ -172,8 +172,8 @@ func slugTaken(
 	return n > 0, err
 }
 
-// put says what decisions see of the node.
-func (n Node) put() revision.Change {
+// Put says what decisions see of the node.
+func (n Node) Put() revision.Change {
 	return edits.PutNode(decide.Node{ID: n.ID.Any(), Parent: n.Parent.Any(), Active: n.Status == Active})
 }
 
@@ -247,10 +247,10 @@ func (n Node) replace(ctx context.Context, tx *database.Tx, in scope.Environment
 // their order differ. Names are followed too (Names), so every change of a node is told.
 func (n Node) follow(tx *database.Tx, in scope.Environment, before Node) {
 	if n.Parent != before.Parent || n.Status != before.Status || n.Name != before.Name {
-		revision.AppendTree(tx, in, n.put())
+		revision.AppendTree(tx, in, n.Put())
 		return
 	}
-	revision.Append(tx, in, n.put())
+	revision.Append(tx, in, n.Put())
 }
 
 // recordChange records the one event of a change.

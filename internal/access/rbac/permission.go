@@ -56,11 +56,13 @@ var (
 		"The Environment has as many permissions or roles as it may have")
 )
 
+// How many permissions and roles of its own an Environment may have.
 const (
-	maxPermissions = 10_000 // custom ones of an Environment
-	maxRoles       = 1_000  // custom ones of an Environment
-	maxKey         = 128    // characters
+	MaxPermissions = 10_000
+	MaxRoles       = 1_000
 )
+
+const maxKey = 128 // characters
 
 var keyPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$`)
 

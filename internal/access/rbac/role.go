@@ -28,6 +28,7 @@ type Role struct {
 	Version     int
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Ref         RoleID // of the role that this is a copy of, else its own; read for dumps alone
 }
 
 // Listed is a role with what lists tell besides.

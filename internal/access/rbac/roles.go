@@ -60,7 +60,7 @@ func (s *Service) AddRole(
 
 // roomFor is rbac.limit_reached where so many more roles would be too many.
 func (s *Service) roomFor(ctx context.Context, tx *database.Tx, in scope.Environment, more int) error {
-	return limit(ctx, tx, in, countCustomRoles, more, cmp.Or(s.MaxRoles, maxRoles))
+	return limit(ctx, tx, in, countCustomRoles, more, cmp.Or(s.MaxRoles, MaxRoles))
 }
 
 func (s *Service) addRole(

@@ -91,7 +91,7 @@ type keysData struct {
 func (s *Service) addPermissions(
 	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, list []NewPermission,
 ) ([]Permission, error) {
-	most := cmp.Or(s.MaxPermissions, maxPermissions)
+	most := cmp.Or(s.MaxPermissions, MaxPermissions)
 	if err := limit(ctx, tx, in, countCustomPermissions, len(list), most); err != nil {
 		return nil, err
 	}

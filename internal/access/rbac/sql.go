@@ -17,6 +17,8 @@ const (
 
 	selectPermissions = `SELECT ` + permissionColumns + ` FROM permission p WHERE p.environment_id = $1`
 
+	selectCustomPermissions = selectPermissions + ` AND p.source = 'custom' ORDER BY p.key`
+
 	// Rows follow: the Environment is $1, the instant $2, the source $3.
 	insertPermissions = `INSERT INTO permission
 		(id, environment_id, key, name, category, category_fold, description, source, version, created_at, updated_at)
@@ -38,9 +40,21 @@ const (
 
 	selectRole = `SELECT ` + roleColumns + ` FROM role r WHERE r.environment_id = $1 AND r.id = $2`
 
+	// By name, with the ref.
+	selectCustomRoles = `SELECT ` + roleColumns + `, r.ref FROM role r
+		WHERE r.environment_id = $1 AND r.system_key IS NULL ORDER BY r.name_fold, r.id`
+
 	insertRole = `INSERT INTO role
-		(id, environment_id, name, name_fold, description, is_active, system_key, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, 1, $6, 1, $7, $7)`
+		(id, environment_id, name, name_fold, description, is_active, system_key, version, created_at, updated_at, ref)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, 1, $7, $7, $1)`
+
+	insertWholeRole = `INSERT INTO role
+		(id, environment_id, name, name_fold, description, is_active, version, created_at, updated_at, ref)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8)`
+
+	freeName = `UPDATE role SET name_fold = $1 || id WHERE environment_id = $2 AND id = $3`
+
+	setRef = `UPDATE role SET ref = $1 WHERE environment_id = $2 AND id = $3`
 
 	updateRole = `UPDATE role SET name = $1, name_fold = $2, description = $3, is_active = $4, version = $5,
 		updated_at = $6 WHERE environment_id = $7 AND id = $8`
@@ -97,6 +111,16 @@ func scanPermission(row database.Scanner) (p Permission, err error) {
 
 func scanRole(row database.Scanner) (r Role, err error) {
 	return r, row.Scan(&r.ID, &r.Name, &r.Description, &r.Active, &r.SystemKey, &r.Version, &r.CreatedAt, &r.UpdatedAt)
+}
+
+// scanWhole reads a role with its ref; one without has its own id.
+func scanWhole(row database.Scanner) (r Role, err error) {
+	err = row.Scan(&r.ID, &r.Name, &r.Description, &r.Active, &r.SystemKey, &r.Version, &r.CreatedAt, &r.UpdatedAt,
+		&r.Ref)
+	if r.Ref.IsZero() {
+		r.Ref = r.ID
+	}
+	return r, err
 }
 
 func scanListed(row database.Scanner) (l Listed, err error) {

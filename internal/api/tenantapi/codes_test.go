@@ -21,6 +21,20 @@ func TestEveryCodeIsProduced(t *testing.T) {
 			c, account := p.Owner()
 			return c.Do("POST", account+"/applications", servertest.Map{"name": "B", "slug": "desk"})
 		},
+		"environments.already_flat": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
+			c, app := desk(p)
+			return c.Do("POST", app+"/environments/development/revert-to-flat", nil)
+		},
+		"environments.import_invalid": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
+			c, app := desk(p)
+			d := c.Must(200, "GET", app+"/environments/development/export", nil).At("data").(m)
+			d["webhooks"] = []m{{"url": "https://hooks.acme.example"}}
+			return c.Do("POST", app+"/environments/development/import", d)
+		},
+		"environments.import_unsupported": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
+			c, app := desk(p)
+			return c.Do("POST", app+"/environments/development/import", m{"format_version": 2})
+		},
 		"environments.is_default": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
 			c, app := desk(p)
 			return c.Do("DELETE", app+"/environments/development", nil)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"canopy.dev/canopy/internal/access/dump"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -18,6 +19,7 @@ import (
 type Environments struct {
 	Applications *application.Service
 	Environments *environment.Service
+	Dumps        *dump.Service
 }
 
 // fullEnvironment is an Environment with everything it has.
@@ -59,6 +61,17 @@ type madeEnvironment struct {
 	Webhooks    []webhookRotation `json:"webhook_subscription_rotations" doc:"Webhooks that were copied, with new credentials." maxItems:"100"`
 }
 
+func viewMade(e environment.Environment) madeEnvironment {
+	return madeEnvironment{viewEnvironment(e), []clientRotation{}, []webhookRotation{}}
+}
+
+// draft is a new Environment.
+type draft struct {
+	application.Draft
+
+	CopyFrom *string `json:"copy_from,omitempty" nullable:"false" doc:"Slug of an Environment of the Application that it is to be a copy of." example:"development" maxLength:"63"`
+}
+
 type clientRotation struct {
 	SourceClientID string `json:"source_client_id" doc:"The client that was copied." maxLength:"36"`
 	ClientID       string `json:"client_id"        doc:"The copy." maxLength:"36"`
@@ -91,9 +104,12 @@ func (h *Environments) Routes(rt *wire.Router) {
 	}, h.list)
 	wire.Handle(all, wire.Route{
 		Method: http.MethodPost, ID: "createEnvironment", Summary: "Create an Environment",
-		About: "It is flat, and has a root node, the system permissions and the role platform_admin.",
-		Needs: permission.EnvironmentManage, Idempotent: true, Status: http.StatusCreated,
-		Faults: []*fault.Error{environment.ErrSlugTaken}, Writes: []wire.EventType{environment.Created},
+		About: "It is flat, and has a root node, the system permissions and the role platform_admin. A copy has " +
+			"besides the access model, schema, custom permissions and roles and the tree of another one; no people, keys " +
+			"or secrets.",
+		Needs: permission.EnvironmentManage, Idempotent: true, Long: true, Status: http.StatusCreated,
+		Faults: []*fault.Error{environment.ErrSlugTaken, application.ErrNotInApplication},
+		Writes: []wire.EventType{environment.Created},
 	}, h.create)
 	one := rt.InEnvironment("", tagApplications)
 	wire.Handle(one, wire.Route{
@@ -136,10 +152,14 @@ func (h *Environments) list(
 }
 
 func (h *Environments) create(
-	ctx context.Context, _ *wire.Call, by wire.At[scope.Application], in application.Draft,
+	ctx context.Context, _ *wire.Call, by wire.At[scope.Application], in draft,
 ) (wire.Data[madeEnvironment], error) {
-	e, err := h.Applications.AddEnvironment(ctx, by.Actor, by.In, in)
-	return wire.Of(madeEnvironment{viewEnvironment(e), []clientRotation{}, []webhookRotation{}}, err)
+	if in.CopyFrom != nil {
+		e, err := h.Dumps.Copy(ctx, by.Actor, by.In, in.Draft, *in.CopyFrom)
+		return wire.Of(viewMade(e), err)
+	}
+	e, err := h.Applications.AddEnvironment(ctx, by.Actor, by.In, in.Draft, nil)
+	return wire.Of(viewMade(e), err)
 }
 
 func (h *Environments) get(

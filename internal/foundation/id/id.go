@@ -41,6 +41,20 @@ func New[I ~[16]byte](t time.Time) I {
 	return I(u)
 }
 
+// Run makes ids for things born at t, each of which comes after those that the same run
+// has made. It belongs to one goroutine, and is good for a thousand million ids.
+func Run[I ~[16]byte](t time.Time) func() I {
+	u := [16]byte(New[I](t))
+	low := binary.BigEndian.Uint64(u[8:]) & (1<<61 - 1) // beneath the variant, with room to grow
+	return func() I {
+		var gap [4]byte
+		_, _ = rand.Read(gap[:])
+		low += 1 + uint64(binary.BigEndian.Uint32(gap[:])>>3)
+		binary.BigEndian.PutUint64(u[8:], low|1<<63)
+		return I(u)
+	}
+}
+
 // Parse reads the one spelling that String writes: 36 characters, lower case.
 // Other spellings of the same UUID are refused, so that an id has one name
 // everywhere. The version is not looked at. The error is ErrMalformed.

@@ -78,3 +78,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestRunIsInOrder(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 4, 20, 12, 0, 0, 123e6, time.UTC)
+	next := id.Run[id.ID](at)
+	last := ""
+	for range 10_000 {
+		u := next()
+		s := u.String()
+		if s <= last || !u.Time().Equal(at) || s[14] != '7' || !strings.ContainsRune("89ab", rune(s[19])) {
+			t.Fatalf("%s after %s", s, last)
+		}
+		last = s
+	}
+	if other := id.Run[id.ID](at)(); other.String() == last {
+		t.Error("two runs make one id")
+	}
+}

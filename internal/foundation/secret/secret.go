@@ -55,6 +55,15 @@ func (t Token) String() string { return "•••" }
 // LogValue hides the token from structured logs.
 func (t Token) LogValue() slog.Value { return slog.StringValue("•••") }
 
+// HashOf is the Hash of texts one behind the other.
+func HashOf(texts ...[]byte) string {
+	h := sha256.New()
+	for _, text := range texts {
+		_, _ = h.Write(text)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
 // Hash is the SHA-256 of the exact string issued, base64url. Since the string
 // is hashed and not its bytes, no second spelling of a token works.
 func Hash(s string) string {

@@ -30,3 +30,6 @@ func (c *Clearable) Time() time.Time {
 	t, _ := time.Parse(instantForm, *c.Value)
 	return t
 }
+
+// InstantOf is an instant as it is kept and answered.
+func InstantOf(t time.Time) string { return t.UTC().Format(instantForm) }

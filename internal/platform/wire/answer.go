@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/foundation/page"
+	"canopy.dev/canopy/internal/foundation/text"
 )
 
 // Data is the envelope of one object.
@@ -80,7 +81,7 @@ var codec = json.JoinOptions(json.WithMarshalers(json.MarshalToFunc(func(e *json
 })), json.Deterministic(true))
 
 // Instant is t as answers spell it.
-func Instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+func Instant(t time.Time) string { return text.InstantOf(t) }
 
 // Encode is v as the body of an answer.
 func Encode(v any) ([]byte, error) { return json.Marshal(v, codec) }

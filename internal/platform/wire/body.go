@@ -356,21 +356,22 @@ func between(s, format string) (string, bool) {
 // read takes the whole body, bounded, and judges its media type.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, errTooLarge
-	}
 	if err != nil {
-		return nil, fault.Validation.WithDetails("body could not be read").WithCause(err)
+		return nil, unread(err)
 	}
 	if len(raw) == 0 {
 		return raw, nil
 	}
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	charset := strings.ToLower(params["charset"])
 	packed := r.Header.Get("Content-Encoding")
-	if err != nil || media != "application/json" || charset != "" && charset != "utf-8" ||
-		packed != "" && !strings.EqualFold(packed, "identity") {
+	if !isJSON(r) || packed != "" && !strings.EqualFold(packed, "identity") {
 		return nil, errMedia
 	}
 	return raw, nil
+}
+
+// isJSON reports whether the media type of a body is JSON in UTF-8.
+func isJSON(r *http.Request) bool {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := strings.ToLower(params["charset"])
+	return err == nil && media == "application/json" && (charset == "" || charset == "utf-8")
 }

@@ -62,7 +62,7 @@ func (op *operation) faults() []*fault.Error {
 	if op.Cookie.Name != "" {
 		list = append(list, ErrOriginRefused)
 	}
-	if op.Waits || op.Body > smallBody && hasBody(op.Method) {
+	if op.Waits || op.Long || op.Body > smallBody && hasBody(op.Method) {
 		list = append(list, fault.Busy)
 	}
 	if op.Needs != "" {

@@ -209,10 +209,14 @@ func (d *document) parameters(op *operation) []*huma.Param {
 }
 
 func (d *document) body(op *operation) *huma.RequestBody {
-	schema := d.schema(op.in, op.ID+"Request")
+	in, about := op.in, "At most "+strconv.FormatInt(int64(op.Body)>>10, 10)+" KiB."
+	if op.rawOf != nil {
+		in, about = op.rawOf, about+" It may be packed by gzip (Content-Encoding); the limit is that of what is unpacked."
+	}
+	schema := d.schema(in, op.ID+"Request")
 	return &huma.RequestBody{
-		Required:    len(d.schemas.Schema(op.in, false, "").Required) > 0,
-		Description: "At most " + strconv.FormatInt(int64(op.Body)>>10, 10) + " KiB.",
+		Required:    len(d.schemas.Schema(in, false, "").Required) > 0,
+		Description: about,
 		Content:     map[string]*huma.MediaType{mediaJSON: {Schema: schema, Example: exampleOf(d.schemas, schema)}},
 	}
 }

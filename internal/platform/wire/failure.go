@@ -22,7 +22,7 @@ type errorBody struct {
 	StatusCode int      `json:"statusCode" doc:"The HTTP status." example:"404"` //nolint:tagliatelle // the contract's
 	Code       *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
 	Message    string   `json:"message" doc:"One English sentence." example:"Invite not found" maxLength:"1000"`
-	Details    []string `json:"details,omitempty" doc:"With validation: one sentence per problem, which begins with the field." maxItems:"50"`
+	Details    []string `json:"details,omitempty" doc:"With validation and checks of imports: one sentence per problem, which begins with the field." maxItems:"100"`
 	Timestamp  string   `json:"timestamp" format:"date-time" doc:"When it was answered." example:"2026-04-21T09:15:00.000Z"`
 	Path       string   `json:"path" doc:"The path of the request, without its query." example:"/v1/auth/me" maxLength:"65536"`
 	Method     string   `json:"method" doc:"The method of the request." example:"GET" maxLength:"100"`
@@ -43,7 +43,7 @@ type problem struct {
 	Code      *string  `json:"code" doc:"Stable, for programs; null where only the status says it." example:"invites.not_found" maxLength:"100"`
 	Timestamp string   `json:"timestamp" format:"date-time" doc:"When it was answered." example:"2026-04-21T09:15:00.000Z"`
 	Method    string   `json:"method" doc:"The method of the request." example:"GET" maxLength:"100"`
-	Details   []string `json:"details,omitempty" doc:"With validation: one sentence per problem, which begins with the field." maxItems:"50"`
+	Details   []string `json:"details,omitempty" doc:"With validation and checks of imports: one sentence per problem, which begins with the field." maxItems:"100"`
 	Data      any      `json:"data,omitempty" doc:"Further facts, where the operation says so."`
 }
 

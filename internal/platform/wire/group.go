@@ -174,6 +174,7 @@ type operation struct {
 	access  access
 	params  []declaration
 	in, out reflect.Type
+	rawOf   reflect.Type // of a body that is a Raw
 }
 
 // Handle registers a route with its handler. The handler gets what the group
@@ -186,6 +187,7 @@ func Handle[By, In, Out any](
 	op := &operation{
 		Route: route, pattern: g.prefix + route.Path, tag: g.tag, access: g.access,
 		in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
+		rawOf: rawOf(reflect.TypeFor[In]()),
 	}
 	for _, p := range route.Params {
 		op.params = append(op.params, p.declared()...)
@@ -201,7 +203,9 @@ func Handle[By, In, Out any](
 		panic(fmt.Sprintf("wire: %s %s: %v", op.Method, op.pattern, err))
 	}
 	rt.operations = append(rt.operations, op)
-	rt.bodies.register(op.in)
+	if op.rawOf == nil {
+		rt.bodies.register(op.in)
+	}
 	rt.mux.HandleFunc(op.Method+" "+op.pattern, func(w http.ResponseWriter, r *http.Request) {
 		ctx, c := r.Context(), rt.call(op, w, r)
 		rt.reply(ctx, c, func() (answer, error) { return serve(ctx, c, g.prove, fn) })

@@ -145,7 +145,7 @@ func (c *Call) repeat(key string, raw []byte) Repeat {
 		string(c.Actor.Kind), c.Actor.ID.String(), c.r.Method, c.r.URL.RequestURI(),
 		c.r.Header.Get("X-Canopy-Environment"), key,
 	}
-	return Repeat{Call: secret.Hash(strings.Join(call, "\n")), Body: secret.Hash(key + "\n" + string(raw)), Key: key}
+	return Repeat{Call: secret.Hash(strings.Join(call, "\n")), Body: secret.HashOf([]byte(key+"\n"), raw), Key: key}
 }
 
 // claimed runs the work of a call under its claim.

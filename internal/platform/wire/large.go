@@ -46,12 +46,17 @@ func tooMuch(raw []byte) string {
 type large struct {
 	mu    sync.Mutex
 	mine  map[string]*share
+	each  int // that one caller may have
 	works chan struct{}
+	wait  time.Duration
 }
 
 // body reads the whole body, through the gate if it may be large. leave is called once
 // the work on it is done.
 func (c *Call) body(ctx context.Context) (raw []byte, leave func(), err error) {
+	if c.op.rawOf != nil {
+		return c.rawBody(ctx)
+	}
 	limit, length := int64(c.op.Body), c.r.ContentLength
 	if limit <= smallBody || length >= 0 && length <= smallBody {
 		raw, err = read(c.w, c.r, limit)
@@ -88,7 +93,14 @@ const (
 )
 
 func newLarge() *large {
-	return &large{mine: map[string]*share{}, works: make(chan struct{}, largeAtWork)}
+	return &large{
+		mine: map[string]*share{}, each: largePerUser, works: make(chan struct{}, largeAtWork), wait: largeWait,
+	}
+}
+
+// newRaw is the gate for those of a Raw, which wait for longer.
+func newRaw() *large {
+	return &large{mine: map[string]*share{}, each: mineRaw, works: make(chan struct{}, rawAtOnce), wait: patience}
 }
 
 // receive waits until the caller may send a large body; leave gives the place back.
@@ -96,7 +108,7 @@ func (l *large) receive(ctx context.Context, caller string) (leave func(), err e
 	l.mu.Lock()
 	s := l.mine[caller]
 	if s == nil {
-		s = &share{slots: make(chan struct{}, largePerUser)}
+		s = &share{slots: make(chan struct{}, l.each)}
 		l.mine[caller] = s
 	}
 	s.users++
@@ -108,7 +120,7 @@ func (l *large) receive(ctx context.Context, caller string) (leave func(), err e
 			delete(l.mine, caller)
 		}
 	}
-	free, err := enter(ctx, s.slots)
+	free, err := l.enter(ctx, s.slots)
 	if err != nil {
 		out()
 		return nil, err
@@ -117,10 +129,10 @@ func (l *large) receive(ctx context.Context, caller string) (leave func(), err e
 }
 
 // work waits until a large body may be worked on; leave gives the place back.
-func (l *large) work(ctx context.Context) (leave func(), err error) { return enter(ctx, l.works) }
+func (l *large) work(ctx context.Context) (leave func(), err error) { return l.enter(ctx, l.works) }
 
-func enter(ctx context.Context, slots chan struct{}) (leave func(), err error) {
-	impatient := time.NewTimer(largeWait)
+func (l *large) enter(ctx context.Context, slots chan struct{}) (leave func(), err error) {
+	impatient := time.NewTimer(l.wait)
 	defer impatient.Stop()
 	select {
 	case slots <- struct{}{}:

@@ -20,6 +20,20 @@ func QueryNumber(name, about string, absent, least, most int) Value[int] {
 	return Value[int]{d}
 }
 
+// QueryFlag is a query parameter that is true or false; false when absent.
+func QueryFlag(name, about string) Value[bool] {
+	return Value[bool]{declaration{
+		name: name, in: "query", about: about, absent: false,
+		schema: huma.Schema{Type: huma.TypeBoolean, Default: false, Examples: []any{true}},
+		parse: func(raw string) (any, string) {
+			if raw != "true" && raw != "false" {
+				return false, "must be true or false"
+			}
+			return raw == "true", ""
+		},
+	}}
+}
+
 // QueryFilter is a query parameter with a text, "" when absent.
 func QueryFilter(name, about string, most int, example string) Value[string] {
 	return Value[string]{declaration{

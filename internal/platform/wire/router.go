@@ -53,6 +53,7 @@ type Router struct {
 	mux        *http.ServeMux
 	bodies     bodies
 	large      *large
+	raw        *large
 	streams    *streams
 	operations []*operation
 }
@@ -60,7 +61,7 @@ type Router struct {
 // NewRouter makes a Router without routes.
 func NewRouter(c Config) *Router {
 	return &Router{
-		Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge(),
+		Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge(), raw: newRaw(),
 		streams: &streams{most: min(mostStreams, cmp.Or(c.Streams, mostStreams))},
 	}
 }

@@ -163,7 +163,7 @@ func exampleWithin(r huma.Registry, s *huma.Schema, outer []string) any {
 		}
 		return object
 	case huma.TypeArray:
-		if slices.Contains(outer, s.Items.Ref) {
+		if slices.Contains(outer, s.Items.Ref) || s.MaxItems != nil && *s.MaxItems == 0 {
 			return []any{}
 		}
 		return []any{exampleWithin(r, s.Items, outer)}

@@ -21,8 +21,14 @@ type answer struct {
 // workFor is how long the work on a request may take, streams excepted.
 const workFor = 30 * time.Second
 
+// longest is how long the work on a request may take that is about everything at once.
+const longest = time.Hour
+
 // time is how long the work on a request of the route may take.
 func (op *operation) time() time.Duration {
+	if op.Long {
+		return longest
+	}
 	if op.Waits || op.access.revision && op.Method != http.MethodGet {
 		return patience
 	}
@@ -82,16 +88,8 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 	if err := c.query(); err != nil {
 		return in, err
 	}
-	if _, none := any(in).(None); !none || len(raw) > 0 {
-		if len(raw) == 0 {
-			raw = []byte("{}")
-		}
-		if problem := tooMuch(raw); problem != "" {
-			return in, fault.Validation.WithDetails(problem)
-		}
-		if in, err = Decode[In](c.rt.bodies, raw); err != nil {
-			return in, err
-		}
+	if in, err = decoded[In](c, raw); err != nil {
+		return in, err
 	}
 	if err := c.path(); err != nil {
 		return in, err
@@ -113,6 +111,25 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 		return in, nil
 	}
 	return in, c.take(ctx, ByPrincipal, string(c.Actor.Kind)+" "+c.Actor.ID.String())
+}
+
+// decoded is a body as the handler takes it.
+func decoded[In any](c *Call, raw []byte) (in In, err error) {
+	if body, is := any(&in).(rawBody); is {
+		err := sound(raw)
+		body.take(raw)
+		return in, err
+	}
+	if _, none := any(in).(None); none && len(raw) == 0 {
+		return in, nil
+	}
+	if len(raw) == 0 {
+		raw = []byte("{}")
+	}
+	if problem := tooMuch(raw); problem != "" {
+		return in, fault.Validation.WithDetails(problem)
+	}
+	return Decode[In](c.rt.bodies, raw)
 }
 
 func (c *Call) answer(out any, seen *scope.Seen) (answer, error) {

@@ -13,11 +13,11 @@ import (
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
-// AddEnvironment makes an Environment. A chosen slug that is taken is
+// AddEnvironment makes an Environment, or a copy of one. A chosen slug that is taken is
 // environments.slug_taken; one that is made of the name gets a number. Event:
 // environment.created.
 func (s *Service) AddEnvironment(
-	ctx context.Context, by principal.Actor, in scope.Application, d Draft,
+	ctx context.Context, by principal.Actor, in scope.Application, d Draft, copied *environment.Copy,
 ) (environment.Environment, error) {
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (environment.Environment, error) {
 		var none environment.Environment
@@ -36,7 +36,8 @@ func (s *Service) AddEnvironment(
 			return none, err
 		}
 		at := scope.Environment{Application: in, ID: id.New[environment.ID](tx.Now), Slug: slug}
-		if err := s.Parts.Create(ctx, tx, by, environment.New{At: at, Name: d.Name, ApplicationName: a.Name}); err != nil {
+		made := environment.New{At: at, Name: d.Name, ApplicationName: a.Name, Copy: copied}
+		if err := s.Parts.Create(ctx, tx, by, made); err != nil {
 			return none, err
 		}
 		return environment.Find(ctx, tx, at)

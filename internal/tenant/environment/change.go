@@ -7,6 +7,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/revision"
 )
 
@@ -102,6 +103,11 @@ type (
 // In is the Environment as a place, in an Application.
 func (e Environment) In(in scope.Application) scope.Environment {
 	return scope.Environment{Application: in, ID: e.ID, Slug: e.Slug}
+}
+
+// Follow appends to the revision that the Environment itself was changed.
+func (e Environment) Follow(tx *database.Tx, in scope.Environment) {
+	revision.Append(tx, in, e.change())
 }
 
 func (e Environment) entry(by principal.Actor) event.Entry {

@@ -37,24 +37,51 @@ type New struct {
 	At              scope.Environment // ids and slug may have been promised before
 	Name            string
 	ApplicationName string // names the root node
+	Copy            *Copy  // nil: it is flat, and has what every Environment has
+}
+
+// Copy is what a new Environment is a copy of.
+type Copy struct {
+	From   string // slug
+	Model  Model
+	Schema *Schema // nil: none
+	// Fill writes what is copied, once the Environment has what every one has, and counts it.
+	Fill func(ctx context.Context, tx *database.Tx, at scope.Environment) (Copied, error)
+}
+
+// Copied counts what was copied.
+type Copied struct {
+	Permissions int `json:"permissions"`
+	Roles       int `json:"roles"`
+	Nodes       int `json:"nodes"` // the root included
+}
+
+// CreatedPayload says where a copy comes from.
+type CreatedPayload struct {
+	CopiedFrom string  `json:"copied_from,omitempty"` // slug
+	Copied     *Copied `json:"copied,omitempty"`
 }
 
 // Created is recorded when an Environment comes into being.
-var Created = event.Type[event.None]{
+var Created = event.Type[CreatedPayload]{
 	Action: "environment.created", Category: event.Tenancy, Resource: "environment",
 	About: "An Environment came into being.",
 }
 
-// Create makes a flat Environment with all its parts. Fault: environments.slug_taken.
-// Event: environment.created.
+// Create makes an Environment with all its parts. Fault: environments.slug_taken. Event:
+// environment.created.
 func (parts Parts) Create(ctx context.Context, tx *database.Tx, by principal.Actor, n New) error {
-	e := Environment{Settings: defaults()}
-	_, settings, err := e.stored()
+	e := Environment{Model: Flat, Settings: defaults()}
+	if n.Copy != nil {
+		e.Model, e.Schema = n.Copy.Model, n.Copy.Schema
+	}
+	schema, settings, err := e.stored()
 	if err != nil {
 		return err
 	}
 	account, application := n.At.Application.Account.ID, n.At.Application.ID
-	_, err = tx.Exec(ctx, insertEnvironment, n.At.ID, account, application, n.Name, n.At.Slug, settings, tx.Now)
+	_, err = tx.Exec(ctx, insertEnvironment, n.At.ID, account, application, n.Name, n.At.Slug, string(e.Model),
+		schema, settings, tx.Now)
 	if tx.DB.Broken(err, "environment_application_slug") {
 		return ErrSlugTaken
 	}
@@ -69,10 +96,18 @@ func (parts Parts) Create(ctx context.Context, tx *database.Tx, by principal.Act
 			return err
 		}
 	}
+	told := CreatedPayload{}
+	if n.Copy != nil {
+		copied, err := n.Copy.Fill(ctx, tx, n.At)
+		if err != nil {
+			return err
+		}
+		told = CreatedPayload{n.Copy.From, &copied}
+	}
 	entry := event.Entry{
 		Actor: by, Account: account, Application: application, Environment: n.At.ID, Resource: n.At.ID.Any(), Label: n.Name,
 	}
-	return event.Record(ctx, tx, Created, entry, event.None{})
+	return event.Record(ctx, tx, Created, entry, told)
 }
 
 // Cut deletes an Environment whose lock the transaction holds: nothing leads there any

@@ -63,7 +63,7 @@ func (s *Service) Update(
 		if err != nil {
 			return before, err
 		}
-		revision.Append(tx, in, after.change())
+		after.Follow(tx, in)
 		return after, event.Record(ctx, tx, Updated, after.entry(by), UpdatedPayload{fields})
 	})
 }
@@ -87,7 +87,7 @@ func (s *Service) SetModel(
 		if err != nil {
 			return e, err
 		}
-		revision.Append(tx, in, e.change())
+		e.Follow(tx, in)
 		return e, event.Record(ctx, tx, ModelSet, e.entry(by), ModelSetPayload{from, to})
 	})
 }

@@ -15,8 +15,8 @@ const (
 
 const (
 	insertEnvironment = `INSERT INTO environment
-		(id, account_id, application_id, name, slug, access_model, settings, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, 'flat', $6, 1, $7, $7)`
+		(id, account_id, application_id, name, slug, access_model, hierarchy_schema, settings, version, created_at,
+		updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9)`
 
 	selectEnvironment = `SELECT env.id, env.account_id, env.application_id, env.name, env.slug, env.access_model,
 		env.hierarchy_schema, env.settings, env.version, env.created_at, env.updated_at

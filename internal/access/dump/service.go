@@ -1,0 +1,66 @@
+package dump
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+
+	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/application"
+)
+
+// Config is what a Service is made of.
+type Config struct {
+	DB           *database.DB
+	Log          *slog.Logger
+	Applications *application.Service // makes Environments
+	AtNodes      []hierarchy.Dependent
+	OfRoles      []rbac.Dependent
+	// Most is how much an Environment may hold; 0 is 1,000,000 nodes, 10,000 permissions and
+	// 1,000 roles.
+	Most Limits
+}
+
+// Service holds the use cases, one transaction each. It is safe for concurrent use.
+type Service struct {
+	Config
+
+	running chan struct{}
+}
+
+// atOnce is how many of these run at a time; others wait.
+const atOnce = 2
+
+// New makes a Service.
+func New(c Config) *Service { return &Service{c, make(chan struct{}, atOnce)} }
+
+func (s *Service) limits() Limits {
+	return Limits{
+		cmp.Or(s.Most.Nodes, hierarchy.MaxNodes), cmp.Or(s.Most.Permissions, rbac.MaxPermissions),
+		cmp.Or(s.Most.Roles, rbac.MaxRoles),
+	}
+}
+
+// enter waits for one of the places; leave gives it back.
+func (s *Service) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.running <- struct{}{}:
+		return func() { <-s.running }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// toldEvery is after how many nodes the log hears how far it has come.
+const toldEvery = 50_000
+
+// progress tells the log how far it has come.
+func (s *Service) progress(ctx context.Context, in scope.Environment, what string, done, of int) {
+	if done > 0 && done%toldEvery == 0 && s.Log != nil {
+		s.Log.InfoContext(ctx, "an Environment is being replaced", "environment", in.ID.String(), "step", what,
+			"nodes", done, "of", of)
+	}
+}

@@ -1,0 +1,39 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+)
+
+const (
+	defaultImportLimit = "64MiB"
+	mostImportLimit    = 1 << 30
+)
+
+// checkSizes reads how large things may be.
+func (c *Checked) checkSizes() error {
+	n, ok := size(cmp.Or(c.ImportLimit, defaultImportLimit))
+	if !ok || n < 1<<10 || n > mostImportLimit {
+		return errors.New("CANOPY_IMPORT_LIMIT must be a size such as 64MiB, 1KiB to 1GiB")
+	}
+	c.ImportBytes = n
+	return nil
+}
+
+// size reads a number of bytes: digits, with KiB, MiB or GiB behind them or nothing.
+func size(s string) (bytes int64, ok bool) {
+	unit := int64(1)
+	for name, of := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if digits, has := strings.CutSuffix(s, name); has {
+			s, unit = strings.TrimSpace(digits), of
+		}
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || int64(n) > math.MaxInt64/unit {
+		return 0, false
+	}
+	return int64(n) * unit, true
+}
