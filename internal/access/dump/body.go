@@ -2,6 +2,8 @@ package dump
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -85,7 +87,7 @@ func read(raw []byte, of parts) (*body, error) {
 	if err := r.object(wholeForm, v, whole); err != nil {
 		return nil, broken(err)
 	}
-	if _, err := r.dec.ReadToken(); err == nil {
+	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		r.note("body", "must be one object")
 	}
 	if v[0] != nil {
@@ -228,14 +230,15 @@ func each(
 		return broken(err)
 	}
 	for i := 0; r.dec.PeekKind() != ']'; i++ {
-		at, before := element(name, i), r.noted
+		at := element(name, i)
+		r.begun = r.noted
 		if err := r.object(f, values, at); err != nil {
 			return broken(err)
 		}
 		if i%1000 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if r.noted > before {
+		if r.noted > r.begun {
 			continue
 		}
 		if err := one(r, values, at); err != nil {

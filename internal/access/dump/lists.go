@@ -58,7 +58,9 @@ func (p *plan) planPermissions(ctx context.Context, from source) error {
 		}
 	}
 	slices.SortFunc(q.gone, func(a, b rbac.Permission) int { return strings.Compare(a.Key, b.Key) })
-	p.keys = seen
+	if n <= p.most.Permissions {
+		p.keys = seen
+	}
 	return err
 }
 
@@ -163,7 +165,7 @@ func (p *plan) planRoles(ctx context.Context, from source) error {
 // lookAtKey finds what a role can't hold.
 func (p *plan) lookAtKey(role, key string) {
 	switch {
-	case p.keys[key] || key == string(permission.OrganizationManage):
+	case p.keys == nil || p.keys[key] || key == string(permission.OrganizationManage):
 	case permission.IsSystem(permission.Key(key)):
 		p.found.add("roles: %q names %s, a system permission that can't be granted", role, key)
 	default:

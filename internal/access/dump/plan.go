@@ -24,8 +24,8 @@ type plan struct {
 	hash *hashes
 
 	found findings
-	wrong []string // broken rules of form
-	keys  map[string]bool
+	wrong []string        // broken rules of form
+	keys  map[string]bool // that roles may hold; nil: there are too many
 
 	permissions *permissionPlan // nil: they stay as they are
 	roles       *rolePlan

@@ -22,6 +22,7 @@ type reader struct {
 	dec      *jsontext.Decoder
 	problems fault.Problems
 	noted    int // problems in all, also those that are not kept
+	begun    int // how many there were before the element that is read
 }
 
 func newReader(raw []byte) *reader {
@@ -186,11 +187,13 @@ func (r *reader) held(v text.Ruled, at func() string) {
 	}
 }
 
-// good is held, and reports whether nothing was noted.
+// good is held for an element of which nothing was noted yet, and reports whether that is
+// so afterwards.
 func (r *reader) good(v text.Ruled, at func() string) bool {
-	before := r.noted
-	r.held(v, at)
-	return r.noted == before
+	if r.noted == r.begun {
+		r.held(v, at)
+	}
+	return r.noted == r.begun
 }
 
 // element is the beginning of the names of what an element of a list holds.

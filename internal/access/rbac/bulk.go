@@ -43,16 +43,42 @@ func ReplacePermission(ctx context.Context, tx *database.Tx, in scope.Environmen
 	return err
 }
 
-// DropPermissions removes permissions, from roles too, whose version rises.
+// DropPermissions removes permissions, from roles too, whose version rises by 1.
 func DropPermissions(ctx context.Context, tx *database.Tx, in scope.Environment, list []Permission) error {
+	if err := raise(ctx, tx, in, list); err != nil {
+		return err
+	}
 	for _, p := range list {
-		if _, err := tx.Exec(ctx, raiseHolders, tx.Now, in.ID, p.ID); err != nil {
-			return err
-		}
 		if _, err := tx.Exec(ctx, deletePermission, in.ID, p.ID); err != nil {
 			return err
 		}
 		revision.Append(tx, in, edits.DropPermission(p.ID.Any(), p.Key))
+	}
+	return nil
+}
+
+// raise raises the version of each role that holds one of the permissions.
+func raise(ctx context.Context, tx *database.Tx, in scope.Environment, list []Permission) error {
+	holders := map[RoleID]bool{}
+	for some := range slices.Chunk(list, database.Piece) {
+		args := []any{in.ID}
+		for _, p := range some {
+			args = append(args, p.ID)
+		}
+		err := tx.Query(ctx, func(row database.Scanner) error {
+			var of RoleID
+			err := row.Scan(&of)
+			holders[of] = true
+			return err
+		}, selectHolderIDs+`(`+database.Marks(2, len(some))+`)`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	for of := range holders {
+		if _, err := tx.Exec(ctx, raiseRole, tx.Now, in.ID, of); err != nil {
+			return err
+		}
 	}
 	return nil
 }

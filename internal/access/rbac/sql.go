@@ -86,6 +86,11 @@ const (
 	raiseHolders = `UPDATE role SET version = version + 1, updated_at = $1 WHERE environment_id = $2 AND id IN
 		(SELECT role_id FROM role_permission WHERE environment_id = $2 AND permission_id = $3)`
 
+	// A list of permissions follows.
+	selectHolderIDs = `SELECT DISTINCT role_id FROM role_permission WHERE environment_id = $1 AND permission_id IN `
+
+	raiseRole = `UPDATE role SET version = version + 1, updated_at = $1 WHERE environment_id = $2 AND id = $3`
+
 	// Rows follow: the role is $1, the Environment $2.
 	insertRolePermissions = `INSERT INTO role_permission (role_id, environment_id, permission_id) VALUES `
 	rolePermissionRow     = `($1, $2, ?)`
