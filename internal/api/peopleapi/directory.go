@@ -115,7 +115,8 @@ func viewPlace(e membership.EnvironmentOf) placeOfPerson {
 }
 
 type bulkDirectory struct {
-	Identities wire.Rows[enrolment.DirectoryDraft] `json:"identities" nullable:"false" doc:"1 to 200 rows; each is judged by itself." minItems:"1" maxItems:"200"`
+	Identities wire.Rows[enrolment.DirectoryDraft] `json:"identities"        nullable:"false" doc:"1 to 200 rows; each is judged by itself." minItems:"1" maxItems:"200"`
+	DryRun     bool                                `json:"dry_run,omitempty" doc:"Tells what would happen: nothing is stored, hashed, mailed or counted."`
 }
 
 // Rules implements text.Ruled.
@@ -320,24 +321,29 @@ func (h *Directory) create(
 
 func (h *Directory) createMany(
 	ctx context.Context, c *wire.Call, by wire.At[scope.Account], in bulkDirectory,
-) (wire.Bulk[knownPerson], error) {
-	return wire.AllRows(c, in.Identities, nil, func(rows []enrolment.DirectoryDraft) ([]wire.Outcome[knownPerson], error) {
-		list := make([]enrolment.New, len(rows))
-		for i, d := range rows {
-			list[i] = d.New()
-		}
-		results, err := h.Enrolment.BulkCreate(ctx, by.Actor, membership.InAccount(by.In), list)
-		if err != nil {
-			return nil, err
-		}
-		return h.outcomes(ctx, by.In, results)
-	})
+) (wire.Bulk[createdOr[knownPerson]], error) {
+	at := membership.InAccount(by.In)
+	return wire.AllRows(c, in.Identities, nil,
+		func(rows []enrolment.DirectoryDraft) ([]wire.Outcome[createdOr[knownPerson]], error) {
+			list := make([]enrolment.New, len(rows))
+			for i, d := range rows {
+				list[i] = d.New()
+			}
+			if in.DryRun {
+				return tried[knownPerson](h.Enrolment.TryCreate(ctx, by.Actor, at, list))
+			}
+			results, err := h.Enrolment.BulkCreate(ctx, by.Actor, at, list)
+			if err != nil {
+				return nil, err
+			}
+			return h.outcomes(ctx, by.In, results)
+		})
 }
 
 // outcomes are the identities that were made, as the directory has them.
 func (h *Directory) outcomes(
 	ctx context.Context, in scope.Account, results []enrolment.Result,
-) ([]wire.Outcome[knownPerson], error) {
+) ([]wire.Outcome[createdOr[knownPerson]], error) {
 	var made []enduser.Identity
 	for _, r := range results {
 		if r.Err == nil {
@@ -348,10 +354,10 @@ func (h *Directory) outcomes(
 	if err != nil {
 		return nil, err
 	}
-	list := make([]wire.Outcome[knownPerson], len(results))
+	list := make([]wire.Outcome[createdOr[knownPerson]], len(results))
 	for i, r := range results {
 		if list[i].Err = r.Err; r.Err == nil {
-			list[i].Made, known = viewKnown(known[0]), known[1:]
+			list[i].Made, known = wire.First[knownPerson, plannedIdentity](viewKnown(known[0])), known[1:]
 		}
 	}
 	return list, nil

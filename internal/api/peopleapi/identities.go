@@ -33,7 +33,8 @@ type Identities struct {
 const maxBulkIdentities = 200
 
 type bulkIdentities struct {
-	Identities wire.Rows[enrolment.Draft] `json:"identities" nullable:"false" doc:"1 to 200 rows; each is judged by itself." minItems:"1" maxItems:"200"`
+	Identities wire.Rows[enrolment.Draft] `json:"identities"        nullable:"false" doc:"1 to 200 rows; each is judged by itself." minItems:"1" maxItems:"200"`
+	DryRun     bool                       `json:"dry_run,omitempty" doc:"Tells what would happen: nothing is stored, hashed, mailed or counted."`
 }
 
 // Rules implements text.Ruled.
@@ -229,16 +230,37 @@ func (h *Identities) create(
 
 func (h *Identities) createMany(
 	ctx context.Context, c *wire.Call, by caller, in bulkIdentities,
-) (wire.Bulk[plainIdentity], error) {
+) (wire.Bulk[createdOr[plainIdentity]], error) {
 	check := func(d enrolment.Draft) error { return mayGive(ctx, c, d) }
-	return wire.AllRows(c, in.Identities, check, func(rows []enrolment.Draft) ([]wire.Outcome[plainIdentity], error) {
-		list := make([]enrolment.New, len(rows))
-		for i, d := range rows {
-			list[i] = d.New()
-		}
-		results, err := h.Enrolment.BulkCreate(ctx, by.Actor, by.at, list)
-		return outcomes(results, viewIdentity), err
-	})
+	return wire.AllRows(c, in.Identities, check,
+		func(rows []enrolment.Draft) ([]wire.Outcome[createdOr[plainIdentity]], error) {
+			list := make([]enrolment.New, len(rows))
+			for i, d := range rows {
+				list[i] = d.New()
+			}
+			if in.DryRun {
+				return tried[plainIdentity](h.Enrolment.TryCreate(ctx, by.Actor, by.at, list))
+			}
+			results, err := h.Enrolment.BulkCreate(ctx, by.Actor, by.at, list)
+			return outcomes(results, func(i enduser.Identity) createdOr[plainIdentity] {
+				return wire.First[plainIdentity, plannedIdentity](viewIdentity(i))
+			}), err
+		})
+}
+
+// plannedIdentity is what would become of a row.
+type plannedIdentity struct {
+	Intent enrolment.Mode `json:"intent" doc:"What would be done."`
+}
+
+// createdOr is an identity, or what would become of its row.
+type createdOr[T any] = wire.Either[T, plannedIdentity]
+
+// tried are the outcomes of rows that were only tried.
+func tried[T any](results []enrolment.Result, err error) ([]wire.Outcome[createdOr[T]], error) {
+	return outcomes(results, func(enduser.Identity) createdOr[T] {
+		return wire.Second[T](plannedIdentity{enrolment.ModeCreate})
+	}), err
 }
 
 // outcomes are what view shows of each result.

@@ -2,6 +2,7 @@ package peopleapi_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -142,6 +143,61 @@ func TestBulkCreate(t *testing.T) {
 			if a := c.Do("POST", in+"/identities/bulk-create", m{"identities": list}); a.Code() != "validation" {
 				t.Errorf("%d rows: %s", len(list), a.Raw)
 			}
+		}
+	})
+}
+
+// hashed is how many passwords the server has hashed, as its metrics tell.
+func hashed(t *testing.T, s *servertest.Server) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.Metrics.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	for line := range strings.Lines(w.Body.String()) {
+		if n, is := strings.CutPrefix(line, "canopy_password_hashes_total "); is {
+			return n
+		}
+	}
+	t.Fatal(w.Body)
+	return ""
+}
+
+// TestDryRun: a batch that is only tried gets the answers of the real one, and leaves nothing.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, account := s.Provoker().Owner()
+		in := account + development
+		created(c, in, "there@acme.com")
+		withPassword, breached := person("new@acme.com"), person("c@acme.com")
+		withPassword["password"], breached["password"] = "a long secret", "password1"
+		for _, at := range []string{in, account} {
+			rows := []any{withPassword, person("there@acme.com"), breached, person("NEW@acme.com"), m{}}
+			before := hashed(t, s)
+			try := c.Must(207, "POST", at+"/identities/bulk-create", m{"identities": rows, "dry_run": true})
+			var codes []string
+			for i := range rows {
+				codes = append(codes, fmt.Sprint(try.At("results", fmt.Sprint(i), "code")))
+			}
+			if got := strings.Join(codes, " "); got != "201 409 400 409 400" {
+				t.Errorf("%s: %s", got, try.Raw)
+			}
+			if data, _ := try.At("results", "0", "data").(m); len(data) != 1 || data["intent"] != "create" {
+				t.Error(try.Raw)
+			}
+			if hashed(t, s) != before {
+				t.Error("a password was hashed")
+			}
+			if n := c.Must(200, "GET", account+"/identities", nil).At("pagination", "item_count"); n != 1. {
+				t.Errorf("%v identities", n)
+			}
+			good := m{"identities": []m{withPassword}, "dry_run": true}
+			if a := c.Must(200, "POST", at+"/identities/bulk-create", good); a.At("summary", "succeeded") != 1. {
+				t.Error(a.Raw)
+			}
+		}
+		a := c.Must(200, "POST", in+"/identities/bulk-create", m{"identities": []m{withPassword}, "dry_run": false})
+		if a.Text("results", "0", "data", "email") != "new@acme.com" {
+			t.Error(a.Raw)
 		}
 	})
 }
