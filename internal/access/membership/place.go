@@ -39,7 +39,9 @@ func InAccount(in scope.Account) Place { return Place{account: in} }
 func (p Place) Account() scope.Account { return p.account }
 
 // Application is that of the place; false from an Account.
-func (p Place) Application() (scope.Application, bool) { return p.application, !p.application.ID.IsZero() }
+func (p Place) Application() (scope.Application, bool) {
+	return p.application, !p.application.ID.IsZero()
+}
 
 // AboveEnvironments is the Application of a place that is one; false for others.
 func (p Place) AboveEnvironments() (scope.Application, bool) {
