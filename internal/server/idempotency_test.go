@@ -10,7 +10,10 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-const inDesk = "/applications/desk/environments/development"
+const (
+	inDesk       = "/applications/desk/environments/development"
+	inProduction = "/applications/desk/environments/production"
+)
 
 // creating has a call for each operation that honours an Idempotency-Key: its path below
 // the Account, and a body with which it creates something.
@@ -52,6 +55,12 @@ var creating = map[string]creation{
 	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
 	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},
 	"bulkCreateAssignmentsInPortal": {inDesk + "/assignments/bulk-create", newAssignments},
+	"importEnvironment": {inProduction + "/import", func(_ provoker, c *servertest.Client, account string) m {
+		dump := c.Must(200, "GET", account+inProduction+"/export", nil).Body["data"].(m)
+		dump["permissions"] = []any{m{"key": "dump.read", "name": "Read", "description": nil, "category": "dump"}}
+		return dump
+	}},
+	"promoteEnvironment": {inProduction + "/promote", is(m{"source": "development"})},
 	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker, _ *servertest.Client, _ string) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},

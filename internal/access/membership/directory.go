@@ -68,8 +68,8 @@ func (s *Service) Directory(
 // looking is where the list looks; some is false where nothing can be found.
 func (q DirectoryQuery) looking(
 	ctx context.Context, tx *database.Tx, in scope.Account,
-) (l looking, some bool, err error) {
-	l = looking{from: enduser.FromAccount, id: "m.id", args: []any{database.PlanAnew, in.ID}}
+) (l *looking, some bool, err error) {
+	l = &looking{from: enduser.FromAccount, id: "m.id", args: []any{database.PlanAnew, in.ID}}
 	if q.NotInApplication != "" {
 		app, err := application.BySlug(ctx, tx, in.ID, q.NotInApplication)
 		if errors.Is(err, application.ErrNotFound) {

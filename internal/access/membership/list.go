@@ -65,7 +65,7 @@ func (s *Service) Get(ctx context.Context, at Place, who enduser.ID) (enduser.Id
 func (p Place) Members(
 	ctx context.Context, tx *database.Tx, q Query,
 ) ([]enduser.Identity, page.Info, error) {
-	l := looking{from: fromMembers, id: "m.identity_id", args: []any{database.PlanAnew, p.environment.ID}}
+	l := &looking{from: fromMembers, id: "m.identity_id", args: []any{database.PlanAnew, p.environment.ID}}
 	if app, is := p.AboveEnvironments(); is {
 		l.from, l.args = fromAppMembers, []any{database.PlanAnew, p.account.ID, app.ID}
 	}
@@ -154,7 +154,7 @@ func (l *looking) one(v any) string {
 }
 
 // page reads one page.
-func (l looking) page(
+func (l *looking) page(
 	ctx context.Context, tx *database.Tx, q Query,
 ) (list []enduser.Identity, info page.Info, err error) {
 	if q.Only != "" {
@@ -178,7 +178,7 @@ func (l looking) page(
 
 // count is how many there are on all pages: what comes after the page's last row is counted,
 // the page has looked at the rest.
-func (l looking) count(ctx context.Context, tx *database.Tx, q Query, list []enduser.Identity) (int, error) {
+func (l *looking) count(ctx context.Context, tx *database.Tx, q Query, list []enduser.Identity) (int, error) {
 	seen := q.Offset() + len(list)
 	switch {
 	case len(list) > 0 && len(list) < q.Take, len(list) == 0 && seen == 0:

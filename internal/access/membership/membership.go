@@ -19,10 +19,10 @@ type (
 	applicationKind struct{}
 )
 
-// ID names a membership in an Environment, AppID one in an Application. Both tell when it
-// came into being.
 type (
-	ID    = id.Of[kind]
+	// ID names a membership in an Environment; it tells when that came into being.
+	ID = id.Of[kind]
+	// AppID names a membership in an Application, likewise.
 	AppID = id.Of[applicationKind]
 )
 

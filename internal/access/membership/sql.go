@@ -18,8 +18,8 @@ const (
 		environment.JoinEnvironment + `m.environment_id WHERE m.account_id = $1 AND m.identity_id = $2
 		ORDER BY m.environment_id`
 
-	insertMembership = `INSERT INTO membership (id, account_id, application_id, environment_id, identity_id, status, email,
-			name_fold, search, is_active, assignment_count, activated_at, created_at)
+	insertMembership = `INSERT INTO membership (id, account_id, application_id, environment_id, identity_id, status,
+			email, name_fold, search, is_active, assignment_count, activated_at, created_at)
 		VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, 0, $10, $11)`
 
 	activate = `UPDATE membership SET status = 'active', activated_at = $1
@@ -62,8 +62,8 @@ const (
 	selectApp = `SELECT ` + appColumns + ` FROM app_membership am
 		WHERE am.account_id = $1 AND am.application_id = $2 AND am.identity_id = $3`
 
-	insertApp = `INSERT INTO app_membership (id, account_id, application_id, identity_id, status, email, name_fold, search,
-			is_active, activated_at, created_at)
+	insertApp = `INSERT INTO app_membership (id, account_id, application_id, identity_id, status, email, name_fold,
+			search, is_active, activated_at, created_at)
 		VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10)`
 
 	activateApp = `UPDATE app_membership SET status = 'active', activated_at = $1, deactivated_at = NULL

@@ -80,9 +80,10 @@ func (h *Credentials) Routes(rt *wire.Router) {
 	g := rt.Twins("/identities/{id}", tagIdentities)
 	one := []wire.Parameter{identityID}
 	wire.HandleTwins(g, wire.Route{
-		Method: http.MethodGet, Path: "/auth-state", ID: "getIdentityAuthState", Summary: "See how an identity can sign in",
-		About: "Switch, address, password, lock and factors in short.",
-		Needs: permission.IdentityView, Params: one, Status: http.StatusOK,
+		Method: http.MethodGet, Path: "/auth-state", ID: "getIdentityAuthState",
+		Summary: "See how an identity can sign in",
+		About:   "Switch, address, password, lock and factors in short.",
+		Needs:   permission.IdentityView, Params: one, Status: http.StatusOK,
 	}, from(inEnvironment, h.state))
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodGet, Path: "/mfa", ID: "getIdentityMfa", Summary: "See an identity's second factors",
@@ -104,9 +105,10 @@ func (h *Credentials) Routes(rt *wire.Router) {
 		Faults: []*fault.Error{credential.ErrInactive}, Writes: []wire.EventType{credential.ResetRequested},
 	}, from(inEnvironment, h.requestReset))
 	wire.HandleTwins(g, wire.Route{
-		Method: http.MethodPost, Path: "/verify-email", ID: "verifyIdentityEmail", Summary: "Vouch for an identity's address",
-		About: "The address counts as proven from now on.",
-		Needs: permission.IdentityManage, Params: one, Status: http.StatusNoContent,
+		Method: http.MethodPost, Path: "/verify-email", ID: "verifyIdentityEmail",
+		Summary: "Vouch for an identity's address",
+		About:   "The address counts as proven from now on.",
+		Needs:   permission.IdentityManage, Params: one, Status: http.StatusNoContent,
 		Writes: []wire.EventType{credential.EmailVerified},
 	}, from(inEnvironment, h.verify))
 	wire.HandleTwins(g, wire.Route{

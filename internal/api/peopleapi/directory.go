@@ -81,7 +81,8 @@ func viewKnown(k membership.Known) knownPerson {
 	v := knownPerson{
 		k.ID, k.Email, k.FirstName, k.LastName, k.AvatarURL, k.ExternalID, k.Metadata, k.Active, k.EmailVerified(),
 		instant(k.EmailVerifiedAt), instant(k.LockedUntil), instant(k.PasswordChangedAt), k.Applications, k.Assignments,
-		k.CreatedAt, []personPlace{},
+		k.CreatedAt,
+		[]personPlace{},
 	}
 	for _, p := range k.Places {
 		v.Places = append(v.Places, personPlace{

@@ -2,6 +2,7 @@ package peopleapi_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -48,7 +49,8 @@ func TestDirectory(t *testing.T) {
 			alone.At("data", "password_changed_at") != nil {
 			t.Error(alone.Raw)
 		}
-		if made.At("data", "app_membership_count") != 1. || made.At("data", "app_memberships", "0", "application_slug") != "desk" ||
+		if made.At("data", "app_membership_count") != 1. ||
+			made.At("data", "app_memberships", "0", "application_slug") != "desk" ||
 			made.At("data", "app_memberships", "0", "status") != "active" || made.At("data", "password_changed_at") == nil {
 			t.Error(made.Raw)
 		}
@@ -91,7 +93,8 @@ func TestDirectory(t *testing.T) {
 		}
 		places := c.Must(200, "GET", list+"/"+held+"/memberships", nil)
 		if places.At("items", "1") != nil || places.Text("items", "0", "environment_slug") != "development" ||
-			places.Text("items", "0", "environment_name") != "Development" || places.At("items", "0", "assignment_count") != 1. ||
+			places.Text("items", "0", "environment_name") != "Development" ||
+			places.At("items", "0", "assignment_count") != 1. ||
 			places.Text("items", "0", "application_slug") != "desk" || places.Text("items", "0", "status") != "active" {
 			t.Error(places.Raw)
 		}
@@ -105,7 +108,8 @@ func TestDirectoryChanges(t *testing.T) {
 		c, account := s.Provoker().Owner()
 		list, app := account+"/identities", desk(c, account)
 		alone := c.Must(201, "POST", list, person("alone@acme.com")).Text("data", "id")
-		if got := events(t, s, alone); got != `identity.created A {"email":"alone@acme.com","password_set":false,"environment_id":null}` {
+		want := `identity.created A {"email":"alone@acme.com","password_set":false,"environment_id":null}`
+		if got := events(t, s, alone); got != want {
 			t.Error(got)
 		}
 		joined := c.Must(201, "POST", list+"/"+alone+"/app-memberships", m{"application_id": app})
@@ -117,11 +121,14 @@ func TestDirectoryChanges(t *testing.T) {
 			`identity.env_membership.added E {"reactivated":false,"membership_id":"`) {
 			t.Error(got)
 		}
-		if a := c.Do("POST", list+"/"+alone+"/app-memberships", m{"application_id": app}); a.Code() != "identities.already_member" {
+		into := func(app string) servertest.Answer {
+			return c.Do("POST", list+"/"+alone+"/app-memberships", m{"application_id": app})
+		}
+		if a := into(app); a.Code() != "identities.already_member" {
 			t.Error(a.Raw)
 		}
 		for name, bad := range map[string]string{"unknown": servertest.NoID, "no id": "desk"} {
-			if a := c.Do("POST", list+"/"+alone+"/app-memberships", m{"application_id": bad}); a.Code() != "applications.not_found" {
+			if a := into(bad); a.Code() != "applications.not_found" {
 				t.Errorf("%s: %s", name, a.Raw)
 			}
 		}
@@ -143,7 +150,7 @@ func TestDirectoryChanges(t *testing.T) {
 			t.Error(got)
 		}
 		c.Must(204, "DELETE", list+"/"+alone+"/app-memberships/"+app, nil)
-		want := `identity.app_membership.removed P {"application_id":"` + app + `"}` +
+		want = `identity.app_membership.removed P {"application_id":"` + app + `"}` +
 			"\nidentity.env_membership.removed E {\"revoked_pending_invites\":0}"
 		if diff := cmp.Diff(want, events(t, s, alone)); diff != "" {
 			t.Error(diff)
@@ -154,7 +161,8 @@ func TestDirectoryChanges(t *testing.T) {
 			}
 		}
 		again := c.Must(201, "POST", list+"/"+alone+"/app-memberships", m{"application_id": app})
-		if again.At("data", "id") != joined.At("data", "id") || !strings.Contains(events(t, s, alone), `"reactivated":true`) {
+		if again.At("data", "id") != joined.At("data", "id") ||
+			!strings.Contains(events(t, s, alone), `"reactivated":true`) {
 			t.Error(again.Raw)
 		}
 	})
@@ -197,7 +205,8 @@ func TestApplicationTier(t *testing.T) {
 			}
 		}
 		sum := c.Must(200, "GET", list+"/summary", nil)
-		if diff := cmp.Diff(any(m{"total_identities": 3., "assigned_count": 1., "unassigned_count": 2.}), sum.At("data")); diff != "" {
+		counts := m{"total_identities": 3., "assigned_count": 1., "unassigned_count": 2.}
+		if diff := cmp.Diff(any(counts), sum.At("data")); diff != "" {
 			t.Error(diff)
 		}
 		if n := c.Must(200, "GET", list+"/"+holder+"/assignments", nil).At("pagination", "item_count"); n != 1. {
@@ -206,45 +215,10 @@ func TestApplicationTier(t *testing.T) {
 		if a := c.Must(200, "GET", list+"/"+away+"/detail", nil); a.At("data", "roles", "0") != nil {
 			t.Error("it is of another Environment:", a.Raw)
 		}
-		_, _ = events(t, s, home), events(t, s, away)
-		c.Must(200, "PATCH", list+"/"+home, m{"first_name": "Hope"})
-		c.Must(200, "PATCH", list+"/"+away, m{"first_name": "Fay"})
-		if got := events(t, s, home); got != `identity.updated E {"changes":{"first_name":"Hope"}}` {
-			t.Error(got)
-		}
-		if got := events(t, s, away); got != `identity.updated P {"changes":{"first_name":"Fay"}}` {
-			t.Error(got)
-		}
-		c.Must(200, "POST", list+"/"+home+"/deactivate", nil)
-		c.Must(200, "POST", list+"/"+home+"/activate", nil)
-
-		c.Must(200, "POST", elsewhere+"/memberships/bulk-attach", m{"identity_ids": []string{holder}})
-		_ = events(t, s, holder)
-		c.Must(204, "DELETE", list+"/"+holder, nil)
-		if got := events(t, s, holder); strings.Count(got, "identity.env_membership.removed E") != 2 ||
-			strings.Count(got, "identity.app_membership.removed P") != 1 {
-			t.Error(got)
-		}
-		if n := dbtest.Number(t, s.DB, `SELECT count(*) FROM assignment WHERE identity_id = $1`, holder); n != 0 {
-			t.Errorf("%d assignments are left", n)
-		}
-		for path, method := range map[string]string{"": "GET", "/detail": "GET", "/activate": "POST"} {
-			if a := c.Do(method, list+"/"+holder+path, nil); a.Code() != "identities.not_found" {
-				t.Error(a.Raw)
-			}
-		}
-		back := c.Must(207, "POST", account+"/applications/desk/app-memberships/bulk-attach",
-			m{"identity_ids": []string{holder, home, "x"}})
-		if back.Text("results", "0", "data", "status") != "active" || back.Text("results", "0", "data", "identity_id") != holder ||
-			back.Text("results", "1", "error", "code") != "identities.already_member" ||
-			back.Text("results", "2", "error", "code") != "identities.not_found" {
-			t.Error(back.Raw)
-		}
-		if n := held(c, in, holder); n != 0. {
-			t.Errorf("%v assignments", n)
-		}
+		leaveApplication(t, s, c, account, home, holder, away)
 		bulk := c.Must(207, "POST", list+"/bulk-create", m{"identities": []m{
-			person("one@acme.com"), body, {"email": "two@acme.com", "first_name": "T", "last_name": "O", "role_id": farRole, "node_id": far},
+			person("one@acme.com"), body,
+			{"email": "two@acme.com", "first_name": "T", "last_name": "O", "role_id": farRole, "node_id": far},
 		}})
 		if bulk.Text("results", "1", "error", "code") != "identities.email_taken" || bulk.At("summary", "succeeded") != 2. {
 			t.Error(bulk.Raw)
@@ -253,6 +227,53 @@ func TestApplicationTier(t *testing.T) {
 			t.Error(a.Raw)
 		}
 	})
+}
+
+// leaveApplication changes people through the Application, takes the one who holds something
+// out of it, and brings the person back.
+func leaveApplication(
+	t *testing.T, s *servertest.Server, c *servertest.Client, account, home, holder, away string,
+) {
+	t.Helper()
+	list, in := account+"/applications/desk/identities", account+development
+	_, _ = events(t, s, home), events(t, s, away)
+	c.Must(200, "PATCH", list+"/"+home, m{"first_name": "Hope"})
+	c.Must(200, "PATCH", list+"/"+away, m{"first_name": "Fay"})
+	if got := events(t, s, home); got != `identity.updated E {"changes":{"first_name":"Hope"}}` {
+		t.Error(got)
+	}
+	if got := events(t, s, away); got != `identity.updated P {"changes":{"first_name":"Fay"}}` {
+		t.Error(got)
+	}
+	c.Must(200, "POST", list+"/"+home+"/deactivate", nil)
+	c.Must(200, "POST", list+"/"+home+"/activate", nil)
+
+	c.Must(200, "POST", account+production+"/memberships/bulk-attach", m{"identity_ids": []string{holder}})
+	_ = events(t, s, holder)
+	c.Must(204, "DELETE", list+"/"+holder, nil)
+	if got := events(t, s, holder); strings.Count(got, "identity.env_membership.removed E") != 2 ||
+		strings.Count(got, "identity.app_membership.removed P") != 1 {
+		t.Error(got)
+	}
+	if n := dbtest.Number(t, s.DB, `SELECT count(*) FROM assignment WHERE identity_id = $1`, holder); n != 0 {
+		t.Errorf("%d assignments are left", n)
+	}
+	for path, method := range map[string]string{"": "GET", "/detail": "GET", "/activate": "POST"} {
+		if a := c.Do(method, list+"/"+holder+path, nil); a.Code() != "identities.not_found" {
+			t.Error(a.Raw)
+		}
+	}
+	back := c.Must(207, "POST", account+"/applications/desk/app-memberships/bulk-attach",
+		m{"identity_ids": []string{holder, home, "x"}})
+	if back.Text("results", "0", "data", "status") != "active" ||
+		back.Text("results", "0", "data", "identity_id") != holder ||
+		back.Text("results", "1", "error", "code") != "identities.already_member" ||
+		back.Text("results", "2", "error", "code") != "identities.not_found" {
+		t.Error(back.Raw)
+	}
+	if n := held(c, in, holder); n != 0. {
+		t.Errorf("%v assignments", n)
+	}
 }
 
 // TestImportReports: a report is one audit row, and adds up.
@@ -279,12 +300,8 @@ func TestImportReports(t *testing.T) {
 			"a word": {"skipped": "none"}, "less skipped": {"skipped": -1}, "another field": {"lost": 1},
 		} {
 			body := m{}
-			for k, v := range good {
-				body[k] = v
-			}
-			for k, v := range bad {
-				body[k] = v
-			}
+			maps.Copy(body, good)
+			maps.Copy(body, bad)
 			if a := c.Do("POST", account+"/identities/bulk-import-events", body); a.Code() != "validation" {
 				t.Errorf("%s: %s", name, a.Raw)
 			}

@@ -145,7 +145,8 @@ func (h *Identities) writes(g wire.Twins) {
 	}, from(inEnvironment, h.createMany))
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPatch, Path: "/{id}", ID: "updateIdentity", Summary: "Change an identity",
-		About: "Absent fields stay as they are. Names, metadata and the switch are the Account's: the change is seen everywhere.",
+		About: "Absent fields stay as they are. Names, metadata and the switch are the Account's: " +
+			"the change is seen everywhere.",
 		Needs: permission.IdentityManage, Params: one, Status: http.StatusOK,
 		Writes: append([]wire.EventType{enduser.Updated}, switched...),
 	}, from(inEnvironment, h.update))
@@ -171,12 +172,16 @@ func listing(c *wire.Call) membership.Query {
 	return membership.Query{Request: identityPaging.Of(c), Only: identityStatus.Of(c)}
 }
 
-func (h *Identities) list(ctx context.Context, c *wire.Call, by caller, _ wire.None) (wire.Page[plainIdentity], error) {
+func (h *Identities) list(
+	ctx context.Context, c *wire.Call, by caller, _ wire.None,
+) (wire.Page[plainIdentity], error) {
 	list, info, err := h.Members.List(ctx, by.at, listing(c))
 	return wire.PageOf(list, info, err, viewIdentity)
 }
 
-func (h *Identities) holders(ctx context.Context, c *wire.Call, by caller, _ wire.None) (wire.Page[identityRow], error) {
+func (h *Identities) holders(
+	ctx context.Context, c *wire.Call, by caller, _ wire.None,
+) (wire.Page[identityRow], error) {
 	q := listing(c)
 	role, word := holdsRole.Of(c).ID, holdsRole.Of(c).Word
 	if q.Unassigned = word; !role.IsZero() {
@@ -198,7 +203,9 @@ func (h *Identities) get(ctx context.Context, c *wire.Call, by caller, _ wire.No
 	return wire.Of(viewIdentity(i), err)
 }
 
-func (h *Identities) detail(ctx context.Context, c *wire.Call, by caller, _ wire.None) (wire.Data[fullIdentity], error) {
+func (h *Identities) detail(
+	ctx context.Context, c *wire.Call, by caller, _ wire.None,
+) (wire.Data[fullIdentity], error) {
 	i, err := h.Roster.Detail(ctx, by.at, identityID.Of(c))
 	return wire.Of(viewFull(i, by.principal.Holds(permission.IdentityManage)), err)
 }
@@ -279,7 +286,9 @@ func (h *Identities) update(
 	return wire.Of(viewIdentity(i), err)
 }
 
-func (h *Identities) activate(ctx context.Context, c *wire.Call, by caller, _ wire.None) (wire.Data[wire.Message], error) {
+func (h *Identities) activate(
+	ctx context.Context, c *wire.Call, by caller, _ wire.None,
+) (wire.Data[wire.Message], error) {
 	_, err := h.Profiles.SetActive(ctx, by.Actor, by.at, identityID.Of(c), true)
 	return wire.Say("Identity activated", err)
 }

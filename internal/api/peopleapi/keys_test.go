@@ -320,6 +320,27 @@ func TestRefusalsOfOddPaths(t *testing.T) {
 
 // opens is what each scope opens of the public API, as the specification has it.
 var opens = map[permission.Key][]string{
+	permission.IdentityView: {
+		"GET /identities", "GET /identities/summary", "GET /identities/with-roles", "GET /identities/{id}",
+		"GET /identities/{id}/assignments", "GET /identities/{id}/auth-state", "GET /identities/{id}/detail",
+		"GET /identities/{id}/grants", "GET /identities/{id}/mfa", "GET /identities/{id}/permissions",
+		"GET /identities/{id}/sessions",
+	},
+	permission.IdentityManage: {
+		"DELETE /identities/{id}", "DELETE /identities/{id}/sessions/{sessionId}", "PATCH /identities/{id}",
+		"POST /identities", "POST /identities/bulk-create", "POST /identities/{id}/activate",
+		"POST /identities/{id}/deactivate", "POST /identities/{id}/mfa/reset", "POST /identities/{id}/password",
+		"POST /identities/{id}/password/reset", "POST /identities/{id}/sessions/revoke",
+		"POST /identities/{id}/verify-email", "POST /memberships/bulk-attach",
+	},
+	permission.AssignmentsView: {"GET /identities/{id}/assignments"},
+	permission.AssignmentsManage: {
+		"DELETE /assignments/{id}", "PATCH /assignments/{id}", "POST /assignments", "POST /assignments/bulk-change-role",
+		"POST /assignments/bulk-create", "POST /assignments/bulk-remove",
+	},
+	permission.Evaluate: {
+		"POST /permissions/evaluate", "POST /permissions/evaluate/bulk", "POST /permissions/evaluate/explain",
+	},
 	permission.HierarchyView: {
 		"GET /hierarchy-schema", "GET /nodes", "GET /nodes/parents", "GET /nodes/search", "GET /nodes/{id}",
 		"GET /nodes/{id}/ancestors", "GET /nodes/{id}/children", "GET /nodes/{id}/tree",

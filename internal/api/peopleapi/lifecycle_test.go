@@ -2,6 +2,7 @@ package peopleapi_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,8 @@ func held(c *servertest.Client, at, id string) any {
 // signedIn plants a session, as a sign-in leaves one.
 func signedIn(t *testing.T, s *servertest.Server, id, environment string) (session string) {
 	t.Helper()
-	session = strings.Replace(id, id[:8], fmt.Sprintf("%08x", dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_session`)), 1)
+	n := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_session`)
+	session = fmt.Sprintf("%08x", n) + id[8:]
 	dbtest.Exec(t, s.DB, `INSERT INTO identity_session (id, account_id, application_id, environment_id, identity_id,
 		ip_address, user_agent, created_at, expires_at)
 		SELECT $1, m.account_id, m.application_id, m.environment_id, m.identity_id, '203.0.113.7', 'Mozilla/5.0', $2, $3
@@ -76,7 +78,7 @@ func TestRemoveAndAttach(t *testing.T) {
 		here, there := signedIn(t, s, id, "development"), signedIn(t, s, id, "production")
 		detail := c.Must(200, "GET", in+"/identities/"+id+"/detail", nil)
 		if detail.Text("data", "roles", "0", "name") != "Reader" || detail.At("data", "role_count") != 1. ||
-			detail.At("data", "can_manage") != true || detail.At("data", "metadata") != nil {
+			detail.At("data", "can_manage") != any(true) || detail.At("data", "metadata") != nil {
 			t.Error(detail.Raw)
 		}
 		_ = events(t, s, id)
@@ -112,8 +114,8 @@ func TestRemoveAndAttach(t *testing.T) {
 			again.Text("results", "3", "error", "code") != "identities.not_found" {
 			t.Error(again.Raw)
 		}
-		if got := events(t, s, id); !strings.HasPrefix(got, `identity.env_membership.added E {"reactivated":true,"membership_id":"`) ||
-			strings.Contains(got, "\n") {
+		const added = `identity.env_membership.added E {"reactivated":true,"membership_id":"`
+		if got := events(t, s, id); !strings.HasPrefix(got, added) || strings.Contains(got, "\n") {
 			t.Error(got)
 		}
 		if n := held(c, in, id); n != 0. {
@@ -151,8 +153,8 @@ func TestSwitch(t *testing.T) {
 		before := revision(t, s, "production")
 		_ = events(t, s, id)
 		c.Must(200, "POST", in+"/identities/"+id+"/deactivate", nil)
-		environments := ids(t, s)
-		want := `identity.status_set A {"previous_is_active":true,"new_is_active":false,"environment_ids":` + environments + `}
+		places := `,"environment_ids":` + ids(t, s)
+		want := `identity.status_set A {"previous_is_active":true,"new_is_active":false` + places + `}
 identity.status_set E {"previous_is_active":true,"new_is_active":false}
 identity.status_set E {"previous_is_active":true,"new_is_active":false}
 session.all_revoked A {"revoked_count":1,"reason":"identity_deactivated"}
@@ -174,7 +176,7 @@ session.all_revoked E {"revoked_count":1,"reason":"identity_deactivated"}`
 			t.Error("nothing was changed:", got)
 		}
 		c.Must(200, "PATCH", in+"/identities/"+id, m{"is_active": true, "first_name": "Donna", "metadata": m{"a": 1.50}})
-		want = `identity.status_set A {"previous_is_active":false,"new_is_active":true,"environment_ids":` + environments + `}
+		want = `identity.status_set A {"previous_is_active":false,"new_is_active":true` + places + `}
 identity.status_set E {"previous_is_active":false,"new_is_active":true}
 identity.status_set E {"previous_is_active":false,"new_is_active":true}
 identity.updated E {"changes":{"first_name":"Donna","metadata":{"a":1.5}}}`
@@ -256,6 +258,12 @@ func TestRefusedChanges(t *testing.T) {
 	})
 }
 
+// with1 is a body with one more field.
+func with1(body m, field string, v any) m {
+	body[field] = v
+	return body
+}
+
 // TestRolesOnCreate: a role along the way takes a right of its own, and has to fit.
 func TestRolesOnCreate(t *testing.T) {
 	t.Parallel()
@@ -285,8 +293,8 @@ func TestRolesOnCreate(t *testing.T) {
 			{"an inactive role", body("e@acme.com", off, root), "rbac.role_inactive"},
 			{"a taken address and an unknown node", body("there@acme.com", reader, servertest.NoID), "nodes.node_not_found"},
 			{"a taken address", body("there@acme.com", reader, root), "identities.email_taken"},
-			{"a role without a node", m{"email": "f@acme.com", "first_name": "F", "last_name": "F", "role_id": reader}, "validation"},
-			{"a node without a role", m{"email": "f@acme.com", "first_name": "F", "last_name": "F", "node_id": root}, "validation"},
+			{"a role without a node", with1(person("f@acme.com"), "role_id", reader), "validation"},
+			{"a node without a role", with1(person("f@acme.com"), "node_id", root), "validation"},
 			{"what fits", body("g@acme.com", reader, root), ""},
 		}
 		var all []m
@@ -306,7 +314,7 @@ func TestRolesOnCreate(t *testing.T) {
 			if r.want == "validation" {
 				want = r.want
 			}
-			if got := refused.Text("results", fmt.Sprint(i), "error", "code"); got != want {
+			if got := refused.Text("results", strconv.Itoa(i), "error", "code"); got != want {
 				t.Errorf("%s, without the right: %s", r.what, got)
 			}
 		}
@@ -315,7 +323,7 @@ func TestRolesOnCreate(t *testing.T) {
 		}
 		bulk := c.Must(207, "POST", in+"/identities/bulk-create", m{"identities": all})
 		for i, r := range rows {
-			if got := bulk.Text("results", fmt.Sprint(i), "error", "code"); got != r.want {
+			if got := bulk.Text("results", strconv.Itoa(i), "error", "code"); got != r.want {
 				t.Errorf("%s, in a batch: %s", r.what, got)
 			}
 		}
@@ -351,8 +359,8 @@ func TestSessions(t *testing.T) {
 		elsewhere, others := signedIn(t, s, id, "production"), signedIn(t, s, other, "development")
 		path := in + "/identities/" + id + "/sessions"
 		list := c.Must(200, "GET", path, nil)
-		if list.Text("items", "0", "id") != second || list.Text("items", "1", "id") != first || list.At("items", "2") != nil ||
-			list.Text("items", "0", "ip_address") != "203.0.113.7" {
+		if list.Text("items", "0", "id") != second || list.Text("items", "1", "id") != first ||
+			list.At("items", "2") != nil || list.Text("items", "0", "ip_address") != "203.0.113.7" {
 			t.Error(list.Raw)
 		}
 		for what, session := range map[string]string{
@@ -386,6 +394,51 @@ func TestSessions(t *testing.T) {
 		if list := with(s, key, "GET", "/identities/"+other+"/sessions", nil); list.Status != 200 ||
 			list.At("items", "0") != nil {
 			t.Error("it is too old:", list.Raw)
+		}
+	})
+}
+
+// TestKeysSeeTheirEnvironment: for a key somebody who is a member elsewhere only is nobody, on
+// every route, byte for byte.
+func TestKeysSeeTheirEnvironment(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, account := s.Provoker().Owner()
+		key, elsewhere := c.Key(account+development), created(c, account+production, "dana@acme.com")
+		signedIn(t, s, elsewhere, "production")
+		_ = events(t, s, elsewhere)
+		walked := 0
+		for _, op := range s.Router.Operations() {
+			path, public := strings.CutPrefix(op.Path, "/api/v1")
+			if !public || !strings.HasPrefix(path, "/identities/{id}") {
+				continue
+			}
+			walked++
+			ask := func(id string) servertest.Answer {
+				var body any
+				switch {
+				case strings.HasSuffix(path, "/password"):
+					body = m{"password": "correct horse battery"}
+				case op.Method == "PATCH":
+					body = m{"is_active": false}
+				}
+				a := with(s, key, op.Method, strings.NewReplacer("{id}", id, "{sessionId}", id).Replace(path), body)
+				if e, is := a.At("error").(m); is {
+					delete(e, "timestamp")
+					delete(e, "path")
+				}
+				return a
+			}
+			unknown, foreign := ask(servertest.NoID), ask(elsewhere)
+			if foreign.Status != 404 || foreign.Code() != "identities.not_found" || !cmp.Equal(unknown.Body, foreign.Body) {
+				t.Errorf("%s %s: %s", op.Method, path, foreign.Raw)
+			}
+		}
+		if walked < 16 {
+			t.Errorf("only %d routes were walked", walked)
+		}
+		if got := events(t, s, elsewhere); got != "" {
+			t.Error(got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package peopleapi_test
 
 import (
+	"maps"
 	"testing"
 
 	"canopy.dev/canopy/internal/server/servertest"
@@ -22,9 +23,7 @@ func creating(fields func(c *servertest.Client, at string) m) servertest.Provoca
 	return func(_ *testing.T, p provoker) answer {
 		c, _, at := here(p)
 		body := person("dana@acme.com")
-		for name, v := range fields(c, at) {
-			body[name] = v
-		}
+		maps.Copy(body, fields(c, at))
 		return c.Do("POST", at+"/identities", body)
 	}
 }

@@ -53,7 +53,9 @@ func (h *Sessions) Routes(rt *wire.Router) {
 	}, from(inEnvironment, h.revokeAll))
 }
 
-func (h *Sessions) list(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Items[identitySession], error) {
+func (h *Sessions) list(
+	ctx context.Context, c *wire.Call, by wire.By, _ wire.None,
+) (wire.Items[identitySession], error) {
 	list, err := h.Sessions.List(ctx, by.In, identityID.Of(c))
 	return wire.ItemsOf(list, err, viewSession)
 }

@@ -89,4 +89,6 @@ type NewPassword struct {
 }
 
 // Rules implements text.Ruled.
-func (p *NewPassword) Rules(f *text.Fields) { f.Field("password", &p.Password, text.IdentityPasswordRule) }
+func (p *NewPassword) Rules(f *text.Fields) {
+	f.Field("password", &p.Password, text.IdentityPasswordRule)
+}

@@ -11,7 +11,8 @@ const (
 
 	deletePasswords = `DELETE FROM identity_password WHERE account_id = $1 AND identity_id = $2`
 
-	insertLink = `INSERT INTO identity_link (id, account_id, identity_id, purpose, token_hash, status, created_at, expires_at)
+	insertLink = `INSERT INTO identity_link
+		(id, account_id, identity_id, purpose, token_hash, status, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`
 
 	killLinks = `UPDATE identity_link SET status = 'used'

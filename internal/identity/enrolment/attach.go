@@ -61,8 +61,7 @@ func (s *Service) AttachToApplication(
 	ctx context.Context, by principal.Actor, in scope.Application, ids []enduser.ID,
 ) ([]AppResult, error) {
 	home, err := database.Read(ctx, s.DB, func(tx *database.Tx) (scope.Environment, error) {
-		_, e, err := standard(ctx, tx, in.Account, in.ID)
-		return e, err
+		return standard(ctx, tx, in.Account, in.ID)
 	})
 	if err != nil {
 		return nil, err

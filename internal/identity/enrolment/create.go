@@ -190,7 +190,7 @@ func (r *row) aimAtNode(ctx context.Context, tx *database.Tx, in scope.Applicati
 }
 
 func (r *row) aimAtApplication(ctx context.Context, tx *database.Tx, in scope.Account) error {
-	_, place, err := standard(ctx, tx, in, named[application.ID](r.application))
+	place, err := standard(ctx, tx, in, named[application.ID](r.application))
 	if errors.Is(err, application.ErrNotFound) {
 		r.Err = err
 		return nil
@@ -199,13 +199,13 @@ func (r *row) aimAtApplication(ctx context.Context, tx *database.Tx, in scope.Ac
 	return err
 }
 
-// standard is an Application and its default Environment; applications.not_found.
+// standard is the default Environment of an Application; applications.not_found.
 func standard(
 	ctx context.Context, tx *database.Tx, in scope.Account, of application.ID,
-) (app scope.Application, e scope.Environment, err error) {
+) (scope.Environment, error) {
 	a, err := application.Find(ctx, tx, in.ID, of)
-	app = scope.Application{Account: in, ID: a.ID, Slug: a.Slug}
-	return app, scope.Environment{Application: app, ID: a.DefaultEnvironmentID, Slug: a.DefaultEnvironmentSlug}, err
+	app := scope.Application{Account: in, ID: a.ID, Slug: a.Slug}
+	return scope.Environment{Application: app, ID: a.DefaultEnvironmentID, Slug: a.DefaultEnvironmentSlug}, err
 }
 
 // named is the id that a body names; zero, which names nothing, for what is none.

@@ -28,7 +28,7 @@ func (d *Draft) Rules(f *text.Fields) {
 }
 
 // GivesRole reports whether a role is to be given along the way.
-func (d Draft) GivesRole() bool { return d.RoleID != nil }
+func (d *Draft) GivesRole() bool { return d.RoleID != nil }
 
 // DirectoryDraft is an identity to be made in the directory of an Account, perhaps as a member
 // of an Application.
@@ -50,7 +50,7 @@ type New struct {
 }
 
 // New is the draft as Create takes it.
-func (d Draft) New() New { return New{Draft: d.Draft, role: d.RoleID, node: d.NodeID} }
+func (d *Draft) New() New { return New{Draft: d.Draft, role: d.RoleID, node: d.NodeID} }
 
 // New is the draft as Create takes it.
-func (d DirectoryDraft) New() New { return New{Draft: d.Draft, application: d.ApplicationID} }
+func (d *DirectoryDraft) New() New { return New{Draft: d.Draft, application: d.ApplicationID} }

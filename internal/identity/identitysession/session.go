@@ -53,7 +53,7 @@ type EndReason string
 const (
 	AdminRequest        EndReason = "admin_request"
 	IdentityDeactivated EndReason = "identity_deactivated"
-	PasswordSet         EndReason = "password_set" //nolint:gosec // it names an event
+	PasswordSet         EndReason = "password_set"
 )
 
 // The payloads.

@@ -60,11 +60,11 @@ func update(
 			return i, err
 		}
 	}
-	if in, inside := at.Environment(); inside {
-		revision.AppendBeside(tx, in)
-	} else {
+	in, inside := at.Environment()
+	if !inside {
 		return i, updated(ctx, tx, by, i, changes)
 	}
+	revision.AppendBeside(tx, in)
 	about, err := at.Entry(ctx, tx, by, i)
 	if err != nil {
 		return i, err

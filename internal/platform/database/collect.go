@@ -21,8 +21,8 @@ type Last interface {
 
 // Collect gives what the transaction gathers of one type, made by fresh when it is first
 // asked for. It is closed once the work has succeeded, after those that came before it
-// (one that is Last after all others) and just before the commit. A repeated transaction begins with nothing. In a Read, or
-// after the transaction has ended, Collect panics.
+// (one that is Last after all others) and just before the commit. A repeated transaction
+// begins with nothing. In a Read, or after the transaction has ended, Collect panics.
 func Collect[T Closing](tx *Tx, fresh func() T) T {
 	if !tx.writes {
 		panic("database: Collect needs a transaction that writes and has not ended")
@@ -57,7 +57,7 @@ type closing struct {
 // close closes what was gathered.
 func (tx *Tx) close(ctx context.Context) error {
 	var last []Closing
-	for i := 0; i < len(tx.closings); i++ { // closing one may begin another
+	for i := range len(tx.closings) { // closing one may begin another
 		what := tx.closings[i].what
 		if _, is := what.(Last); is {
 			last = append(last, what)

@@ -16,9 +16,8 @@ const (
 	PasswordReset     Kind = "password_reset"     // lets the user choose a new password; carries a token
 	PasswordChanged   Kind = "password_changed"   // tells that the password was changed
 
-	// The mails to identities, the end users; both carry a token.
-	IdentityPasswordReset Kind = "identity_password_reset" // lets the person choose a new password
-	IdentityVerifyEmail   Kind = "identity_verify_email"   // confirms the address
+	IdentityPasswordReset Kind = "identity_password_reset" // lets an identity choose a new password; carries a token
+	IdentityVerifyEmail   Kind = "identity_verify_email"   // confirms the address of an identity; carries a token
 )
 
 // Data is what a mail says. It is plain and JSON-marshalable, so that it can

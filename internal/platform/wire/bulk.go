@@ -72,7 +72,8 @@ func EachRow[Row, T any](c *Call, rows Rows[Row], fn func(row Row) (T, error)) (
 		if err == nil {
 			made, err = fn(row)
 		}
-		if err := b.add(i, made, err, func() jsontext.Value { return withoutSecrets[Row](c.rt.bodies, raw) }); err != nil {
+		input := func() jsontext.Value { return withoutSecrets[Row](c.rt.bodies, raw) }
+		if err := b.add(i, made, err, input); err != nil {
 			return b, err
 		}
 	}
@@ -114,7 +115,8 @@ func AllRows[Row, T any](
 		if o.Err == nil {
 			o, done = done[0], done[1:]
 		}
-		if err := b.add(i, o.Made, o.Err, func() jsontext.Value { return withoutSecrets[Row](c.rt.bodies, raw) }); err != nil {
+		input := func() jsontext.Value { return withoutSecrets[Row](c.rt.bodies, raw) }
+		if err := b.add(i, o.Made, o.Err, input); err != nil {
 			return b, err
 		}
 	}
