@@ -187,6 +187,9 @@ type statement struct{ begin, row, end string }
 // Gone says that decisions see a node no more, nor what was below it.
 func Gone(of ID) revision.Change { return edits.DropNode(of.Any()) }
 
+// Resample has the store look anew at how many nodes there are, after many were written.
+func Resample(ctx context.Context, db *database.DB) error { return db.Resample(ctx, "node") }
+
 // Tally counts the nodes of a tree by what is kept of it.
 type Tally struct{ by counts }
 
