@@ -95,6 +95,16 @@ func (w *world) must(err error) {
 // quiet forgets the events so far.
 func (w *world) quiet() { _ = eventtest.Take(w.t, w.db) }
 
+// recorded are the events since they were last forgotten, with what they tell.
+func (w *world) recorded() string {
+	w.t.Helper()
+	var list []string
+	for _, row := range eventtest.Take(w.t, w.db) {
+		list = append(list, row.Action+" "+row.Metadata)
+	}
+	return strings.Join(list, " ")
+}
+
 func (w *world) root(in scope.Environment) hierarchy.ID {
 	w.t.Helper()
 	return w.nodes(in)[0].ID
