@@ -152,19 +152,12 @@ func (s *Service) putTree(ctx context.Context, p *plan, by principal.Actor, from
 	if err := hierarchy.FreeSlugs(ctx, p.tx, p.in, t.freed()); err != nil {
 		return err
 	}
-	next := id.Run[hierarchy.ID](p.tx.Now)
-	for i := range t.src.all {
-		if to := t.match[i]; to == none {
-			t.src.all[i].id = next()
-		} else {
-			t.src.all[i].id = t.tgt.all[to].id
-		}
-	}
-	bulk, i := hierarchy.NewBulk(p.tx, p.in), int32(-1)
+	t.name(id.Run[hierarchy.ID](p.tx.Now))
+	bulk, written := hierarchy.NewBulk(p.tx, p.in), 0
 	err := from.nodes(ctx, func(n hierarchy.Node) error {
-		i++
-		s.progress(ctx, p.in, "written", int(i), len(t.src.all))
-		return t.put(ctx, bulk, i, n)
+		written++
+		s.progress(ctx, p.in, "written", written, len(t.src.all))
+		return t.put(ctx, bulk, n)
 	})
 	if err != nil {
 		return err
@@ -194,12 +187,25 @@ func (s *Service) dropNodes(ctx context.Context, p *plan, by principal.Actor, go
 	return nil
 }
 
+// name gives each node the id that it is going to have. New ones are in the order of those
+// that they are made of, for siblings of one name stand in that of their ids.
+func (t *treePlan) name(next func() hierarchy.ID) {
+	t.ids = make([]hierarchy.ID, len(t.src.all))
+	for _, i := range t.src.byID {
+		if to := t.match[i]; to != none {
+			t.ids[i] = t.tgt.all[to].id
+			continue
+		}
+		t.ids[i] = next()
+	}
+}
+
 // put writes one node.
-func (t *treePlan) put(ctx context.Context, bulk *hierarchy.Bulk, i int32, n hierarchy.Node) error {
-	final := &t.src.all[i]
-	n.ID, n.Children, n.Parent = final.id, int(t.children[i]), hierarchy.ID{}
-	if final.parent >= 0 {
-		n.Parent = t.src.all[final.parent].id
+func (t *treePlan) put(ctx context.Context, bulk *hierarchy.Bulk, n hierarchy.Node) error {
+	i := t.src.find(n.ID)
+	n.ID, n.Children, n.Parent = t.ids[i], int(t.children[i]), hierarchy.ID{}
+	if above := t.src.all[i].parent; above >= 0 {
+		n.Parent = t.ids[above]
 	}
 	if t.fates[i] == made {
 		if n.Ref.IsZero() {
@@ -238,12 +244,12 @@ func (t *treePlan) follow(p *plan, gone int) {
 			continue
 		}
 		n := &t.src.all[i]
-		put := hierarchy.Node{ID: n.id, Status: hierarchy.Active}
+		put := hierarchy.Node{ID: t.ids[i], Status: hierarchy.Active}
 		if n.inactive {
 			put.Status = hierarchy.Inactive
 		}
 		if n.parent >= 0 {
-			put.Parent = t.src.all[n.parent].id
+			put.Parent = t.ids[n.parent]
 		}
 		revision.AppendTree(p.tx, p.in, put.Put())
 	}

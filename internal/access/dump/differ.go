@@ -227,9 +227,8 @@ func (t *treePlan) look(ctx context.Context, from source, paths, nodes []int32) 
 	if len(s.slugs)+len(s.nodes) == 0 {
 		return s, nil
 	}
-	i := int32(-1)
 	return s, from.nodes(ctx, func(n hierarchy.Node) error {
-		i++
+		i := t.src.find(n.ID)
 		if _, wanted := s.slugs[i]; wanted {
 			s.slugs[i] = n.Slug
 		}

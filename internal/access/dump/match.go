@@ -25,10 +25,11 @@ type treePlan struct {
 
 	modelChanges, schemaChanges bool
 
-	order []int32 // of src, parents first
-	match []int32 // of each of src: the one of tgt that it is, or none
-	taken []bool  // of each of tgt: whether it is one of src
-	fates []fate  // of each of src
+	order []int32        // of src, parents first
+	match []int32        // of each of src: the one of tgt that it is, or none
+	taken []bool         // of each of tgt: whether it is one of src
+	fates []fate         // of each of src
+	ids   []hierarchy.ID // of each of src: the one that it is going to have
 
 	children                        []int32 // of each of src: how many it is going to have
 	made, changed, same, gone, kept int

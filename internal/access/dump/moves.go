@@ -19,6 +19,8 @@ type Result struct {
 	Environment environment.Environment
 	Removed     Removed
 	Difference  *Differences // nil: it was done
+
+	written int // nodes
 }
 
 // Import replaces parts of what is configured in an Environment by those of a dump, all of
@@ -43,9 +45,7 @@ func (s *Service) Import(
 			return s.compare(ctx, tx, in, from, of)
 		})
 	}
-	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, e environment.Environment) (Result, error) {
-		return s.replace(ctx, tx, by, in, e, from, of)
-	})
+	return s.write(ctx, by, in, from, of)
 }
 
 // Promote is Import of what is configured in another Environment of the Application, as it
@@ -75,10 +75,21 @@ func (s *Service) Promote(
 		if err != nil {
 			return Result{}, err
 		}
-		return environment.Write(ctx, s.DB, in, func(tx *database.Tx, e environment.Environment) (Result, error) {
-			return s.replace(ctx, tx, by, in, e, from, of)
-		})
+		return s.write(ctx, by, in, from, of)
 	})
+}
+
+// write replaces parts of an Environment in a transaction.
+func (s *Service) write(
+	ctx context.Context, by principal.Actor, in scope.Environment, from source, of []Part,
+) (Result, error) {
+	r, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, e environment.Environment) (Result, error) {
+		return s.replace(ctx, tx, by, in, e, from, of)
+	})
+	if err == nil {
+		s.settle(ctx, r.written)
+	}
+	return r, err
 }
 
 // Copy makes an Environment with what is configured in another one of the Application, as
@@ -94,18 +105,24 @@ func (s *Service) Copy(
 	}
 	defer leave()
 	ctx = database.Long(ctx)
-	return database.Read(ctx, s.DB, func(view *database.Tx) (environment.Environment, error) {
+	var n environment.Copied
+	e, err := database.Read(ctx, s.DB, func(view *database.Tx) (environment.Environment, error) {
 		from, err := sourceOf(ctx, view, in, slug, environment.ID{})
 		if err != nil {
 			return environment.Environment{}, err
 		}
 		return s.Applications.AddEnvironment(ctx, by, in, d, &environment.Copy{
 			From: slug, Model: from.e.Model, Schema: from.e.Schema,
-			Fill: func(ctx context.Context, tx *database.Tx, at scope.Environment) (environment.Copied, error) {
-				return s.fill(ctx, tx, by, at, from)
+			Fill: func(ctx context.Context, tx *database.Tx, at scope.Environment) (_ environment.Copied, err error) {
+				n, err = s.fill(ctx, tx, by, at, from)
+				return n, err
 			},
 		})
 	})
+	if err == nil {
+		s.settle(ctx, n.Nodes)
+	}
+	return e, err
 }
 
 // fill writes a copy into an Environment that is being made.
@@ -171,8 +188,9 @@ func (s *Service) replace(
 	if err := s.apply(ctx, p, by, from); err != nil {
 		return r, err
 	}
-	if p.tree != nil {
-		e.Model, e.Schema = p.tree.model, p.tree.schema
+	if t := p.tree; t != nil {
+		e.Model, e.Schema = t.model, t.schema
+		r.written = t.made + t.changed + t.gone
 	}
 	if r.Environment, err = environment.Save(ctx, tx, e); err != nil {
 		return r, err

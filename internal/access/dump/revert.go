@@ -90,9 +90,9 @@ func (s *Service) revert(
 	if err := s.dropNodes(ctx, p, by, gone); err != nil {
 		return r, err
 	}
-	t.src.all[0].id = root.ID
+	t.ids = []hierarchy.ID{root.ID}
 	bulk := hierarchy.NewBulk(tx, in)
-	if err := t.put(ctx, bulk, 0, root); err != nil {
+	if err := t.put(ctx, bulk, root); err != nil {
 		return r, err
 	}
 	if err := bulk.Flush(ctx); err != nil {

@@ -44,6 +44,19 @@ func (s *Service) limits() Limits {
 	}
 }
 
+// manyNodes is how many have to be written for the store to look anew at how many there are.
+const manyNodes = 1000
+
+// settle is for after a commit. What it does makes reads faster, and no call fails for it.
+func (s *Service) settle(ctx context.Context, written int) {
+	if written < manyNodes {
+		return
+	}
+	if err := hierarchy.Resample(ctx, s.DB); err != nil && s.Log != nil {
+		s.Log.WarnContext(ctx, "the store has not looked anew at its nodes", "error", err)
+	}
+}
+
 // enter waits for one of the places; leave gives it back.
 func (s *Service) enter(ctx context.Context) (leave func(), err error) {
 	select {

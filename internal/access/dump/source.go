@@ -14,14 +14,14 @@ import (
 )
 
 // source is what a dump says, whether it came as one or is read from an Environment. Its
-// lists can be read more than once, and give the same each time; none is held.
+// lists can be read more than once, and say the same each time; none is held.
 type source interface {
 	// head is what comes before the lists.
 	head() head
 	permissions(ctx context.Context, each func(rbac.Permission) error) error
 	roles(ctx context.Context, each func(r rbac.Role, keys []string) error) error
-	// nodes gives a node without a good ref a zero one, and one without a parent that can be
-	// a zero parent: it is the root.
+	// nodes gives nodes in no order. One without a good ref has a zero one, and one without a
+	// parent a zero parent: it is the root.
 	nodes(ctx context.Context, each func(hierarchy.Node) error) error
 }
 
@@ -58,5 +58,14 @@ func (s *stored) roles(ctx context.Context, each func(rbac.Role, []string) error
 }
 
 func (s *stored) nodes(ctx context.Context, each func(hierarchy.Node) error) error {
-	return hierarchy.Dump(ctx, s.tx, s.in, func(n hierarchy.Node, _ int) error { return each(n) })
+	apart, err := hierarchy.Apart(ctx, s.tx, s.in)
+	if err != nil {
+		return err
+	}
+	return hierarchy.EachNode(ctx, s.tx, s.in, func(n hierarchy.Node) error {
+		if apart[n.ID] {
+			return nil
+		}
+		return each(n)
+	})
 }

@@ -171,7 +171,7 @@ func (t *tree) sorted(order func(a, b *brief) int) []int32 {
 	return list
 }
 
-// fromTop are the nodes that a way leads to, parents first.
+// fromTop are the nodes that a way leads to, parents first, in the order of their ids.
 func (t *tree) fromTop() []int32 {
 	var starts [tooDeep + 2]int
 	for i := range t.all {
@@ -183,9 +183,9 @@ func (t *tree) fromTop() []int32 {
 		starts[d] += starts[d-1]
 	}
 	list := make([]int32, starts[tooDeep+1])
-	for i := range t.all {
+	for _, i := range t.byID {
 		if d := t.all[i].depth; d > 0 {
-			list[starts[d]] = int32(i)
+			list[starts[d]] = i
 			starts[d]++
 		}
 	}

@@ -95,6 +95,16 @@ func (w *world) must(err error) {
 // quiet forgets the events so far.
 func (w *world) quiet() { _ = eventtest.Take(w.t, w.db) }
 
+// recorded are the events since they were last forgotten, with what they tell.
+func (w *world) recorded() string {
+	w.t.Helper()
+	var list []string
+	for _, row := range eventtest.Take(w.t, w.db) {
+		list = append(list, row.Action+" "+row.Metadata)
+	}
+	return strings.Join(list, " ")
+}
+
 func (w *world) root(in scope.Environment) hierarchy.ID {
 	w.t.Helper()
 	return w.nodes(in)[0].ID
@@ -180,6 +190,14 @@ func (w *world) give(
 	in scope.Environment, of principal.IdentityID, at hierarchy.ID, r rbac.RoleID, window ...assignment.Window,
 ) {
 	w.t.Helper()
+	if err := w.tryGive(in, of, at, r, window...); err != nil && dbtest.Outcome(err) != "rbac.assignment_conflict" {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) tryGive(
+	in scope.Environment, of principal.IdentityID, at hierarchy.ID, r rbac.RoleID, window ...assignment.Window,
+) error {
 	n := assignment.New{Identity: of, Node: at, Role: r, Window: assignment.Always}
 	for _, one := range window {
 		n.Window = one
@@ -188,9 +206,7 @@ func (w *world) give(
 		func(tx *database.Tx, _ environment.Environment) (assignment.Assignment, error) {
 			return assignment.Give(w.t.Context(), tx, alex, in, n)
 		})
-	if err != nil && dbtest.Outcome(err) != "rbac.assignment_conflict" {
-		w.t.Fatal(err)
-	}
+	return err
 }
 
 // held is an assignment as the store has it.

@@ -27,6 +27,21 @@ func EachNode(ctx context.Context, tx *database.Tx, in scope.Environment, each f
 	}, selectWhole, in.ID)
 }
 
+// Apart are the nodes of the product's own types, and all that lie below them.
+func Apart(ctx context.Context, tx *database.Tx, in scope.Environment) (map[ID]bool, error) {
+	apart := map[ID]bool{}
+	types, err := tally(ctx, tx, in.ID, "type")
+	if err != nil || !slices.ContainsFunc(sortedNames(types), IsReserved) {
+		return apart, err
+	}
+	return apart, tx.Query(ctx, func(row database.Scanner) error {
+		var of ID
+		err := row.Scan(&of)
+		apart[of] = true
+		return err
+	}, selectApart, in.ID)
+}
+
 // Some are those of the ids that there are, with all that they have.
 func Some(ctx context.Context, tx *database.Tx, in scope.Environment, ids []ID) ([]Node, error) {
 	var all []Node
@@ -171,6 +186,9 @@ type statement struct{ begin, row, end string }
 
 // Gone says that decisions see a node no more, nor what was below it.
 func Gone(of ID) revision.Change { return edits.DropNode(of.Any()) }
+
+// Resample has the store look anew at how many nodes there are, after many were written.
+func Resample(ctx context.Context, db *database.DB) error { return db.Resample(ctx, "node") }
 
 // Tally counts the nodes of a tree by what is kept of it.
 type Tally struct{ by counts }

@@ -80,6 +80,14 @@ const (
 
 	selectWhole = `SELECT ` + wholeColumns + fromNode
 
+	// Reserved types begin with canopy: and semicolon is the next character.
+	selectApart = `WITH RECURSIVE down (id) AS (
+		SELECT n.id FROM node n WHERE n.environment_id = $1 AND n.deleted_at IS NULL
+			AND n.node_type >= 'canopy:' AND n.node_type < 'canopy;'
+		UNION ALL SELECT c.id FROM down
+			CROSS JOIN node c WHERE c.environment_id = $1 AND c.parent_id = down.id AND c.deleted_at IS NULL)
+		SELECT id FROM down`
+
 	// A list of ids follows each of these.
 	selectSome = `SELECT ` + wholeColumns + ` FROM node n WHERE` + ofEnvironment + notDeleted + ` AND n.id IN `
 

@@ -86,3 +86,18 @@ func unfit(err error) bool {
 	}
 	return false
 }
+
+// Resample has PostgreSQL look at tables anew: after a write of many rows it would guess how
+// many there are until autovacuum comes by, and read lists in ways that suit few. SQLite
+// guesses nothing.
+func (db *DB) Resample(ctx context.Context, tables ...string) error {
+	if db.Engine == SQLite {
+		return nil
+	}
+	for _, table := range tables {
+		if _, err := db.write.ExecContext(ctx, "ANALYZE "+table); err != nil {
+			return slow(ctx, err)
+		}
+	}
+	return nil
+}
