@@ -21,7 +21,7 @@ var areas = []struct {
 	{"top", []string{"command", "server", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
-	{"identity", []string{"enrolment", "credential"}},
+	{"identity", []string{"enrolment", "profile", "roster", "credential", "identitysession"}},
 	{"access", []string{
 		"assignment", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench",
@@ -64,6 +64,7 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
+	{"identitysession", []string{"enrolment", "profile"}, "who is switched off or removed is signed out"},
 	{"credential", []string{"enrolment"}, "whoever is made with a password has its hash"},
 	{"edits", []string{"hierarchy", "rbac", "membership", "assignment"}, "their rows are what decisions depend on"},
 	{"decide", []string{"edits", "hierarchy", "rbac", "membership", "assignment"}, "a kept change is an edit of a snapshot"},

@@ -38,6 +38,7 @@ var owners = map[string]string{
 	"assignment":          "assignment",
 	"assignment_tally":    "assignment",
 	"assignment_place":    "assignment",
+	"identity_session":    "identitysession",
 	"portal_user":         "portaluser",
 	"account_member":      "portaluser",
 	"registration":        "signup",

@@ -48,6 +48,9 @@ var acrossTenants = []exception{
 	{"apikey", "WHERE k.key_hash = $1", "a key's value names its Environment"},
 	{"apikey", "FROM api_key_denial WHERE minute < $1", "sweeps by age"},
 	{"hierarchy", "WHERE deleted_at < $1", "sweeps by age"},
+	{"membership", "AND NOT EXISTS (SELECT 1 FROM", "ends the condition of a list, which begins with its tier"},
+	{"assignment", "IN (SELECT held.identity_id FROM", "names the Environment by an argument that it adds"},
+	{"identitysession", "WHERE ended_at < $1", "sweeps by age"},
 	{"membership", "AS on_page…", "followed by what a list looks at, which begins with its tier"},
 }
 

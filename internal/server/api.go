@@ -27,6 +27,9 @@ type api struct {
 
 func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *api {
 	health := &health{platform: p, log: log}
+	identities := &peopleapi.Identities{
+		Members: i.members, Roster: i.roster, Enrolment: i.enrolment, Profiles: i.profiles,
+	}
 	return &api{health: health, doors: []door{
 		{"portalapi", []resource{
 			&portalapi.Signups{Signups: u.signups},
@@ -53,7 +56,8 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&accessapi.Assignments{Grants: t.grants},
 		}},
 		{"peopleapi", []resource{
-			&peopleapi.Identities{Members: i.members, Enrolment: i.enrolment},
+			identities, &peopleapi.Members{Identities: identities}, &peopleapi.Directory{Identities: identities},
+			&peopleapi.Sessions{Sessions: i.sessions},
 			&peopleapi.Keys{Keys: t.keys},
 		}},
 		{"server", []resource{health}},

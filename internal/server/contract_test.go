@@ -114,7 +114,7 @@ func TestContractTable(t *testing.T) {
 					continue
 				}
 				cells++
-				a := produce(newGround(s, p))
+				a := produce(newGround(t, s, p))
 				if a.Status != status {
 					t.Errorf("%s: %d %s, want %d", op, a.Status, a.Raw, status)
 				} else if err := contract.hold(contract.statuses[op][status], a); err != nil {
@@ -134,6 +134,7 @@ func TestContractTable(t *testing.T) {
 
 // ground is an Environment to call in, with an API key for everything.
 type ground struct {
+	t          testing.TB
 	s          *servertest.Server
 	owner      *servertest.Client
 	at         string // path of the Environment in the portal
@@ -151,8 +152,9 @@ const (
 	byPortal             // the portal
 )
 
-func newGround(s *servertest.Server, p provoker) *ground {
-	g := &ground{s: s}
+func newGround(t testing.TB, s *servertest.Server, p provoker) *ground {
+	t.Helper()
+	g := &ground{t: t, s: s}
 	g.owner, g.at = p.Owner()
 	g.at += inDesk
 	g.root = g.owner.Tree(g.at)
@@ -192,7 +194,7 @@ func cell(op string, status int) produce {
 		return special
 	}
 	method, path, _ := strings.Cut(op, " ")
-	path = strings.Replace(path, "{id}", servertest.NoID, 1)
+	path = strings.NewReplacer("{id}", servertest.NoID, "{sessionId}", servertest.NoID).Replace(path)
 	plain := strings.TrimPrefix(path, "/api/v1")
 	switch status {
 	case http.StatusUnauthorized:
@@ -246,8 +248,8 @@ func stale(method string, path func(g *ground) string, body any) produce {
 	return ofThing(method, path, body, "If-Match", `"7"`)
 }
 
-// contractCells are the calls of all operations.
-var contractCells = joined(placeCells, grantCells)
+// contractCells are the cells of all operations.
+var contractCells = joined(accessCells, grantCells, peopleCells)
 
 func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	cells := map[string]map[int]produce{}
@@ -257,8 +259,7 @@ func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	return cells
 }
 
-// placeCells are those of permissions, roles, trees and keys.
-var placeCells = map[string]map[int]produce{
+var accessCells = map[string]map[int]produce{
 	"GET /api/v1/permissions":  {200: ofThing("GET", fixed("/permissions?source=system"), nil)},
 	"POST /api/v1/permissions": {201: ofThing("POST", fixed("/permissions"), newPermission("lease.read"))},
 	"GET /api/v1/permissions/{id}": {

@@ -27,18 +27,50 @@ var creating = map[string]creation{
 	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker, *servertest.Client, string) m {
 		return m{"resources": []m{{"name": "page", "actions": []string{"read"}}}, "role_permissions": []m{}}
 	}},
-	"createApiKey":                  {"/api/v1/api-keys", is(newKey())},
-	"createApiKeyInPortal":          {inDesk + "/api-keys", is(newKey())},
-	"createNode":                    {"/api/v1/nodes", newNode},
-	"createNodeInPortal":            {inDesk + "/nodes", newNode},
+	"createApiKey":         {"/api/v1/api-keys", is(newKey())},
+	"createApiKeyInPortal": {inDesk + "/api-keys", is(newKey())},
+	"createNode":           {"/api/v1/nodes", newNode},
+	"createNodeInPortal":   {inDesk + "/nodes", newNode},
+	"createUserInvite":     {"/user-invites", inviting},
+
 	"createAssignment":              {"/api/v1/assignments", newAssignment},
 	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
 	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},
 	"bulkCreateAssignmentsInPortal": {inDesk + "/assignments/bulk-create", newAssignments},
-	"createUserInvite":              {"/user-invites", inviting},
+
+	"createIdentity":                  {"/api/v1/identities", whoever},
+	"createIdentityInPortal":          {inDesk + "/identities", whoever},
+	"bulkCreateIdentities":            {"/api/v1/identities/bulk-create", many},
+	"bulkCreateIdentitiesInPortal":    {inDesk + "/identities/bulk-create", many},
+	"attachIdentities":                {"/api/v1/memberships/bulk-attach", someone},
+	"attachIdentitiesInPortal":        {inDesk + "/memberships/bulk-attach", someone},
+	"createApplicationIdentity":       {"/applications/desk/identities", whoever},
+	"bulkCreateApplicationIdentities": {"/applications/desk/identities/bulk-create", many},
+	"attachApplicationIdentities":     {"/applications/desk/app-memberships/bulk-attach", someone},
+	"createDirectoryIdentity":         {"/identities", whoever},
+	"bulkCreateDirectoryIdentities":   {"/identities/bulk-create", many},
+	"addToApplication": {"/identities/{id}/app-memberships", func(_ provoker, c *servertest.Client, account string) m {
+		return m{"application_id": c.Must(200, "GET", account+"/applications/desk", nil).Text("data", "id")}
+	}},
+
 	"bulkCreateUserInvites": {"/user-invites/bulk-create", func(p provoker, _ *servertest.Client, _ string) m {
 		return m{"invites": []m{servertest.Invitation(p.Address()), servertest.Invitation(p.Address())}}
 	}},
+}
+
+// whoever is the body that makes somebody new, to be one of many rows, or alone.
+func whoever(p provoker, _ *servertest.Client, _ string) m {
+	return m{"email": p.Address(), "first_name": "Dana", "last_name": "Cole"}
+}
+
+func many(p provoker, c *servertest.Client, account string) m {
+	return m{"identities": []m{whoever(p, c, account), whoever(p, c, account)}}
+}
+
+// someone is in the directory alone.
+func someone(p provoker, c *servertest.Client, account string) m {
+	made := c.Must(201, "POST", account+"/identities", whoever(p, c, account))
+	return m{"identity_ids": []string{made.Text("data", "id")}}
 }
 
 // is a body that is always the same.
@@ -105,7 +137,12 @@ func TestCreatingCallsActOnce(t *testing.T) {
 				continue
 			}
 			delete(left, op.ID)
-			path, body, before := call.below(account), call.body(p, c, account), audited()
+			path, body := call.below(account), call.body(p, c, account)
+			if strings.Contains(path, "{id}") {
+				made := c.Must(201, "POST", account+"/identities", whoever(p, c, account))
+				path = strings.Replace(path, "{id}", made.Text("data", "id"), 1)
+			}
+			before := audited()
 			first := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)
 			did := audited() - before
 			again := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)

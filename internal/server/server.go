@@ -66,7 +66,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(),
 		log: o.Log, platform: p, tenant: t,
 		api:     newAPI(o.Log, p, t, people, portal),
-		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), portal.sweeps()),
+		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), people.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
 
 		forCalls: forCalls, forTasks: forTasks,

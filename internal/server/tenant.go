@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/account"
@@ -29,7 +30,9 @@ type tenant struct {
 }
 
 func newTenant(p *platform) *tenant {
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}}
+	parts := environment.Parts{
+		hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}, identitysession.Part{},
+	}
 	prover := &revision.Prover{DB: p.db}
 	return &tenant{
 		db:           p.db,

@@ -3,6 +3,7 @@ package assignment
 import (
 	"context"
 
+	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -58,4 +59,14 @@ func OfIdentity(
 		return nil, info, err
 	}
 	return list, r.Of(n), nil
+}
+
+// HoldingRole is a condition for lists of identities: that they have an assignment of the role
+// in the Environment, in whatever state. identity is the column of the identity, and one adds
+// an argument and gives its placeholder.
+func HoldingRole(role rbac.RoleID) func(identity string, one func(any) string, in scope.Environment) string {
+	return func(identity string, one func(any) string, in scope.Environment) string {
+		return ` AND ` + identity + ` IN (SELECT held.identity_id FROM assignment held WHERE held.environment_id = ` +
+			one(in.ID) + ` AND held.role_id = ` + one(role) + `)`
+	}
 }

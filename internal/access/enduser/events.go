@@ -10,6 +10,14 @@ var (
 	Created = event.Type[CreatedPayload]{
 		Action: "identity.created", Category: event.Identity, Resource: "identity", About: "An identity came into being.",
 	}
+	Updated = event.Type[UpdatedPayload]{
+		Action: "identity.updated", Category: event.Identity, Resource: "identity",
+		About: "The profile of an identity was changed.",
+	}
+	StatusSet = event.Type[StatusSetPayload]{
+		Action: "identity.status_set", Category: event.Identity, Resource: "identity", Severity: event.Notice,
+		About: "An identity was switched on or off, for the whole Account.",
+	}
 )
 
 // The payloads.
@@ -19,5 +27,18 @@ type (
 		Email       string               `json:"email"`
 		PasswordSet bool                 `json:"password_set"`
 		Environment *scope.EnvironmentID `json:"environment_id"`
+	}
+	// UpdatedPayload has what fields have become, through an Environment or an Application, or
+	// else which fields they are, through the directory of the Account.
+	UpdatedPayload struct {
+		Changes *Changes `json:"changes,omitempty"`
+		Fields  []string `json:"fields_updated,omitempty"`
+	}
+	// StatusSetPayload has both states; the Account's row names the Environments in which the
+	// identity is a member.
+	StatusSetPayload struct {
+		Previous     bool                  `json:"previous_is_active"`
+		New          bool                  `json:"new_is_active"`
+		Environments []scope.EnvironmentID `json:"environment_ids,omitempty"`
 	}
 )

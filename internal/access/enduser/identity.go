@@ -101,7 +101,7 @@ func (c *Change) Rules(f *text.Fields) {
 type Changes struct {
 	FirstName *string        `json:"first_name,omitempty"`
 	LastName  *string        `json:"last_name,omitempty"`
-	Metadata  jsontext.Value `json:"metadata,omitempty"` // null where it was cleared
+	Metadata  jsontext.Value `json:"metadata,omitzero"` // null where it was cleared
 }
 
 // Fields are the names of the fields, sorted.

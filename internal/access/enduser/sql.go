@@ -16,7 +16,7 @@ const (
 	// JoinIdentity brings identity as i; the id of the identity is to follow.
 	JoinIdentity = ` JOIN identity i ON i.id = `
 	// FromAccount are the identities of the Account $1 as m, for lists: id, email,
-	// name_fold, search, is_active, created_at.
+	// name_fold, search, is_active, created_at; email_verified_at for counts.
 	FromAccount = ` FROM identity m WHERE m.account_id = $1`
 )
 

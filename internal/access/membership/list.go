@@ -12,8 +12,6 @@ import (
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Sorts are the sort keys of lists of identities. Each list stays inside one index of its
@@ -39,59 +37,96 @@ type Query struct {
 	Only Activity
 	// Unassigned leaves those who have no assignment in the Environment.
 	Unassigned bool
+	// Holding leaves those who hold something there: a condition on the column of the
+	// identity, whose arguments it adds by one. nil for none.
+	Holding func(identity string, one func(any) string, in scope.Environment) string
 }
 
 // Service holds what is read of memberships. It is safe for concurrent use.
 type Service struct{ DB *database.DB }
 
-// List gives one page of the Environment's members.
+// List gives one page of those who are seen from the place.
 func (s *Service) List(
-	ctx context.Context, in scope.Environment, q Query,
+	ctx context.Context, at Place, q Query,
 ) (list []enduser.Identity, info page.Info, err error) {
-	list, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]enduser.Identity, error) {
-		list, info, err = Members(ctx, tx, in, q)
+	list, err = Read(ctx, s.DB, at, func(tx *database.Tx) ([]enduser.Identity, error) {
+		list, info, err = at.Members(ctx, tx, q)
 		return list, err
 	})
 	return list, info, err
 }
 
-// Members is List in a transaction.
-func Members(
-	ctx context.Context, tx *database.Tx, in scope.Environment, q Query,
+// Get reads one who is seen from the place; identities.not_found.
+func (s *Service) Get(ctx context.Context, at Place, who enduser.ID) (enduser.Identity, error) {
+	return Read(ctx, s.DB, at, func(tx *database.Tx) (enduser.Identity, error) { return at.Find(ctx, tx, who) })
+}
+
+// Members gives one page of those who are seen from an Environment or an Application.
+func (p Place) Members(
+	ctx context.Context, tx *database.Tx, q Query,
 ) ([]enduser.Identity, page.Info, error) {
-	l := looking{from: fromMembers, id: "m.identity_id", args: []any{database.PlanAnew, in.ID}}
-	if q.Unassigned {
+	l := looking{from: fromMembers, id: "m.identity_id", args: []any{database.PlanAnew, p.environment.ID}}
+	if app, is := p.AboveEnvironments(); is {
+		l.from, l.args = fromAppMembers, []any{database.PlanAnew, p.account.ID, app.ID}
+	}
+	switch in, _ := p.Environment(); {
+	case q.Unassigned && !p.environment.ID.IsZero():
 		l.from += ` AND m.assignment_count = 0`
+	case q.Unassigned:
+		l.from += ` AND NOT EXISTS (SELECT 1 FROM membership here WHERE here.environment_id = ` + l.one(in.ID) + `
+			AND here.identity_id = m.identity_id AND here.status = 'active' AND here.assignment_count > 0)`
+	case q.Holding != nil:
+		l.from += q.Holding(l.id, l.one, in)
 	}
 	return l.page(ctx, tx, q)
 }
 
-// Summary counts the Environment's members.
+// Summary counts members.
 type Summary struct{ Total, Assigned int }
 
-// Summary counts the Environment's members, and those of them who have any assignment there.
-func (s *Service) Summary(ctx context.Context, in scope.Environment) (Summary, error) {
-	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (n Summary, err error) {
-		return n, tx.QueryRow(ctx, selectSummary, in.ID).Scan(&n.Total, &n.Assigned)
+// Summary counts the place's members, and those of them who have any assignment: from an
+// Application in its default Environment.
+func (s *Service) Summary(ctx context.Context, at Place) (Summary, error) {
+	return Read(ctx, s.DB, at, func(tx *database.Tx) (n Summary, err error) {
+		if app, is := at.AboveEnvironments(); is {
+			in, _ := at.Environment()
+			row := tx.QueryRow(ctx, selectAppSummary, at.account.ID, app.ID, in.ID)
+			return n, row.Scan(&n.Total, &n.Assigned)
+		}
+		return n, tx.QueryRow(ctx, selectSummary, at.environment.ID).Scan(&n.Total, &n.Assigned)
 	})
 }
 
-// Get reads a member of the Environment; identities.not_found.
-func (s *Service) Get(ctx context.Context, in scope.Environment, who enduser.ID) (enduser.Identity, error) {
-	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) (enduser.Identity, error) {
-		return Member(ctx, tx, in, who)
-	})
+// Assignments are the numbers of assignments that people have in the Environment.
+func Assignments(
+	ctx context.Context, tx *database.Tx, in scope.Environment, of []enduser.ID,
+) (map[enduser.ID]int, error) {
+	n := make(map[enduser.ID]int, len(of))
+	if len(of) == 0 {
+		return n, nil
+	}
+	args := []any{in.ID}
+	for _, one := range of {
+		args = append(args, one)
+	}
+	return n, tx.Query(ctx, func(row database.Scanner) error {
+		var who enduser.ID
+		var count int
+		err := row.Scan(&who, &count)
+		n[who] = count
+		return err
+	}, selectCounts+`(`+database.Marks(2, len(of))+`)`, args...)
 }
 
-// Member is Get in a transaction.
-func Member(
+// findMember reads a member of an Environment.
+func findMember(
 	ctx context.Context, tx *database.Tx, in scope.Environment, who enduser.ID,
 ) (enduser.Identity, error) {
 	return found(enduser.Scan(tx.QueryRow(ctx, selectMember, in.ID, who)))
 }
 
-// AppMember reads somebody who has an active place in an Application; identities.not_found.
-func AppMember(
+// findAppMember reads somebody who has an active place in an Application.
+func findAppMember(
 	ctx context.Context, tx *database.Tx, in scope.Application, who enduser.ID,
 ) (enduser.Identity, error) {
 	return found(enduser.Scan(tx.QueryRow(ctx, selectAppMember, in.Account.ID, in.ID, who)))
@@ -102,14 +137,6 @@ func found(i enduser.Identity, err error) (enduser.Identity, error) {
 		err = enduser.ErrNotFound
 	}
 	return i, err
-}
-
-// AppMembers gives one page of those who have an active place in an Application.
-func AppMembers(
-	ctx context.Context, tx *database.Tx, in scope.Application, q Query,
-) ([]enduser.Identity, page.Info, error) {
-	l := looking{from: fromAppMembers, id: "m.identity_id", args: []any{database.PlanAnew, in.Account.ID, in.ID}}
-	return l.page(ctx, tx, q)
 }
 
 // looking is what the statements of a list have in common: a page and a count, which

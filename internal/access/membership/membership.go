@@ -74,6 +74,14 @@ var (
 		Action: "identity.env_membership.removed", Category: event.Identity, Resource: "identity",
 		Severity: event.Notice, About: "An identity is no member of an Environment any more.",
 	}
+	AppAdded = event.Type[AppPayload]{
+		Action: "identity.app_membership.added", Category: event.Identity, Resource: "identity",
+		About: "An identity may use an Application, or may again.",
+	}
+	AppRemoved = event.Type[AppPayload]{
+		Action: "identity.app_membership.removed", Category: event.Identity, Resource: "identity",
+		About: "An identity may not use an Application any more.",
+	}
 )
 
 // Source says how somebody came to be a member; "" where that goes without saying.
@@ -97,6 +105,10 @@ type (
 	RemovedPayload struct {
 		RevokedInvites int `json:"revoked_pending_invites"`
 	}
+	// AppPayload says which Application.
+	AppPayload struct {
+		Application scope.ApplicationID `json:"application_id"`
+	}
 )
 
 // Entry is an event about an identity in an Environment.
@@ -104,6 +116,13 @@ func Entry(by principal.Actor, in scope.Environment, who enduser.Identity) event
 	return event.Entry{
 		Actor: by, Account: in.Application.Account.ID, Application: in.Application.ID, Environment: in.ID,
 		Resource: who.ID.Any(), Label: who.Email,
+	}
+}
+
+// AppEntry is an event about an identity in an Application.
+func AppEntry(by principal.Actor, in scope.Application, who enduser.Identity) event.Entry {
+	return event.Entry{
+		Actor: by, Account: in.Account.ID, Application: in.ID, Resource: who.ID.Any(), Label: who.Email,
 	}
 }
 

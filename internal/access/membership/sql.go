@@ -3,6 +3,7 @@ package membership
 import (
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
 )
 
@@ -45,6 +46,9 @@ const (
 
 	selectSummary = `SELECT count(*), COALESCE(sum(CASE WHEN m.assignment_count > 0 THEN 1 ELSE 0 END), 0)` + fromMembers
 
+	// A list of identities follows.
+	selectCounts = `SELECT identity_id, assignment_count FROM membership WHERE environment_id = $1 AND identity_id IN `
+
 	selectMember = `SELECT ` + enduser.Columns + ` FROM membership m` + enduser.JoinIdentity + `m.identity_id
 		WHERE m.environment_id = $1 AND m.identity_id = $2 AND m.status = 'active'`
 
@@ -76,12 +80,57 @@ const (
 	fromAppMembers = ` FROM app_membership m
 		WHERE m.account_id = $1 AND m.application_id = $2 AND m.status = 'active'`
 
+	selectAppSummary = `SELECT count(*), COALESCE(sum(CASE WHEN here.assignment_count > 0 THEN 1 ELSE 0 END), 0)
+		FROM app_membership m LEFT JOIN membership here ON here.environment_id = $3
+			AND here.identity_id = m.identity_id AND here.status = 'active'
+		WHERE m.account_id = $1 AND m.application_id = $2 AND m.status = 'active'`
+
 	selectAppMember = `SELECT ` + enduser.Columns + ` FROM app_membership m` + enduser.JoinIdentity + `m.identity_id
 		WHERE m.account_id = $1 AND m.application_id = $2 AND m.identity_id = $3 AND m.status = 'active'`
 
 	sweepApps = `DELETE FROM app_membership WHERE account_id = $1 AND application_id = $2 AND id IN
 		(SELECT id FROM app_membership WHERE application_id = $2 LIMIT 500)`
 )
+
+const (
+	// Of identities as m, in Environments that are there.
+	anyAssignment = `(SELECT 1 FROM membership there` + environment.JoinEnvironment + `there.environment_id
+		WHERE there.account_id = $1 AND there.identity_id = m.id AND there.assignment_count > 0)`
+
+	// Lists of identities follow, and the grouping.
+	countApps = `SELECT am.identity_id, count(*) FROM app_membership am` + application.JoinApplication +
+		`am.application_id WHERE am.account_id = $1 AND am.status = 'active' AND am.identity_id IN `
+	countEverywhere = `SELECT m.identity_id, sum(m.assignment_count) FROM membership m` + environment.JoinEnvironment +
+		`m.environment_id WHERE m.account_id = $1 AND m.identity_id IN `
+
+	selectDirectoryCounts = `SELECT count(*), COALESCE(sum(m.is_active), 0),
+		COALESCE(sum(CASE WHEN m.email_verified_at IS NULL THEN 1 ELSE 0 END), 0),
+		COALESCE(sum(CASE WHEN NOT EXISTS (SELECT 1 FROM app_membership am` + application.JoinApplication +
+		`am.application_id WHERE am.identity_id = m.id AND am.status = 'active') THEN 1 ELSE 0 END), 0)` +
+		enduser.FromAccount
+
+	selectApplicationsOf = `SELECT ` + appColumns + `, app.slug, app.name,
+			(SELECT COALESCE(sum(m.assignment_count), 0) FROM membership m` + environment.JoinEnvironment +
+		`m.environment_id WHERE m.application_id = am.application_id AND m.identity_id = am.identity_id)
+		FROM app_membership am` + application.JoinApplication + `am.application_id
+		WHERE am.account_id = $1 AND am.identity_id = $2 ORDER BY am.id`
+
+	selectEnvironmentsOf = `SELECT ` + columns + `, env.slug, env.name, app.slug FROM membership m` +
+		environment.JoinEnvironment + `m.environment_id` + application.JoinApplication + `m.application_id
+		WHERE m.account_id = $1 AND m.identity_id = $2 ORDER BY app.created_at, app.id, env.created_at, env.id`
+)
+
+func scanApplicationOf(row database.Scanner) (a ApplicationOf, err error) {
+	return a, row.Scan(&a.ID, &a.Application, &a.Identity, &a.Status, &a.InvitedAt, &a.ActivatedAt, &a.DeactivatedAt,
+		&a.Slug, &a.Name, &a.Assignments)
+}
+
+func scanEnvironmentOf(row database.Scanner) (e EnvironmentOf, err error) {
+	slug := ""
+	e.Membership, err = scanWith(row, &slug, &e.Name, &e.ApplicationSlug)
+	e.In.Slug = slug
+	return e, err
+}
 
 func scan(row database.Scanner) (Membership, error) { return scanWith(row) }
 

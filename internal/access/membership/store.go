@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/foundation/id"
@@ -144,14 +145,10 @@ func FollowSwitch(ctx context.Context, tx *database.Tx, who enduser.Identity) ([
 	if err != nil {
 		return nil, err
 	}
-	active := []Membership{}
 	for _, m := range all {
 		revision.AppendBeside(tx, m.In, put(who, m.Status))
-		if m.Status == Active {
-			active = append(active, m)
-		}
 	}
-	return active, nil
+	return slices.DeleteFunc(all, func(m Membership) bool { return m.Status != Active }), nil
 }
 
 // Forget deletes the memberships of a person, whose assignments are gone.
@@ -162,4 +159,10 @@ func Forget(ctx context.Context, tx *database.Tx, who enduser.Identity) error {
 		}
 	}
 	return nil
+}
+
+// ActiveEverywhere are a person's active memberships, by the Environment's id.
+func ActiveEverywhere(ctx context.Context, tx *database.Tx, who enduser.Identity) ([]Membership, error) {
+	all, err := Everywhere(ctx, tx, who)
+	return slices.DeleteFunc(all, func(m Membership) bool { return m.Status != Active }), err
 }

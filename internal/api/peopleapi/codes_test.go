@@ -1,6 +1,7 @@
 package peopleapi_test
 
 import (
+	"maps"
 	"testing"
 
 	"canopy.dev/canopy/internal/server/servertest"
@@ -12,7 +13,7 @@ const development = "/applications/desk/environments/development"
 
 func TestEveryCodeIsProduced(t *testing.T) {
 	t.Parallel()
-	servertest.EveryCode(t, servertest.DoorCodes("peopleapi"), map[string]servertest.Provocation{
+	servertest.EveryCode(t, servertest.DoorCodes("peopleapi"), joined(ofPeople, map[string]servertest.Provocation{
 		"api_keys.scope_unknown": func(_ *testing.T, p servertest.Provoker) servertest.Answer {
 			c, account := p.Owner()
 			return c.Do("POST", account+development+"/api-keys", scoped("lease.unknown"))
@@ -34,7 +35,15 @@ func TestEveryCodeIsProduced(t *testing.T) {
 				WHERE environment_id = (SELECT environment_id FROM api_key ORDER BY created_at DESC LIMIT 1)`)
 			return c.Do("POST", account+development+"/api-keys", scoped("audit.view"))
 		},
-	})
+	}))
+}
+
+func joined(all ...map[string]servertest.Provocation) map[string]servertest.Provocation {
+	joined := map[string]servertest.Provocation{}
+	for _, some := range all {
+		maps.Copy(joined, some)
+	}
+	return joined
 }
 
 func scoped(scopes ...string) m {

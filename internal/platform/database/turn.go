@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // patience is how long a write waits for others that may take their time.
@@ -82,6 +84,44 @@ func (tx *Tx) Lock(ctx context.Context, query string, args ...any) Row {
 		query += " FOR NO KEY UPDATE"
 	}
 	return tx.QueryRow(ctx, query, args...)
+}
+
+// soon is how long LockSoon waits.
+const soon = "100ms"
+
+// LockSoon is Lock for who holds rows already that others wait for: it waits a tenth of a
+// second only. Then its Scan gives an error that is Held, and the transaction is over.
+func (tx *Tx) LockSoon(ctx context.Context, query string, args ...any) Row {
+	if tx.DB.Engine != Postgres {
+		return tx.Lock(ctx, query, args...)
+	}
+	if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+soon+`'`); err != nil {
+		return Row{err: err}
+	}
+	row := tx.Lock(ctx, query, args...)
+	row.after = func() error {
+		_, err := tx.Exec(ctx, `SET LOCAL lock_timeout = 0`)
+		return err
+	}
+	return row
+}
+
+// Held reports whether err says that another writer holds what LockSoon was to lock.
+func Held(err error) bool {
+	pg, is := errors.AsType[*pgconn.PgError](err)
+	return is && pg.Code == "55P03" // lock_not_available
+}
+
+// TrySoon is Turn for who has turns already that others wait for: false after a tenth of a
+// second.
+func (db *DB) TrySoon(ctx context.Context, key string) (free func(), had bool, err error) {
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	free, err = db.Turn(short, key)
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		return nil, false, nil
+	}
+	return free, err == nil, err
 }
 
 // Patiently runs a write again that has waited for another's lock in vain (ErrSlow), for

@@ -275,6 +275,8 @@ type Row struct {
 	tx   *Tx
 	done context.CancelFunc
 	err  error
+
+	after func() error // follows a row that was read; may be nil
 }
 
 // QueryRow asks for one row.
@@ -296,6 +298,9 @@ func (r Row) Scan(dest ...any) error {
 	defer r.done()
 	err := r.row.Scan(scanned(dest)...)
 	r.tx.note(err)
+	if err == nil && r.after != nil {
+		err = r.after()
+	}
 	return err
 }
 

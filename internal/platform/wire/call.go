@@ -186,7 +186,7 @@ func seenOf(r *http.Request) *seen {
 
 // allowed is nil when the caller holds the right that the route needs.
 func (c *Call) allowed(ctx context.Context) error {
-	if c.op.Needs == "" {
+	if c.op.Needs == "" || c.op.Or != "" && c.principal != nil && c.principal.Holds(c.op.Or) {
 		return nil
 	}
 	return c.Require(ctx, c.op.Needs)

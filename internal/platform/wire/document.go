@@ -157,6 +157,9 @@ func (d *document) operation(op *operation) *huma.Operation {
 	if op.Needs != "" {
 		o.Extensions["x-permission"] = op.Needs
 	}
+	if op.Or != "" {
+		o.Extensions["x-permission-or"] = op.Or
+	}
 	if len(op.Limits) > 0 {
 		o.Extensions["x-limits"] = names(op.Limits, func(l Limit) string { return string(l.Name) })
 	}

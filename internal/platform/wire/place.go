@@ -46,6 +46,21 @@ func (rt *Router) InApplication(prefix string, tag Tag) Group[At[scope.Applicati
 	return inPlace(rt, applicationPrefix+prefix, tag, missing, rt.inApplication)
 }
 
+// InDefaultEnvironment is the same for an Application and its default Environment, which no
+// segment names: the answers tell no revision.
+func (rt *Router) InDefaultEnvironment(prefix string, tag Tag) Group[At[scope.Environment]] {
+	missing := []*fault.Error{rt.AccountNotFound, rt.ApplicationNotFound}
+	return inPlace(rt, applicationPrefix+prefix, tag, missing, func(c *Call) (at At[scope.Environment], err error) {
+		above, err := rt.inApplication(c)
+		if err != nil {
+			return at, err
+		}
+		at.User = above.User
+		at.In, err = rt.DefaultEnvironment(c.r.Context(), above.In)
+		return at, err
+	})
+}
+
 // InEnvironment is the same for an Environment of that Application.
 func (rt *Router) InEnvironment(prefix string, tag Tag) Group[At[scope.Environment]] {
 	return inPlace(rt, environmentPrefix+prefix, tag, rt.missing(), rt.inEnvironment).inEnvironment()

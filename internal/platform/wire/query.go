@@ -50,6 +50,27 @@ func QueryID[I ~[16]byte](name, about string) Value[I] {
 	}}
 }
 
+// IDOrWord is an id, or a word that stands in its place; zero when absent.
+type IDOrWord[I ~[16]byte] struct {
+	ID   I
+	Word bool
+}
+
+// QueryIDOr is QueryID for a parameter that takes a word, too.
+func QueryIDOr[I ~[16]byte](name, about, word string) Value[IDOrWord[I]] {
+	return Value[IDOrWord[I]]{declaration{
+		name: name, in: "query", about: about, absent: IDOrWord[I]{},
+		schema: huma.Schema{Type: huma.TypeString, MaxLength: new(36), Examples: []any{word}},
+		parse: func(raw string) (any, string) {
+			v, err := id.Parse[I](raw)
+			if raw != word && (err != nil || v == (I{})) {
+				return IDOrWord[I]{}, "must be an id or " + word
+			}
+			return IDOrWord[I]{v, raw == word}, ""
+		},
+	}}
+}
+
 // PathWord is a path segment that names a thing by its id, or by a word. What is neither
 // names nothing, so missing is answered.
 func PathWord(name, about, word string, missing *fault.Error) Value[string] {

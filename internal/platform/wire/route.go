@@ -19,6 +19,7 @@ type Route struct {
 	About   string // what a client author should know, in whole sentences
 
 	Needs      permission.Key // the right that the caller must hold; "" for none
+	Or         permission.Key // a right that does as well; "" for none
 	Limits     []Limit        // counters that each call takes from
 	Body       BodyClass      // how large a body may be; zero: as is usual for the group
 	Idempotent bool           // Idempotency-Key is honoured

@@ -119,7 +119,7 @@ func recordEnded(
 	ctx context.Context, tx *database.Tx, by principal.Actor, u portaluser.User, n counts, reason EndReason,
 ) error {
 	return portaluser.RecordEach(ctx, tx, by, u, AllRevoked, func(in scope.AccountID) AllRevokedPayload {
-		return AllRevokedPayload{n[in], reason}
+		return AllRevokedPayload{Count: n[in], Reason: reason}
 	})
 }
 
@@ -134,7 +134,7 @@ func EndInAccount(
 		return err
 	}
 	entry := event.Entry{Actor: by, Account: in, Resource: userID.Any()}
-	return event.Record(ctx, tx, AllRevoked, entry, AllRevokedPayload{n, reason})
+	return event.Record(ctx, tx, AllRevoked, entry, AllRevokedPayload{Count: n, Reason: reason})
 }
 
 // EndForPassword ends what an old password had made possible: all of the person's

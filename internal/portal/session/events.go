@@ -2,6 +2,7 @@ package session
 
 import (
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/tenant/application"
 )
 
@@ -32,11 +33,14 @@ var (
 		Action: "user.session.revoked", Category: event.Auth, Resource: "session",
 		About: "A person ended one of their own sessions.",
 	}
-	AllRevoked = event.Type[AllRevokedPayload]{
-		Action: "session.all_revoked", Category: event.Auth, Resource: "user",
-		About: "Several sessions of a person ended at once.",
-	}
+	AllRevoked = ofUsers(identitysession.AllRevoked)
 )
+
+// ofUsers is an event of identities as portal users have it, too.
+func ofUsers[P any](t event.Type[P]) event.Type[P] {
+	t.Resource = "user"
+	return t
+}
 
 // SignedInPayload says which session, and from where.
 type SignedInPayload struct {
@@ -58,7 +62,7 @@ type SwitchedPayload struct {
 }
 
 // EndReason says why several sessions ended.
-type EndReason string
+type EndReason = identitysession.EndReason
 
 // The reasons.
 const (
@@ -71,7 +75,4 @@ const (
 )
 
 // AllRevokedPayload says how many, and why.
-type AllRevokedPayload struct {
-	Count  int       `json:"revoked_count"`
-	Reason EndReason `json:"reason"`
-}
+type AllRevokedPayload = identitysession.AllRevokedPayload

@@ -53,9 +53,14 @@ func lock(ctx context.Context, tx *database.Tx, in scope.Application) (Applicati
 // Place finds the Application of a slug in an Account; ErrNotFound.
 func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (scope.Application, error) {
 	a, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (Application, error) {
-		return found(scan(tx.QueryRow(ctx, selectApplication+` AND p.slug = $2`, in.ID, slug)))
+		return BySlug(ctx, tx, in.ID, slug)
 	})
 	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
+}
+
+// BySlug finds the Application of a slug in an Account; ErrNotFound.
+func BySlug(ctx context.Context, tx *database.Tx, accountID scope.AccountID, slug string) (Application, error) {
+	return found(scan(tx.QueryRow(ctx, selectApplication+` AND p.slug = $2`, accountID, slug)))
 }
 
 // Default is the Environment of an Application for who names none; ErrNotFound.

@@ -90,6 +90,7 @@ CREATE UNIQUE INDEX assignment_triple ON assignment (environment_id, identity_id
 CREATE INDEX assignment_node ON assignment (environment_id, node_id, identity_id, role_id, effective_from, effective_to, id);
 CREATE INDEX assignment_node_created ON assignment (environment_id, node_id, created_at, id);
 CREATE INDEX assignment_role_created ON assignment (environment_id, role_id, created_at, id);
+CREATE INDEX assignment_role_identity ON assignment (environment_id, role_id, identity_id);
 CREATE INDEX assignment_created ON assignment (environment_id, created_at, id, role_id, effective_from, effective_to);
 CREATE INDEX assignment_to ON assignment (environment_id, effective_to, id);
 CREATE INDEX assignment_from ON assignment (environment_id, effective_from, id);
