@@ -211,13 +211,15 @@ func cell(op string, status int) produce {
 
 // contractBodies are what operations want to be sent to get as far as to what they name.
 var contractBodies = map[string]m{
-	"POST /api/v1/nodes/{id}/move":          {"parent_node_id": servertest.NoID},
-	"PUT /api/v1/roles/{id}/permissions":    {"permission_keys": []string{}},
-	"PATCH /api/v1/api-keys/{id}":           {"is_active": false},
+	"POST /api/v1/nodes/{id}/move":       {"parent_node_id": servertest.NoID},
+	"PUT /api/v1/roles/{id}/permissions": {"permission_keys": []string{}},
+	"PATCH /api/v1/api-keys/{id}":        {"is_active": false},
+	"PATCH /api/v1/roles/{id}":           {},
+	"PATCH /api/v1/permissions/{id}":     {},
+	"PATCH /api/v1/nodes/{id}":           {},
+	"PATCH /api/v1/assignments/{id}":     {"role_id": servertest.NoID},
+
 	"POST /api/v1/identities/{id}/password": {"password": "correct horse battery"},
-	"PATCH /api/v1/roles/{id}":              {},
-	"PATCH /api/v1/permissions/{id}":        {},
-	"PATCH /api/v1/nodes/{id}":              {},
 }
 
 // ofThing calls an operation about a thing that is made for it.
@@ -249,7 +251,7 @@ func stale(method string, path func(g *ground) string, body any) produce {
 }
 
 // contractCells are the cells of all operations.
-var contractCells = joined(accessCells, peopleCells)
+var contractCells = joined(accessCells, grantCells, peopleCells)
 
 func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	cells := map[string]map[int]produce{}

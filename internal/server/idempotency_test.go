@@ -33,6 +33,11 @@ var creating = map[string]creation{
 	"createNodeInPortal":   {inDesk + "/nodes", newNode},
 	"createUserInvite":     {"/user-invites", inviting},
 
+	"createAssignment":              {"/api/v1/assignments", newAssignment},
+	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
+	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},
+	"bulkCreateAssignmentsInPortal": {inDesk + "/assignments/bulk-create", newAssignments},
+
 	"createIdentity":                  {"/api/v1/identities", whoever},
 	"createIdentityInPortal":          {inDesk + "/identities", whoever},
 	"bulkCreateIdentities":            {"/api/v1/identities/bulk-create", many},
@@ -91,6 +96,17 @@ func (c creation) below(account string) string {
 
 func newNode(_ provoker, c *servertest.Client, account string) m {
 	return m{"parent_node_id": c.Tree(account + inDesk), "node_type": "region", "name": "North"}
+}
+
+// newAssignment gives a new member a new role at the root.
+func newAssignment(p provoker, c *servertest.Client, account string) m {
+	who, _, _ := strings.Cut(p.Address(), "@")
+	at := account + inDesk
+	return m{"identity_id": c.Person(at, who), "node_id": c.Tree(at), "role_id": c.Role(at, who)}
+}
+
+func newAssignments(p provoker, c *servertest.Client, account string) m {
+	return m{"assignments": []m{newAssignment(p, c, account), newAssignment(p, c, account)}}
 }
 
 func newKey() m {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
@@ -26,11 +27,13 @@ type tenant struct {
 	access       *rbac.Service
 	tree         *hierarchy.Service
 	keys         *apikey.Service
+	grants       *assignment.Service
 }
 
 func newTenant(p *platform) *tenant {
 	parts := environment.Parts{
-		hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, identitysession.Part{}, mfa.Part{},
+		hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}, identitysession.Part{},
+		mfa.Part{},
 	}
 	prover := &revision.Prover{DB: p.db}
 	return &tenant{
@@ -38,8 +41,9 @@ func newTenant(p *platform) *tenant {
 		accounts:     &account.Service{DB: p.db},
 		applications: &application.Service{DB: p.db, Parts: parts},
 		environments: &environment.Service{DB: p.db, Parts: parts},
-		access:       &rbac.Service{DB: p.db},
-		tree:         &hierarchy.Service{DB: p.db},
+		access:       &rbac.Service{DB: p.db, Dependents: []rbac.Dependent{assignment.Part{}}},
+		tree:         &hierarchy.Service{DB: p.db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		grants:       &assignment.Service{DB: p.db},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 	}
 }

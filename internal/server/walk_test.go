@@ -133,13 +133,14 @@ func place(account, id string) *strings.Replacer {
 
 // things makes one of each thing that an Environment can have, and gives their ids.
 func things(c *servertest.Client, whose, environment string) map[string]string {
-	root := c.Tree(environment)
+	root, reader := c.Tree(environment), c.Role(environment, "Reader")
 	return map[string]string{
+		whose + "assignment": c.Assign(environment, c.Person(environment, "ann"), root, reader),
 		whose + "identity":   c.Must(201, "POST", environment+"/identities", newIdentity("")).Text("data", "id"),
 		whose + "root":       root,
 		whose + "node":       c.Node(environment, root, "region", "North"),
 		whose + "permission": c.Must(201, "POST", environment+"/permissions", newPermission("lease.see")).Text("data", "id"),
-		whose + "role":       c.Must(201, "POST", environment+"/roles", m{"name": "Reader"}).Text("data", "id"),
+		whose + "role":       reader,
 		whose + "key":        c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
 	}
 }
@@ -151,6 +152,7 @@ func newIdentity(name string) m {
 
 // bodies are what routes take that want something.
 var bodies = map[string]m{
+	"updateAssignment":   {"role_id": servertest.NoID},
 	"updateMember":       {"account_role": "admin"},
 	"setRolePermissions": {"permission_keys": []string{}},
 	"updateApiKey":       {"is_active": false},

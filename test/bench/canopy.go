@@ -185,12 +185,17 @@ func (i *instance) close() {
 }
 
 // resident is the server's resident memory in bytes (VmRSS of /proc).
-func (i *instance) resident() (int64, error) {
+func (i *instance) resident() (int64, error) { return i.memory("VmRSS:") }
+
+// own is the part of it that is no page of a file (RssAnon).
+func (i *instance) own() (int64, error) { return i.memory("RssAnon:") }
+
+func (i *instance) memory(what string) (int64, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	_, rest, _ := strings.Cut(string(raw), what)
 	kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 	return kib << 10, err
 }

@@ -20,8 +20,8 @@ func DropOfIdentity(
 		return 0, err
 	}
 	for _, a := range gone {
-		revision.Append(tx, in, a.drop())
 		count(tx, in, a, -1)
+		revision.Append(tx, in, a.drop())
 	}
 	return len(gone), nil
 }

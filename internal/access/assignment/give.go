@@ -98,8 +98,8 @@ func (g *giver) give(ctx context.Context, n New) (a Assignment, role rbac.Role, 
 	if made == 0 {
 		return a, role, conflict(ctx, tx, in, a)
 	}
-	revision.Append(tx, in, a.put())
 	count(tx, in, a, 1)
+	revision.Append(tx, in, a.put())
 	return a, role, nil
 }
 
@@ -177,9 +177,4 @@ func look[K comparable, T any](known map[K]looked[T], of K, find func() (T, erro
 		known[of] = looked[T]{v, err}
 	}
 	return v, err
-}
-
-// count counts an assignment wherever numbers are kept.
-func count(tx *database.Tx, in scope.Environment, a Assignment, by int) {
-	membership.CountAssignments(tx, in, a.Identity, by)
 }

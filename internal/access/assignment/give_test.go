@@ -116,7 +116,7 @@ func newGround(w *world) (g ground) {
 	g.there = w.given(g.ann, g.north, g.reader).ID
 	dbtest.Exec(w.t, w.db, `UPDATE membership SET status = 'deactivated' WHERE identity_id = $1`, g.gone)
 	dbtest.Exec(w.t, w.db, `UPDATE node SET node_type = 'canopy:organization' WHERE id = $1`, g.org)
-	w.must(w.tree.Delete(w.t.Context(), alex, w.in, g.deleted, 0, func(n hierarchy.Node) any { return n }))
+	w.deleteNode(g.deleted)
 	system, err := w.roles.Roles(w.t.Context(), w.in, rbac.SystemRole, true)
 	w.must(err)
 	elsewhere, err := w.roles.AddRole(w.t.Context(), alex, w.other, rbac.NewRole{Name: "Elsewhere"})

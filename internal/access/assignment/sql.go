@@ -17,6 +17,14 @@ const (
 	selectTriple = `SELECT a.id FROM assignment a
 		WHERE a.environment_id = $1 AND a.identity_id = $2 AND a.role_id = $3 AND a.node_id = $4`
 
+	selectRows = `SELECT ` + columns + `, n.node_type, r.name FROM assignment a` + rbac.CrossRole + hierarchy.CrossNode + `
+		WHERE a.environment_id = $1 AND r.id = a.role_id AND n.id = a.node_id`
+
+	updateAssignment = `UPDATE assignment SET role_id = $1, effective_from = $2, effective_to = $3, updated_at = $4
+		WHERE environment_id = $5 AND id = $6`
+
+	deleteAssignment = `DELETE FROM assignment WHERE environment_id = $1 AND id = $2`
+
 	deleteOfIdentity = `DELETE FROM assignment WHERE environment_id = $1 AND identity_id = $2
 		RETURNING id, identity_id, node_id, role_id, effective_from, effective_to, created_at, updated_at`
 
@@ -26,6 +34,21 @@ const (
 
 	countOfIdentity = `SELECT count(*)` + fromIdentity
 
+	selectOfRole = `SELECT ` + columns + ` FROM assignment a WHERE a.environment_id = $1 AND a.role_id = $2`
+
+	deleteOfRole = `DELETE FROM assignment WHERE environment_id = $1 AND role_id = $2`
+
+	// A list of nodes follows.
+	selectAtNodes = `SELECT ` + columns + ` FROM assignment a WHERE a.environment_id = $1 AND a.node_id IN `
+
+	deleteAtNodes = `DELETE FROM assignment WHERE environment_id = $1 AND node_id IN `
+
+	selectInSubtree = hierarchy.Subtree + ` SELECT ` + columns + ` FROM down CROSS JOIN assignment a
+		WHERE a.environment_id = $1 AND a.node_id = down.id`
+
+	deleteInSubtree = `DELETE FROM assignment WHERE environment_id = $1 AND node_id IN (` + hierarchy.Subtree + `
+		SELECT id FROM down)`
+
 	// A list of identities and heldOrder follow.
 	selectHeld = `SELECT ` + columns + `, a.role_name, a.node_name FROM (
 		SELECT ` + columns + `, r.name AS role_name, n.name AS node_name,
@@ -33,8 +56,52 @@ const (
 		FROM assignment a` + rbac.CrossRole + hierarchy.CrossNode + `
 		WHERE a.environment_id = $1 AND r.id = a.role_id AND n.id = a.node_id AND a.identity_id IN `
 	heldOrder = `) a WHERE a.place <= $2 ORDER BY a.identity_id, a.place`
+
+	addTally = `INSERT INTO assignment_tally (environment_id, kind, item, n) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (environment_id, kind, item) DO UPDATE SET n = assignment_tally.n + excluded.n`
+
+	deleteNoTally = `DELETE FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3 AND n <= 0`
+
+	deleteTally = `DELETE FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3`
+
+	selectTally = `SELECT COALESCE(sum(n), 0) FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3`
+
+	addPlace = `INSERT INTO assignment_place (environment_id, node_id, role_id, n) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (environment_id, node_id, role_id) DO UPDATE SET n = assignment_place.n + excluded.n`
+
+	deleteNoPlace = `DELETE FROM assignment_place
+		WHERE environment_id = $1 AND node_id = $2 AND role_id = $3 AND n <= 0`
+
+	countPlaces = `SELECT COALESCE(sum(n), 0) FROM assignment_place WHERE environment_id = $1 AND node_id = $2`
+
+	deletePlacesOfRole = `DELETE FROM assignment_place WHERE environment_id = $1 AND role_id = $2`
+
+	// A list of nodes follows.
+	deletePlacesAtNodes = `DELETE FROM assignment_place WHERE environment_id = $1 AND node_id IN `
+
+	deletePlacesInSubtree = `DELETE FROM assignment_place WHERE environment_id = $1 AND node_id IN (
+		` + hierarchy.Subtree + ` SELECT id FROM down)`
+
+	countMembersOfRole = `SELECT count(*) FROM (SELECT DISTINCT identity_id FROM assignment
+		WHERE environment_id = $1 AND role_id = $2) held`
+
+	countHeld = `SELECT count(*) FROM assignment WHERE environment_id = $1 AND identity_id = $2 AND role_id = $3`
+
+	sweepAssignments = `DELETE FROM assignment WHERE environment_id = $1 AND id IN
+		(SELECT id FROM assignment WHERE environment_id = $1 LIMIT 500)`
+
+	sweepPlaces = `DELETE FROM assignment_place WHERE environment_id = $1 AND (node_id, role_id) IN
+		(SELECT node_id, role_id FROM assignment_place WHERE environment_id = $1 LIMIT 500)`
+
+	sweepTally = `DELETE FROM assignment_tally WHERE environment_id = $1 AND (kind, item) IN
+		(SELECT kind, item FROM assignment_tally WHERE environment_id = $1 LIMIT 500)`
 )
 
 func scan(row database.Scanner) (a Assignment, err error) {
 	return a, row.Scan(&a.ID, &a.Identity, &a.Node, &a.Role, &a.Window.From, &a.Window.To, &a.CreatedAt, &a.UpdatedAt)
+}
+
+func scanRow(s database.Scanner) (r row, err error) {
+	return r, s.Scan(&r.ID, &r.Identity, &r.Node, &r.Role, &r.Window.From, &r.Window.To, &r.CreatedAt, &r.UpdatedAt,
+		&r.nodeType, &r.roleName)
 }

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/access/assignment"
+	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/events/eventtest"
@@ -28,18 +30,23 @@ var alex = principal.Actor{Kind: principal.KindUser, ID: id.ID{1}, Label: "alex@
 
 // world is one Environment with a tree, roles and members. Its Application has another one.
 type world struct {
-	t     testing.TB
-	db    *database.DB
-	in    scope.Environment
-	other scope.Environment
-	tree  *hierarchy.Service
-	roles *rbac.Service
-	root  hierarchy.ID
+	t      testing.TB
+	db     *database.DB
+	in     scope.Environment
+	other  scope.Environment
+	tree   *hierarchy.Service
+	roles  *rbac.Service
+	grants *assignment.Service
+	root   hierarchy.ID
 }
+
+type m map[string]any
+
+func micro(t time.Time) decide.Instant { return decide.Instant(t.UnixMicro()) }
 
 func newWorld(t testing.TB, db *database.DB) *world {
 	t.Helper()
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}}
+	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, assignment.Part{}}
 	var in scope.Application
 	list := dbtest.Write(t, db, func(tx *database.Tx) ([]environment.Environment, error) {
 		p := application.NewParams{
@@ -55,8 +62,10 @@ func newWorld(t testing.TB, db *database.DB) *world {
 		return environment.List(t.Context(), tx, in)
 	})
 	w := &world{
-		t: t, db: db, in: list[0].In(in), other: list[1].In(in), tree: &hierarchy.Service{DB: db},
-		roles: &rbac.Service{DB: db},
+		t: t, db: db, in: list[0].In(in), other: list[1].In(in),
+		tree:   &hierarchy.Service{DB: db, Dependents: []hierarchy.Dependent{assignment.Part{}}},
+		grants: &assignment.Service{DB: db},
+		roles:  &rbac.Service{DB: db, Dependents: []rbac.Dependent{assignment.Part{}}},
 	}
 	environments := &environment.Service{DB: db}
 	_, err := environments.SetModel(t.Context(), alex, w.in, environment.Hierarchy)
@@ -100,6 +109,17 @@ func (w *world) role(name string) rbac.RoleID {
 	return r.ID
 }
 
+// deleteNode deletes a node, and deleteRole a role.
+func (w *world) deleteNode(of hierarchy.ID) {
+	w.t.Helper()
+	w.must(w.tree.Delete(w.t.Context(), alex, w.in, of, 0, func(n hierarchy.Node) any { return n }))
+}
+
+func (w *world) deleteRole(of rbac.RoleID) {
+	w.t.Helper()
+	w.must(w.roles.DeleteRole(w.t.Context(), alex, w.in, of, 0, func(r rbac.Role) any { return r }))
+}
+
 // turnOff makes a role inactive.
 func (w *world) turnOff(of rbac.RoleID) {
 	w.t.Helper()
@@ -136,6 +156,12 @@ func insertPerson(
 		VALUES ($1, $2, $3, $4, $1, 'active', $5, $6, $7, 1, 0, $8, $8)`, of, in.Application.Account.ID, in.Application.ID,
 		in.ID, email, text.Fold(name+" Doe"), search, at)
 	return err
+}
+
+// left is how many assignments there are.
+func (w *world) left() int {
+	w.t.Helper()
+	return dbtest.Number(w.t, w.db, `SELECT count(*) FROM assignment`)
 }
 
 // give gives a role for ever.
@@ -207,9 +233,56 @@ func refused(t testing.TB, err error, want *fault.Error, data any) {
 // sound holds that the numbers that are kept are those that one counts.
 func (w *world) sound() {
 	w.t.Helper()
-	wrong := dbtest.Number(w.t, w.db, `SELECT count(*) FROM membership m WHERE m.assignment_count <>
-		(SELECT count(*) FROM assignment a WHERE a.environment_id = m.environment_id AND a.identity_id = m.identity_id)`)
-	if wrong > 0 {
-		w.t.Errorf("%d members have another number of assignments than theirs", wrong)
+	for what, query := range map[string]string{
+		"members": `SELECT count(*) FROM membership m WHERE m.assignment_count <> (SELECT count(*) FROM assignment a
+			WHERE a.environment_id = m.environment_id AND a.identity_id = m.identity_id)`,
+		"places": `SELECT count(*) FROM (
+			SELECT environment_id, node_id, role_id, n FROM assignment_place UNION ALL
+			SELECT environment_id, node_id, role_id, -count(*) FROM assignment GROUP BY 1, 2, 3) p
+			WHERE (SELECT sum(n) FROM (
+				SELECT environment_id, node_id, role_id, n FROM assignment_place UNION ALL
+				SELECT environment_id, node_id, role_id, -count(*) FROM assignment GROUP BY 1, 2, 3) q
+				WHERE q.environment_id = p.environment_id AND q.node_id = p.node_id AND q.role_id = p.role_id) <> 0`,
+		"assignments at nodes that are gone": `SELECT count(*) FROM assignment a WHERE NOT EXISTS
+			(SELECT 1 FROM node n WHERE n.id = a.node_id AND n.deleted_at IS NULL)`,
+		"assignments of roles that are gone": `SELECT count(*) FROM assignment a WHERE NOT EXISTS
+			(SELECT 1 FROM role r WHERE r.id = a.role_id)`,
+	} {
+		if n := dbtest.Number(w.t, w.db, query); n > 0 {
+			w.t.Errorf("%s: %d are wrong", what, n)
+		}
+	}
+	kept, counted := map[string]int{}, map[string]int{}
+	into := func(m map[string]int, query string, args ...any) {
+		dbtest.Do(w.t, w.db, func(tx *database.Tx) error {
+			return tx.Query(w.t.Context(), func(row database.Scanner) error {
+				var kind, item string
+				var n int
+				err := row.Scan(&kind, &item, &n)
+				if n != 0 || kind != "all" {
+					m[kind+" "+item] += n
+				}
+				return err
+			}, query, args...)
+		})
+	}
+	into(kept, `SELECT kind, item, n FROM assignment_tally WHERE environment_id = $1`, w.in.ID)
+	into(counted, `SELECT 'all', '', count(*) FROM assignment WHERE environment_id = $1
+		UNION ALL SELECT 'role', role_id, count(*) FROM assignment WHERE environment_id = $1 GROUP BY role_id
+		UNION ALL SELECT 'members', role_id, count(DISTINCT identity_id) FROM assignment WHERE environment_id = $1
+			GROUP BY role_id`, w.in.ID)
+	for kind, open := range map[string]decide.Instant{"from": decide.Beginning, "to": decide.Forever} {
+		dbtest.Do(w.t, w.db, func(tx *database.Tx) error {
+			return tx.Query(w.t.Context(), func(row database.Scanner) error {
+				var at int64
+				err := row.Scan(&at)
+				counted[kind+" "+time.UnixMicro(at).UTC().Format(time.DateOnly)]++
+				return err
+			}, `SELECT effective_`+kind+` FROM assignment WHERE environment_id = $1 AND effective_`+kind+` <> $2`,
+				w.in.ID, open)
+		})
+	}
+	if diff := cmp.Diff(counted, kept); diff != "" {
+		w.t.Errorf("(-counted +kept)\n%s", diff)
 	}
 }

@@ -11,8 +11,12 @@ import (
 )
 
 // CrossNode brings node as n, for the queries of other rooms, whose WHERE says that n.id is
-// the node of a row. It offers id, name and name_fold.
+// the node of a row. It offers id, node_type, name and name_fold.
 const CrossNode = ` CROSS JOIN node n`
+
+// Subtree begins a query of another room about a node, $2, of the Environment $1, and all
+// that lies below it: their ids are down.id. Deleted nodes are not there.
+const Subtree = subtree
 
 const (
 	nodeColumns = `n.id, n.parent_id, n.node_type, n.name, n.name_fold, n.slug, n.description, n.status, n.metadata,

@@ -24,6 +24,8 @@ import (
 // use.
 type Service struct {
 	DB *database.DB
+	// Dependents go with nodes that are deleted.
+	Dependents []Dependent
 	// Most is how many nodes an Environment may have; 0 is 1,000,000.
 	Most int
 
@@ -345,19 +347,26 @@ func below(ctx context.Context, tx *database.Tx, in scope.Environment, n Node) (
 	}, countSubtree, in.ID, n.ID)
 }
 
-// patient gives a write of a node with children the time that it needs; any other one
-// shares its commit with others and ends soon.
+// patient gives a write of a node with children, or with much that hangs on it, the time that
+// it needs; any other one shares its commit with others and ends soon.
 func (s *Service) patient(
 	ctx context.Context, in scope.Environment, of ID, large bool,
 ) (context.Context, error) {
 	if !large {
 		return ctx, nil
 	}
-	children, err := database.Read(ctx, s.DB, func(tx *database.Tx) (int, error) {
+	weight, err := database.Read(ctx, s.DB, func(tx *database.Tx) (int, error) {
 		n, err := Find(ctx, tx, in, of)
-		return n.Children, err
+		weight := n.Children * fewNodes
+		for _, d := range s.Dependents {
+			if err != nil || weight > 0 {
+				break
+			}
+			weight, err = d.Hanging(ctx, tx, in, of)
+		}
+		return weight, err
 	})
-	if err != nil || children == 0 {
+	if err != nil || weight < fewNodes {
 		return ctx, err
 	}
 	return database.Long(ctx), nil

@@ -21,33 +21,33 @@ func IsActive(ctx context.Context, tx *database.Tx, in scope.Environment, of pri
 // written at its very end, identities ascending: a long import does not hold the rows that
 // switching a person off wants.
 func CountAssignments(tx *database.Tx, in scope.Environment, of principal.IdentityID, by int) {
-	database.Collect(tx, freshCounts).by[member{in.ID, of}] += by
-}
-
-type member struct {
-	in scope.EnvironmentID
-	of principal.IdentityID
+	c := database.Collect(tx, freshCounts)
+	if c.in[in.ID] == nil {
+		c.in[in.ID] = map[principal.IdentityID]int{}
+	}
+	c.in[in.ID][of] += by
 }
 
 // counts is what one transaction changes of the numbers of assignments.
-type counts struct{ by map[member]int }
+type counts struct {
+	in map[scope.EnvironmentID]map[principal.IdentityID]int
+}
 
-func freshCounts() *counts { return &counts{map[member]int{}} }
+func freshCounts() *counts { return &counts{map[scope.EnvironmentID]map[principal.IdentityID]int{}} }
 
 // Close implements database.Closing.
 func (c *counts) Close(ctx context.Context, tx *database.Tx) error {
-	order := slices.SortedFunc(maps.Keys(c.by), func(a, b member) int {
-		if byPerson := slices.Compare(a.of[:], b.of[:]); byPerson != 0 {
-			return byPerson
-		}
-		return slices.Compare(a.in[:], b.in[:])
-	})
-	for _, m := range order {
-		if c.by[m] == 0 {
-			continue
-		}
-		if _, err := tx.Exec(ctx, addAssignments, c.by[m], m.in, m.of); err != nil {
-			return err
+	for in, by := range c.in {
+		maps.DeleteFunc(by, func(_ principal.IdentityID, n int) bool { return n == 0 })
+		order := slices.SortedFunc(maps.Keys(by), func(a, b principal.IdentityID) int { return slices.Compare(a[:], b[:]) })
+		for some := range slices.Chunk(order, database.Piece) {
+			args := []any{in}
+			for _, of := range some {
+				args = append(args, of, by[of])
+			}
+			if _, err := tx.Exec(ctx, addAssignments+database.Rows(addRow, 1, len(some))+addTo, args...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

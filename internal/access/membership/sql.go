@@ -31,8 +31,10 @@ const (
 	selectActive = `SELECT count(*) FROM membership
 		WHERE environment_id = $1 AND identity_id = $2 AND status = 'active'`
 
-	addAssignments = `UPDATE membership SET assignment_count = assignment_count + $1
-		WHERE environment_id = $2 AND identity_id = $3`
+	// Rows follow, and addAssignmentsTo; the Environment is $1.
+	addAssignments = `UPDATE membership SET assignment_count = assignment_count + by.column2 FROM (VALUES `
+	addRow         = `(?, CAST(? AS BIGINT))`
+	addTo          = `) by WHERE membership.environment_id = $1 AND membership.identity_id = by.column1`
 
 	updateCopies = `UPDATE membership SET name_fold = $1, search = $2, is_active = $3
 		WHERE account_id = $4 AND identity_id = $5`

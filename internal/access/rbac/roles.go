@@ -144,16 +144,30 @@ func (s *Service) UpdateRole(
 	})
 }
 
+// Dependent is what another room keeps of roles, and what goes with them.
+type Dependent interface {
+	// RoleGoes removes what hangs on a role that is about to be deleted. The deletion is its
+	// cause: it records no event for what a cascade takes along, and appends nothing that the
+	// going of a role says already.
+	RoleGoes(ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, of RoleID) error
+}
+
 // DeleteRole deletes a role, with what hangs on it. Faults as of UpdateRole. Event:
 // role.deleted.
 func (s *Service) DeleteRole(
 	ctx context.Context, by principal.Actor, in scope.Environment, of RoleID, ifVersion int, view func(Role) any,
 ) error {
+	ctx = database.Long(ctx) // it may have many holders
 	_, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
 		r, err := changeableRole(ctx, tx, in, of, ifVersion, view)
 		if err != nil {
 			return none, err
+		}
+		for _, d := range s.Dependents {
+			if err := d.RoleGoes(ctx, tx, by, in, of); err != nil {
+				return none, err
+			}
 		}
 		if _, err := tx.Exec(ctx, deleteRole, in.ID, of); err != nil {
 			return none, err
@@ -299,12 +313,13 @@ func (s *Service) grant(
 
 // hold gives permissions to a role that does not hold them.
 func hold(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, list []Permission) error {
-	for some := range slices.Chunk(list, piece) {
+	for some := range slices.Chunk(list, database.Piece) {
 		args := []any{of, in}
 		for _, p := range some {
 			args = append(args, p.ID)
 		}
-		if _, err := tx.Exec(ctx, insertRolePermissions+rows(rolePermissionRow, 2, len(some)), args...); err != nil {
+		query := insertRolePermissions + database.Rows(rolePermissionRow, 2, len(some))
+		if _, err := tx.Exec(ctx, query, args...); err != nil {
 			return err
 		}
 	}
@@ -313,7 +328,7 @@ func hold(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, li
 
 // drop takes permissions from a role.
 func drop(ctx context.Context, tx *database.Tx, in environment.ID, of RoleID, list []PermissionID) error {
-	for some := range slices.Chunk(list, piece) {
+	for some := range slices.Chunk(list, database.Piece) {
 		args := []any{of, in}
 		for _, p := range some {
 			args = append(args, p)

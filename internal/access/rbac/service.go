@@ -22,6 +22,8 @@ import (
 // for concurrent use.
 type Service struct {
 	DB *database.DB
+	// Dependents go with roles that are deleted.
+	Dependents []Dependent
 	// MaxPermissions and MaxRoles are how many custom ones an Environment may have; 0 is
 	// 10,000 and 1,000.
 	MaxPermissions, MaxRoles int
@@ -116,12 +118,12 @@ func (s *Service) addPermissions(
 // insert writes rows of the catalogue. Their keys are new: who writes has the
 // Environment's lock, and has looked.
 func insert(ctx context.Context, tx *database.Tx, in environment.ID, source Source, list []Permission) error {
-	for some := range slices.Chunk(list, piece) {
+	for some := range slices.Chunk(list, database.Piece) {
 		args := []any{in, tx.Now, string(source)}
 		for _, p := range some {
 			args = append(args, p.ID, p.Key, p.Name, p.Category, text.Fold(p.Category), p.Description)
 		}
-		if _, err := tx.Exec(ctx, insertPermissions+rows(permissionRow, 3, len(some)), args...); err != nil {
+		if _, err := tx.Exec(ctx, insertPermissions+database.Rows(permissionRow, 3, len(some)), args...); err != nil {
 			return err
 		}
 	}
@@ -240,7 +242,7 @@ func known(
 		wanted[key] = true
 	}
 	query, args := selectPermissions, []any{in.ID}
-	if len(wanted) <= piece {
+	if len(wanted) <= database.Piece {
 		query += ` AND p.key IN (` + database.Marks(2, len(wanted)) + `)`
 		for key := range wanted {
 			args = append(args, key)

@@ -2,7 +2,6 @@ package rbac
 
 import (
 	"strconv"
-	"strings"
 
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/application"
@@ -109,27 +108,3 @@ func scanListed(row database.Scanner) (l Listed, err error) {
 func scanText(row database.Scanner) (s string, err error) { return s, row.Scan(&s) }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// piece is how many rows one statement writes: SQLite's driver binds parameters in time
-// that grows with the square of their number.
-const piece = 20
-
-// rows repeats a row of VALUES n times, each ? being the next parameter; shared ones come
-// before.
-func rows(row string, shared, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		for _, c := range row {
-			if c != '?' {
-				b.WriteRune(c)
-				continue
-			}
-			shared++
-			b.WriteString("$" + itoa(shared))
-		}
-	}
-	return b.String()
-}

@@ -17,8 +17,9 @@ import (
 // Nodes serves the nodes of a tree, one by one.
 type Nodes struct{ Tree *hierarchy.Service }
 
-// fullNode is a node with everything it has.
-type fullNode struct {
+// Node is a node with everything it has. It is exported for the schema alone: others embed
+// it.
+type Node struct {
 	ID            hierarchy.ID        `json:"id"             doc:"The node's id."`
 	ApplicationID scope.ApplicationID `json:"application_id" doc:"The Application."`
 	ParentID      *hierarchy.ID       `json:"parent_node_id" doc:"The node above it; null for the root only."`
@@ -33,15 +34,11 @@ type fullNode struct {
 	Version       int                 `json:"version"        doc:"Starts at 1 and grows with each change." example:"1"`
 }
 
-func viewNode(in scope.Environment, n hierarchy.Node) fullNode {
-	return fullNode{
+func viewNode(in scope.Environment, n hierarchy.Node) Node {
+	return Node{
 		n.ID, in.Application.ID, above(n), n.Type, n.Name, n.Description, n.Slug, n.Status, n.Metadata,
 		n.CreatedAt, n.UpdatedAt, n.Version,
 	}
-}
-
-func anyNode(in scope.Environment) func(hierarchy.Node) any {
-	return func(n hierarchy.Node) any { return viewNode(in, n) }
 }
 
 // above is the parent, nil for the root.
@@ -54,28 +51,15 @@ func above(n hierarchy.Node) *hierarchy.ID {
 
 // seenNode is a node with what the caller may do there.
 type seenNode struct {
-	ID            hierarchy.ID        `json:"id"             doc:"The node's id."`
-	ApplicationID scope.ApplicationID `json:"application_id" doc:"The Application."`
-	ParentID      *hierarchy.ID       `json:"parent_node_id" doc:"The node above it; null for the root only."`
-	Type          string              `json:"node_type"      doc:"A type of the schema." example:"region" maxLength:"100"`
-	Name          string              `json:"name"           doc:"Its name." example:"North" maxLength:"200"`
-	Description   *string             `json:"description"    doc:"What it is." maxLength:"1000"`
-	Slug          string              `json:"slug"           doc:"Its slug, unique among its siblings." example:"north" maxLength:"63"`
-	Status        hierarchy.Status    `json:"status"         doc:"An inactive node grants nothing, nor does anything below it."`
-	Metadata      jsontext.Value      `json:"metadata"       doc:"Free JSON object." type:"object"`
-	CreatedAt     time.Time           `json:"created_at"     doc:"When it came into being."`
-	UpdatedAt     time.Time           `json:"updated_at"     doc:"When it was changed last."`
-	Version       int                 `json:"version"        doc:"Starts at 1 and grows with each change." example:"1"`
-	AccessState   hierarchy.State     `json:"access_state"   doc:"Whether the caller may look below it, or only sees it on the way."`
-	CanAccess     bool                `json:"can_access"     doc:"Whether the caller may look below it."`
-	CanManage     bool                `json:"can_manage"     doc:"Whether the caller may change it."`
+	Node
+
+	AccessState hierarchy.State `json:"access_state"   doc:"Whether the caller may look below it, or only sees it on the way."`
+	CanAccess   bool            `json:"can_access"     doc:"Whether the caller may look below it."`
+	CanManage   bool            `json:"can_manage"     doc:"Whether the caller may change it."`
 }
 
 func viewSeen(in scope.Environment, n hierarchy.Node, s hierarchy.Seen) seenNode {
-	return seenNode{
-		n.ID, in.Application.ID, above(n), n.Type, n.Name, n.Description, n.Slug, n.Status, n.Metadata,
-		n.CreatedAt, n.UpdatedAt, n.Version, s.State, s.State == hierarchy.Accessible, s.Manages,
-	}
+	return seenNode{viewNode(in, n), s.State, s.State == hierarchy.Accessible, s.Manages}
 }
 
 var (
@@ -143,7 +127,7 @@ func (h *Nodes) Routes(rt *wire.Router) {
 
 func (h *Nodes) create(
 	ctx context.Context, c *wire.Call, by wire.By, in hierarchy.Draft,
-) (wire.Data[fullNode], error) {
+) (wire.Data[Node], error) {
 	n, err := h.Tree.Create(ctx, by.Actor, by.In, in)
 	return wire.OfVersion(c, viewNode(by.In, n), n.Version, err)
 }
@@ -155,21 +139,21 @@ func (h *Nodes) get(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) 
 
 func (h *Nodes) update(
 	ctx context.Context, c *wire.Call, by wire.By, in hierarchy.Change,
-) (wire.Data[fullNode], error) {
-	n, err := h.Tree.Update(ctx, by.Actor, by.In, nodeID.Of(c), in, c.Version(), anyNode(by.In))
+) (wire.Data[Node], error) {
+	n, err := h.Tree.Update(ctx, by.Actor, by.In, nodeID.Of(c), in, c.Version(), wire.ShownIn(by.In, viewNode))
 	return wire.OfVersion(c, viewNode(by.In, n), n.Version, err)
 }
 
 func (h *Nodes) delete(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Empty, error) {
-	return wire.Empty{}, h.Tree.Delete(ctx, by.Actor, by.In, nodeID.Of(c), c.Version(), anyNode(by.In))
+	return wire.Empty{}, h.Tree.Delete(ctx, by.Actor, by.In, nodeID.Of(c), c.Version(), wire.ShownIn(by.In, viewNode))
 }
 
-func (h *Nodes) move(ctx context.Context, c *wire.Call, by wire.By, in hierarchy.Move) (wire.Data[fullNode], error) {
-	n, err := h.Tree.Move(ctx, by.Actor, by.In, nodeID.Of(c), in, c.Version(), anyNode(by.In))
+func (h *Nodes) move(ctx context.Context, c *wire.Call, by wire.By, in hierarchy.Move) (wire.Data[Node], error) {
+	n, err := h.Tree.Move(ctx, by.Actor, by.In, nodeID.Of(c), in, c.Version(), wire.ShownIn(by.In, viewNode))
 	return wire.OfVersion(c, viewNode(by.In, n), n.Version, err)
 }
 
-func (h *Nodes) ancestors(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Items[fullNode], error) {
+func (h *Nodes) ancestors(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Items[Node], error) {
 	list, err := h.Tree.Ancestors(ctx, by.In, sight(by), nodeID.Of(c))
-	return wire.ItemsOf(list, err, func(n hierarchy.Node) fullNode { return viewNode(by.In, n) })
+	return wire.ItemsOf(list, err, func(n hierarchy.Node) Node { return viewNode(by.In, n) })
 }

@@ -37,10 +37,6 @@ func viewPermission(in scope.Environment) func(rbac.Permission) fullPermission {
 	}
 }
 
-func anyPermission(in scope.Environment) func(rbac.Permission) any {
-	return func(p rbac.Permission) any { return viewPermission(in)(p) }
-}
-
 // newPermissions are to be made together.
 type newPermissions struct {
 	Permissions []rbac.NewPermission `json:"permissions" doc:"1 to 500 permissions: all are made, or none." maxItems:"500"`
@@ -163,13 +159,14 @@ func (h *Permissions) get(
 func (h *Permissions) update(
 	ctx context.Context, c *wire.Call, by wire.By, in rbac.PermissionChange,
 ) (wire.Data[fullPermission], error) {
-	p, err := h.Access.UpdatePermission(ctx, by.Actor, by.In, permissionID.Of(c), in, c.Version(), anyPermission(by.In))
+	shown := wire.Shown(viewPermission(by.In))
+	p, err := h.Access.UpdatePermission(ctx, by.Actor, by.In, permissionID.Of(c), in, c.Version(), shown)
 	return wire.OfVersion(c, viewPermission(by.In)(p), p.Version, err)
 }
 
 func (h *Permissions) delete(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Empty, error) {
 	return wire.Empty{}, h.Access.DeletePermission(
-		ctx, by.Actor, by.In, permissionID.Of(c), c.Version(), anyPermission(by.In))
+		ctx, by.Actor, by.In, permissionID.Of(c), c.Version(), wire.Shown(viewPermission(by.In)))
 }
 
 func (h *Permissions) usage(

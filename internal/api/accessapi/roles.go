@@ -41,10 +41,6 @@ func viewRole(in scope.Environment, r rbac.Role) fullRole {
 	}
 }
 
-func anyRole(in scope.Environment) func(rbac.Role) any {
-	return func(r rbac.Role) any { return viewRole(in, r) }
-}
-
 // roleKeys is the whole set of a role's permissions.
 type roleKeys struct {
 	PermissionKeys []string `json:"permission_keys" doc:"The whole set, at most 10000 keys; repeats are merged." maxItems:"10000"`
@@ -133,12 +129,13 @@ func (h *Roles) get(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) 
 func (h *Roles) update(
 	ctx context.Context, c *wire.Call, by wire.By, in rbac.RoleChange,
 ) (wire.Data[fullRole], error) {
-	r, err := h.Access.UpdateRole(ctx, by.Actor, by.In, roleID.Of(c), in, c.Version(), anyRole(by.In))
+	r, err := h.Access.UpdateRole(ctx, by.Actor, by.In, roleID.Of(c), in, c.Version(), wire.ShownIn(by.In, viewRole))
 	return wire.OfVersion(c, viewRole(by.In, r), r.Version, err)
 }
 
 func (h *Roles) delete(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Empty, error) {
-	return wire.Empty{}, h.Access.DeleteRole(ctx, by.Actor, by.In, roleID.Of(c), c.Version(), anyRole(by.In))
+	shown := wire.ShownIn(by.In, viewRole)
+	return wire.Empty{}, h.Access.DeleteRole(ctx, by.Actor, by.In, roleID.Of(c), c.Version(), shown)
 }
 
 func (h *Roles) keys(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Items[string], error) {
@@ -152,6 +149,7 @@ func (h *Roles) keys(ctx context.Context, c *wire.Call, by wire.By, _ wire.None)
 func (h *Roles) setKeys(
 	ctx context.Context, c *wire.Call, by wire.By, in roleKeys,
 ) (wire.Data[wire.Message], error) {
-	err := h.Access.SetRoleKeys(ctx, by.Actor, by.In, roleID.Of(c), in.PermissionKeys, c.Version(), anyRole(by.In))
+	shown := wire.ShownIn(by.In, viewRole)
+	err := h.Access.SetRoleKeys(ctx, by.Actor, by.In, roleID.Of(c), in.PermissionKeys, c.Version(), shown)
 	return wire.Say("Role permissions updated", err)
 }

@@ -3,9 +3,6 @@ package accessapi
 import (
 	"context"
 	"net/http"
-	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/foundation/fault"
@@ -57,7 +54,7 @@ type parentEdge struct {
 
 // someNodes is a list that is paged where that was asked for.
 type someNodes struct {
-	Items      []fullNode `json:"items" doc:"The children, by name." maxItems:"1000000"`
+	Items      []Node     `json:"items" doc:"The children, by name." maxItems:"1000000"`
 	Pagination *page.Info `json:"pagination,omitempty" nullable:"false" doc:"Where a page was asked for."`
 }
 
@@ -69,20 +66,10 @@ type pathNode struct {
 
 // foundNode is a node with the way to it.
 type foundNode struct {
-	ID            hierarchy.ID        `json:"id"             doc:"The node's id."`
-	ApplicationID scope.ApplicationID `json:"application_id" doc:"The Application."`
-	ParentID      *hierarchy.ID       `json:"parent_node_id" doc:"The node above it; null for the root only."`
-	Type          string              `json:"node_type"      doc:"A type of the schema." example:"region" maxLength:"100"`
-	Name          string              `json:"name"           doc:"Its name." example:"North" maxLength:"200"`
-	Description   *string             `json:"description"    doc:"What it is." maxLength:"1000"`
-	Slug          string              `json:"slug"           doc:"Its slug, unique among its siblings." example:"north" maxLength:"63"`
-	Status        hierarchy.Status    `json:"status"         doc:"An inactive node grants nothing, nor does anything below it."`
-	Metadata      jsontext.Value      `json:"metadata"       doc:"Free JSON object." type:"object"`
-	CreatedAt     time.Time           `json:"created_at"     doc:"When it came into being."`
-	UpdatedAt     time.Time           `json:"updated_at"     doc:"When it was changed last."`
-	Version       int                 `json:"version"        doc:"Starts at 1 and grows with each change." example:"1"`
-	Path          []pathNode          `json:"path"           doc:"The way to it: the root first, the node last." maxItems:"16"`
-	Matched       string              `json:"matched_path,omitempty" doc:"The path of the request that leads here." example:"acme/north" maxLength:"1100"`
+	Node
+
+	Path    []pathNode `json:"path"           doc:"The way to it: the root first, the node last." maxItems:"16"`
+	Matched string     `json:"matched_path,omitempty" doc:"The path of the request that leads here." example:"acme/north" maxLength:"1100"`
 }
 
 var (
@@ -204,7 +191,7 @@ func (h *Tree) children(
 			if err != nil {
 				return err
 			}
-			some := someNodes{Items: []fullNode{}, Pagination: &info}
+			some := someNodes{Items: []Node{}, Pagination: &info}
 			for _, n := range list {
 				some.Items = append(some.Items, viewNode(by.In, n))
 			}
@@ -239,13 +226,7 @@ func (h *Tree) search(ctx context.Context, c *wire.Call, by wire.By, _ wire.None
 }
 
 func viewFound(in scope.Environment, hit hierarchy.Hit) foundNode {
-	n := hit.Node
-	v := foundNode{
-		n.ID, in.Application.ID, above(n), n.Type, n.Name, n.Description, n.Slug, n.Status, n.Metadata,
-		n.CreatedAt, n.UpdatedAt, n.Version,
-		[]pathNode{},
-		hit.Matched,
-	}
+	v := foundNode{viewNode(in, hit.Node), []pathNode{}, hit.Matched}
 	for _, n := range hit.Path {
 		v.Path = append(v.Path, pathNode{n.ID, n.Name, n.Slug})
 	}

@@ -11,6 +11,7 @@ import (
 func all() map[string]servertest.Provocation {
 	joined := maps.Clone(rbacCodes)
 	maps.Copy(joined, ofTrees)
+	maps.Copy(joined, ofGrants)
 	return joined
 }
 

@@ -59,7 +59,6 @@ func (h *Accounts) get(
 func (h *Accounts) update(
 	ctx context.Context, c *wire.Call, by wire.At[scope.Account], in account.Change,
 ) (wire.Data[fullAccount], error) {
-	view := func(a account.Account) any { return viewAccount(a) }
-	a, err := h.Accounts.Update(ctx, by.Actor, by.In, in, c.Version(), view)
+	a, err := h.Accounts.Update(ctx, by.Actor, by.In, in, c.Version(), wire.Shown(viewAccount))
 	return wire.OfVersion(c, viewAccount(a), a.Version, err)
 }

@@ -38,8 +38,6 @@ func viewApplication(a application.Application) fullApplication {
 	}
 }
 
-func anyApplication(a application.Application) any { return viewApplication(a) }
-
 // chosenSlug names an Environment of the Application.
 type chosenSlug struct {
 	Slug string `json:"slug" doc:"The slug of an Environment of the Application." example:"production"`
@@ -144,7 +142,7 @@ func (h *Applications) get(
 func (h *Applications) update(
 	ctx context.Context, c *wire.Call, by wire.At[scope.Application], in application.Change,
 ) (wire.Data[fullApplication], error) {
-	a, err := h.Applications.Update(ctx, by.Actor, by.In, in, c.Version(), anyApplication)
+	a, err := h.Applications.Update(ctx, by.Actor, by.In, in, c.Version(), wire.Shown(viewApplication))
 	return wire.OfVersion(c, viewApplication(a), a.Version, err)
 }
 

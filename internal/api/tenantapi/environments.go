@@ -50,7 +50,7 @@ func viewEnvironment(e environment.Environment) fullEnvironment {
 }
 
 // AnyEnvironment is the Environment as this door shows it.
-func AnyEnvironment(e environment.Environment) any { return viewEnvironment(e) }
+var AnyEnvironment = wire.Shown(viewEnvironment)
 
 // madeEnvironment is a new Environment, with the credentials that were made for it.
 type madeEnvironment struct {
@@ -152,7 +152,7 @@ func (h *Environments) get(
 func (h *Environments) update(
 	ctx context.Context, c *wire.Call, by wire.At[scope.Environment], in environment.Change,
 ) (wire.Data[fullEnvironment], error) {
-	e, err := h.Environments.Update(ctx, by.Actor, by.In, in, c.Version(), AnyEnvironment)
+	e, err := h.Environments.Update(ctx, by.Actor, by.In, in, c.Version(), wire.Shown(viewEnvironment))
 	return wire.OfVersion(c, viewEnvironment(e), e.Version, err)
 }
 

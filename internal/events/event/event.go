@@ -21,8 +21,9 @@ type Entry struct {
 	Application scope.ApplicationID
 	Environment scope.EnvironmentID
 	Resource    id.ID
-	Label       string // of the resource, as it is now: an e-mail address or a name
-	Hidden      bool   // this one too, though its type is not
+	Label       string  // of the resource, as it is now: an e-mail address or a name
+	Hidden      bool    // this one too, though its type is not
+	Outcome     Outcome // of this one, where it is another than its type's
 }
 
 type row struct{}
@@ -43,7 +44,7 @@ func Record[P any](ctx context.Context, tx *database.Tx, t Type[P], e Entry, pay
 		id.New[id.Of[row]](tx.Now), e.Account, e.Application, e.Environment,
 		e.Actor.ID, string(e.Actor.Kind), orNull(e.Actor.Label),
 		t.Action, string(t.Category), orNull(t.Resource), e.Resource, orNull(e.Label), string(metadata),
-		string(cmp.Or(t.Outcome, Success)), string(cmp.Or(t.Severity, Info)), !t.Hidden && !e.Hidden,
+		string(cmp.Or(e.Outcome, t.Outcome, Success)), string(cmp.Or(t.Severity, Info)), !t.Hidden && !e.Hidden,
 		ofIdentity(t.Category, t.Resource, e.Actor.Kind),
 		orNull(e.Actor.Request.ID), tx.Now)
 	return err

@@ -40,6 +40,8 @@ type DB struct {
 	read     *sql.DB
 	write    *sql.DB
 	pool     *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
+	proof    *sql.DB       // for Prove; nil on SQLite, where read serves
+	proofs   *pgxpool.Pool // what proof borrows
 	locks    []*os.File
 	queue    queue // of SQLite's writers
 	writes   writes
@@ -141,6 +143,10 @@ func (db *DB) close() error {
 	}
 	if db.write != nil && db.write != db.read {
 		err = errors.Join(err, db.write.Close())
+	}
+	if db.proofs != nil {
+		err = errors.Join(err, db.proof.Close())
+		db.proofs.Close()
 	}
 	if db.pool != nil {
 		db.pool.Close()

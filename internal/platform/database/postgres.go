@@ -72,6 +72,15 @@ func (db *DB) connect(ctx context.Context, cfg *pgxpool.Config) (shared bool, er
 	p := sql.OpenDB(patient{stdlib.GetPoolConnector(db.pool)})
 	p.SetMaxIdleConns(0) // the pool keeps them
 	db.read, db.write = p, p
+	// A connection apart, so that a proof never waits behind what it is for. It is opened
+	// when it is wanted first.
+	own := cfg.Copy()
+	own.MaxConns, own.MinConns, own.MinIdleConns = 1, 0, 0
+	if db.proofs, err = pgxpool.NewWithConfig(ctx, own); err != nil {
+		return false, err
+	}
+	db.proof = sql.OpenDB(patient{stdlib.GetPoolConnector(db.proofs)})
+	db.proof.SetMaxIdleConns(0)
 	conn, err := p.Conn(ctx)
 	if err != nil {
 		return false, err
@@ -139,6 +148,7 @@ func (db *DB) heal(err error) {
 	pg, told := errors.AsType[*pgconn.PgError](err)
 	if told && pg.Code == readOnly || errors.Is(err, ErrSlow) || stale(err) {
 		db.pool.Reset()
+		db.proofs.Reset()
 	}
 }
 

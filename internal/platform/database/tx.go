@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -142,12 +143,22 @@ func Read[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (T, error
 // Ask runs fn on what is committed now, for a question of one statement: it is consistent
 // by itself, and saves PostgreSQL the two round trips of a transaction. fn can't write.
 func Ask[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (v T, err error) {
-	tx := &Tx{DB: db, tx: db.read, Now: db.Now()}
+	return ask(ctx, &Tx{DB: db, tx: db.read, Now: db.Now()}, fn)
+}
+
+// Prove is Ask on a connection of its own, which others neither use up nor wait for: for
+// short questions that many calls stand on, one at a time.
+func Prove[T any](ctx context.Context, db *DB, fn func(*Tx) (T, error)) (v T, err error) {
+	return ask(ctx, &Tx{DB: db, tx: cmp.Or(db.proof, db.read), Now: db.Now()}, fn)
+}
+
+func ask[T any](ctx context.Context, tx *Tx, fn func(*Tx) (T, error)) (v T, err error) {
+	db := tx.DB
 	limit, cancel := tx.within(ctx)
 	defer cancel()
 	v, err = fn(tx)
 	if err != nil && db.pool != nil && stale(err) && ctx.Err() == nil {
-		db.pool.Reset() // as run does: nothing has been done yet
+		db.heal(err) // as run does: nothing has been done yet
 		v, err = fn(tx)
 	}
 	if err = slow(ctx, err); err != nil && db.pool != nil {

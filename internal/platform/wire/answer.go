@@ -35,6 +35,15 @@ func ItemsOf[S, T any](list []S, err error, view func(S) T) (Items[T], error) {
 	return Items[T]{views(list, view)}, err
 }
 
+// Shown makes of a view what a use case can put into a refusal: which view a door has, no
+// room knows.
+func Shown[S, T any](view func(S) T) func(S) any { return func(of S) any { return view(of) } }
+
+// ShownIn is Shown for a view that depends on where the thing is.
+func ShownIn[P, S, T any](in P, view func(P, S) T) func(S) any {
+	return func(of S) any { return view(in, of) }
+}
+
 // Page is the envelope of one page of a list.
 type Page[T any] struct {
 	Items      []T       `json:"items" maxItems:"100"`

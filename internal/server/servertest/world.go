@@ -38,3 +38,23 @@ func (c *Client) Key(environment string, scopes ...string) (value string) {
 	}
 	return c.Must(201, "POST", environment+"/api-keys", body).Text("data", "key")
 }
+
+// Person makes a member of an Environment and gives the id.
+func (c *Client) Person(environment, firstName string) (id string) {
+	c.s.t.Helper()
+	body := Map{"email": firstName + "@acme.example", "first_name": firstName, "last_name": "Doe"}
+	return c.Must(201, "POST", environment+"/identities", body).Text("data", "id")
+}
+
+// Role makes a role in an Environment and gives its id.
+func (c *Client) Role(environment, name string) (id string) {
+	c.s.t.Helper()
+	return c.Must(201, "POST", environment+"/roles", Map{"name": name}).Text("data", "id")
+}
+
+// Assign gives somebody a role at a node, and gives the id of the assignment.
+func (c *Client) Assign(environment, identity, node, role string) (id string) {
+	c.s.t.Helper()
+	body := Map{"identity_id": identity, "node_id": node, "role_id": role}
+	return c.Must(201, "POST", environment+"/assignments", body).Text("data", "id")
+}

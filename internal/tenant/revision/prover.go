@@ -118,7 +118,7 @@ func (p *Prover) read(ctx context.Context, r *round) {
 		}
 		p.next = nil
 	}()
-	r.at, r.err = database.Ask(ctx, p.DB, func(tx *database.Tx) (map[id.ID]At, error) {
+	r.at, r.err = database.Prove(ctx, p.DB, func(tx *database.Tx) (map[id.ID]At, error) {
 		return stands(ctx, tx, r.of)
 	})
 	if r.err != nil && ctx.Err() != nil {

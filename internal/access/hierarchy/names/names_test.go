@@ -117,25 +117,22 @@ func TestAnyRunOfChanges(t *testing.T) {
 		}
 		x := names.New(rows)
 		for range rapid.IntRange(0, 20).Draw(t, "changes") {
-			switch of := pick("node"); rapid.IntRange(0, 2).Draw(t, "kind") {
-			case 0:
-				n := draw(fresh(), of)
-				m[n.ID] = n
-				x.Put(n)
-			case 1:
-				to := pick("to")
+			of, to := pick("node"), pick("to")
+			switch kind := rapid.IntRange(0, 2).Draw(t, "kind"); {
+			case kind == 0:
+				of, to = fresh(), of
+				fallthrough
+			case kind == 1:
 				if of == root || m.under(to, of) {
 					to = m[of].Parent
 				}
 				m[of] = draw(of, to)
 				x.Put(m[of])
-			case 2:
-				if of != root {
-					m.drop(of)
-					x.Drop(of)
-				}
-				x.Drop(id.ID{255})
+			case of != root:
+				m.drop(of)
+				x.Drop(of)
 			}
+			x.Drop(id.ID{255})
 		}
 		if x.Len() != len(m) {
 			t.Fatalf("%d nodes, want %d", x.Len(), len(m))

@@ -1,0 +1,173 @@
+package assignment
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/membership"
+	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+)
+
+// The kinds of numbers that are kept of an Environment.
+const (
+	tallyAll     = "all"     // assignments; the item is empty
+	tallyRole    = "role"    // assignments of a role
+	tallyMembers = "members" // distinct identities with an assignment of a role
+	tallyFrom    = "from"    // assignments whose window begins on a day
+	tallyTo      = "to"      // assignments whose window ends on a day
+)
+
+// numbers are what a transaction changes of the numbers that are kept. Who changes them has
+// the Environment's lock, and they are written at the very end.
+type numbers struct {
+	in map[scope.EnvironmentID]*changed
+}
+
+type changed struct {
+	tally   map[[2]string]int // by kind and item
+	places  map[place]int
+	holders map[rbac.RoleID]map[principal.IdentityID]int
+	gone    map[rbac.RoleID]bool
+}
+
+type place struct {
+	node hierarchy.ID
+	role rbac.RoleID
+}
+
+func freshNumbers() *numbers { return &numbers{map[scope.EnvironmentID]*changed{}} }
+
+// numbersOf is what the transaction changes in an Environment.
+func numbersOf(tx *database.Tx, in scope.Environment) *changed {
+	n := database.Collect(tx, freshNumbers)
+	c := n.in[in.ID]
+	if c == nil {
+		c = &changed{
+			map[[2]string]int{}, map[place]int{}, map[rbac.RoleID]map[principal.IdentityID]int{}, map[rbac.RoleID]bool{},
+		}
+		n.in[in.ID] = c
+	}
+	return c
+}
+
+// count counts an assignment wherever numbers are kept.
+func count(tx *database.Tx, in scope.Environment, a Assignment, by int) {
+	c := numbersOf(tx, in)
+	c.places[place{a.Node, a.Role}] += by
+	c.countElsewhere(tx, in, a, by)
+}
+
+// countElsewhere counts an assignment, but for its place.
+func (c *changed) countElsewhere(tx *database.Tx, in scope.Environment, a Assignment, by int) {
+	c.tally[[2]string{tallyAll, ""}] += by
+	c.tally[[2]string{tallyRole, a.Role.String()}] += by
+	if a.Window.From != decide.Beginning {
+		c.tally[[2]string{tallyFrom, day(a.Window.From)}] += by
+	}
+	if a.Window.To != decide.Forever {
+		c.tally[[2]string{tallyTo, day(a.Window.To)}] += by
+	}
+	if c.holders[a.Role] == nil {
+		c.holders[a.Role] = map[principal.IdentityID]int{}
+	}
+	c.holders[a.Role][a.Identity] += by
+	membership.CountAssignments(tx, in, a.Identity, by)
+}
+
+// day is the day of an instant, which sorts as a text.
+func day(t decide.Instant) string { return time.UnixMicro(int64(t)).UTC().Format(time.DateOnly) }
+
+// manyHolders of one role are counted anew; few are looked up.
+const manyHolders = 200
+
+// Close implements database.Closing.
+func (n *numbers) Close(ctx context.Context, tx *database.Tx) error {
+	for in, c := range n.in {
+		if err := c.countHolders(ctx, tx, in); err != nil {
+			return err
+		}
+		for of := range c.gone {
+			for _, kind := range []string{tallyRole, tallyMembers} {
+				delete(c.tally, [2]string{kind, of.String()})
+				if _, err := tx.Exec(ctx, deleteTally, in, kind, of.String()); err != nil {
+					return err
+				}
+			}
+		}
+		for of, by := range c.tally {
+			if err := add(ctx, tx, by, addTally, deleteNoTally, in, of[0], of[1]); err != nil {
+				return err
+			}
+		}
+		for of, by := range c.places {
+			if c.gone[of.role] {
+				continue
+			}
+			if err := add(ctx, tx, by, addPlace, deleteNoPlace, in, of.node, of.role); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add changes one number, and removes it where it has become 0.
+func add(ctx context.Context, tx *database.Tx, by int, change, remove string, of ...any) error {
+	if by == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, change, append(slices.Clip(of), by)...); err != nil || by > 0 {
+		return err
+	}
+	_, err := tx.Exec(ctx, remove, of...)
+	return err
+}
+
+// countHolders finds how the numbers of distinct identities change.
+func (c *changed) countHolders(ctx context.Context, tx *database.Tx, in scope.EnvironmentID) error {
+	for role, holders := range c.holders {
+		if c.gone[role] {
+			continue
+		}
+		item := [2]string{tallyMembers, role.String()}
+		if len(holders) > manyHolders {
+			delete(c.tally, item)
+			if _, err := tx.Exec(ctx, deleteTally, in, tallyMembers, item[1]); err != nil {
+				return err
+			}
+			var now int
+			if err := tx.QueryRow(ctx, countMembersOfRole, in, role).Scan(&now); err != nil {
+				return err
+			}
+			c.tally[item] = now
+			continue
+		}
+		for of, by := range holders {
+			if by == 0 {
+				continue
+			}
+			var now int
+			if err := tx.QueryRow(ctx, countHeld, in, of, role).Scan(&now); err != nil {
+				return err
+			}
+			switch {
+			case now > 0 && now-by == 0:
+				c.tally[item]++
+			case now == 0 && now-by > 0:
+				c.tally[item]--
+			}
+		}
+	}
+	return nil
+}
+
+// kept reads one number.
+func kept(ctx context.Context, tx *database.Tx, in scope.EnvironmentID, kind, item string) (n int, err error) {
+	return n, tx.QueryRow(ctx, selectTally, in, kind, item).Scan(&n)
+}
