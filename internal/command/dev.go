@@ -82,7 +82,7 @@ func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *s
 	if err != nil {
 		key = []byte("(make one: POST …/environments/development/api-keys)") // made by an earlier version
 	}
-	password := strings.TrimSpace(string(raw))
+	password, ids := strings.TrimSpace(string(raw)), v.ids()
 	fmt.Fprintf(e.Stdout, `
 Canopy is ready.
 
@@ -92,30 +92,42 @@ Canopy is ready.
 
 Read the tree of Acme Realty, as a program would:
 
-  curl -s %[1]s/api/v1/nodes?depth=3 -H 'X-API-Key: %[4]s'
+  curl -s '%[1]s/api/v1/nodes?depth=3' -H 'X-API-Key: %[4]s'
 %[5]s
 Invite a colleague:
 
-  TOKEN=$(curl -s %[1]s/v1/auth/login -H 'Content-Type: application/json' \
-    -d '{"email":"%[2]s","password":"%[3]s"}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  token() { sed 's/.*"access_token":"\([^"]*\)".*/\1/'; }
+  SIGNED=$(curl -s %[1]s/v1/auth/login -H 'Content-Type: application/json' \
+    -d '{"email":"%[2]s","password":"%[3]s"}' | token)
+  TOKEN=$(curl -s %[1]s/v1/auth/select-application -H "Authorization: Bearer $SIGNED" \
+    -H 'Content-Type: application/json' -d '{"account_id":"%[6]s","application_id":"%[7]s"}' | token)
   curl -s %[1]s/portal/v1/accounts/acme-realty/user-invites -H "Authorization: Bearer $TOKEN" \
     -H 'Content-Type: application/json' -d '{"email":"dana@acme.example","first_name":"Dana","last_name":"Cole"}'
 
-`, origin, demoEmail, password, strings.TrimSpace(string(key)), v.questions(origin, strings.TrimSpace(string(key))))
+`, origin, demoEmail, password, strings.TrimSpace(string(key)), questions(origin, strings.TrimSpace(string(key)), ids),
+		ids["ACCOUNT"], ids["APPLICATION"])
 	return nil
+}
+
+// ids are those of the demo, by the names that its file gives them.
+func (v *devCmd) ids() map[string]string {
+	ids := map[string]string{}
+	raw, err := os.ReadFile(filepath.Join(v.Dir, demoIDs))
+	if err != nil {
+		return ids // an earlier version has made the demo
+	}
+	for line := range strings.Lines(string(raw)) {
+		name, id, _ := strings.Cut(strings.TrimSpace(line), "=")
+		ids[name] = id
+	}
+	return ids
 }
 
 // questions are the first two that the demo answers: one yes, and one no with its reason.
 // There are none in a demo that an earlier version has made.
-func (v *devCmd) questions(origin, key string) string {
-	raw, err := os.ReadFile(filepath.Join(v.Dir, demoIDs))
-	if err != nil {
+func questions(origin, key string, ids map[string]string) string {
+	if ids["ANN"] == "" {
 		return ""
-	}
-	ids := map[string]string{}
-	for line := range strings.Lines(string(raw)) {
-		name, id, _ := strings.Cut(strings.TrimSpace(line), "=")
-		ids[name] = id
 	}
 	return fmt.Sprintf(`
 May Ann, who manages the region North, approve leases in Hamburg?
@@ -146,7 +158,8 @@ func (v *devCmd) fill(ctx context.Context, s *server.Server, password string) er
 		return err
 	}
 	err = os.WriteFile(filepath.Join(v.Dir, demoKey), []byte(made.Key.Reveal()+"\n"), 0o600)
-	ids := fmt.Sprintf("ANN=%s\nBEN=%s\nHAMBURG=%s\nBERLIN=%s\n", made.Ann, made.Ben, made.Hamburg, made.Berlin)
+	ids := fmt.Sprintf("ACCOUNT=%s\nAPPLICATION=%s\nANN=%s\nBEN=%s\nHAMBURG=%s\nBERLIN=%s\n",
+		r.AccountID, r.ApplicationID, made.Ann, made.Ben, made.Hamburg, made.Berlin)
 	return errors.Join(err, os.WriteFile(filepath.Join(v.Dir, demoIDs), []byte(ids), 0o600))
 }
 

@@ -36,6 +36,11 @@ var creating = map[string]creation{
 	"createNodeInPortal":   {inDesk + "/nodes", newNode},
 	"createUserInvite":     {"/user-invites", inviting},
 
+	"createAssignment":              {"/api/v1/assignments", newAssignment},
+	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
+	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},
+	"bulkCreateAssignmentsInPortal": {inDesk + "/assignments/bulk-create", newAssignments},
+
 	"createIdentity":                  {"/api/v1/identities", whoever},
 	"createIdentityInPortal":          {inDesk + "/identities", whoever},
 	"bulkCreateIdentities":            {"/api/v1/identities/bulk-create", many},

@@ -119,15 +119,17 @@ func (s *Server) Sweep(ctx context.Context) error {
 	return err
 }
 
-// sweepAll sweeps again and again until ctx ends.
+// sweepAll sweeps again and again until ctx ends: first a minute after the start, so that
+// what is due goes also where processes don't live long.
 func (s *Server) sweepAll(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
+	next := time.NewTimer(time.Minute)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(10 * time.Minute)
 		}
 		for _, sweep := range s.sweeps {
 			task.Try(ctx, s.log, "sweep", func() {

@@ -34,7 +34,7 @@ func (s *Service) Bulk(ctx context.Context, in scope.Environment, list []decide.
 	if err != nil {
 		return nil, err
 	}
-	return h.Snapshot.Bulk(list, s.now(), nil), nil
+	return h.Bulk(list, s.now(), nil), nil
 }
 
 // Trace is how a question is decided, with the names of what led to it.
@@ -94,7 +94,7 @@ func (s *Service) Permissions(
 		return nil, err
 	}
 	if node.IsZero() {
-		keys, member := h.Snapshot.Permissions(identity.Any(), s.now())
+		keys, member := h.Permissions(identity.Any(), s.now())
 		if !member {
 			return nil, enduser.ErrNotFound
 		}
@@ -117,7 +117,7 @@ func (s *Service) Grants(ctx context.Context, in scope.Environment, identity end
 	if err != nil {
 		return decide.GrantList{}, err
 	}
-	list, member := h.Snapshot.Grants(identity.Any(), s.now())
+	list, member := h.Grants(identity.Any(), s.now())
 	if !member {
 		return list, enduser.ErrNotFound
 	}

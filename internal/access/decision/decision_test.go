@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,13 +52,13 @@ func pair(t *testing.T, fn func(t *testing.T, a, b *world)) {
 // all is every answer about everybody everywhere, as a service has it.
 func (w *world) all(people []enduser.ID, nodes []hierarchy.ID) string {
 	w.t.Helper()
-	told := ""
+	var told []string
 	for _, of := range people {
 		for _, at := range nodes {
-			told += w.may(of, at) + " "
+			told = append(told, w.may(of, at))
 		}
 	}
-	return told
+	return strings.Join(told, " ")
 }
 
 // TestAnswersAfterAnyRunOfWrites: after each write, by whichever process, both answer what a

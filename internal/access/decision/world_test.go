@@ -71,7 +71,8 @@ func newWorld(t testing.TB, db *database.DB) *world {
 		hierarchy.Query{Request: page.Request{Page: 1, Take: 1, Sort: hierarchy.Sorts[0]}})
 	w.must(err)
 	w.root = hits[0].ID
-	_, err = w.roles.AddPermissions(t.Context(), alex, w.in, []rbac.NewPermission{{Key: read, Name: "Read", Category: "lease"}})
+	reading := []rbac.NewPermission{{Key: read, Name: "Read", Category: "lease"}}
+	_, err = w.roles.AddPermissions(t.Context(), alex, w.in, reading)
 	w.must(err)
 	w.role = w.newRole("Reader", read)
 	w.ann = w.person("ann")
@@ -121,8 +122,8 @@ func (w *world) person(name string) enduser.ID {
 	return w.write(func(tx *database.Tx) (of id.ID, err error) {
 		of = id.New[id.ID](tx.Now)
 		account := w.in.Application.Account.ID
-		_, err = tx.Exec(w.t.Context(), `INSERT INTO identity (id, account_id, email, first_name, last_name, name_fold, search,
-			is_active, wrong_passwords, created_at, updated_at) VALUES ($1, $2, $3, $3, '', $3, $3, 1, 0, $4, $4)`,
+		_, err = tx.Exec(w.t.Context(), `INSERT INTO identity (id, account_id, email, first_name, last_name, name_fold,
+			search, is_active, wrong_passwords, created_at, updated_at) VALUES ($1, $2, $3, $3, '', $3, $3, 1, 0, $4, $4)`,
 			of, account, name, tx.Now)
 		if err != nil {
 			return of, err
@@ -148,7 +149,7 @@ func (w *world) write(fn func(tx *database.Tx) (id.ID, error)) enduser.ID {
 func (w *world) give(of enduser.ID, at hierarchy.ID, role rbac.RoleID, window assignment.Window) error {
 	_, err := environment.Write(w.t.Context(), w.db, w.in,
 		func(tx *database.Tx, _ environment.Environment) (assignment.Assignment, error) {
-			n := assignment.New{Identity: principal.IdentityID(of), Node: at, Role: role, Window: window}
+			n := assignment.New{Identity: of, Node: at, Role: role, Window: window}
 			return assignment.Give(w.t.Context(), tx, alex, w.in, n)
 		})
 	return err
@@ -158,7 +159,7 @@ func (w *world) give(of enduser.ID, at hierarchy.ID, role rbac.RoleID, window as
 func (w *world) take(of enduser.ID) {
 	w.t.Helper()
 	w.write(func(tx *database.Tx) (id.ID, error) {
-		_, err := assignment.DropOfIdentity(w.t.Context(), tx, w.in, principal.IdentityID(of))
+		_, err := assignment.DropOfIdentity(w.t.Context(), tx, w.in, of)
 		return id.ID{}, err
 	})
 }

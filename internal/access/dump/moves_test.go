@@ -74,7 +74,8 @@ func (w *world) disturb(r *rand.Rand, in scope.Environment) {
 	}
 	permissions, err := w.roles.Permissions(w.t.Context(), in, rbac.Custom)
 	w.must(err)
-	w.must(w.roles.DeletePermission(w.t.Context(), alex, in, permissions[0].ID, 0, func(p rbac.Permission) any { return p }))
+	asIs := func(p rbac.Permission) any { return p }
+	w.must(w.roles.DeletePermission(w.t.Context(), alex, in, permissions[0].ID, 0, asIs))
 }
 
 // TestAnyWorldComesThrough: whatever an Environment holds, its copy says the same; however

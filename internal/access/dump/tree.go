@@ -88,8 +88,9 @@ func (h *hashes) rest(n hierarchy.Node) uint64 {
 // add adds a node.
 func (t *tree) add(n hierarchy.Node) {
 	t.all = append(t.all, brief{
-		id: n.ID, ref: n.Ref, slug: t.hash.of(n.Slug), rest: t.hash.rest(n), children: int32(n.Children), //nolint:gosec // at most 1,000,000
-		kind: t.hash.kind(n.Type), inactive: n.Status != hierarchy.Active, parent: lost,
+		id: n.ID, ref: n.Ref, slug: t.hash.of(n.Slug), rest: t.hash.rest(n),
+		children: int32(n.Children), //nolint:gosec // at most 1,000,000
+		kind:     t.hash.kind(n.Type), inactive: n.Status != hierarchy.Active, parent: lost,
 	})
 	t.parents = append(t.parents, n.Parent)
 }

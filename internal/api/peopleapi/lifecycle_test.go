@@ -2,6 +2,7 @@ package peopleapi_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -419,7 +420,7 @@ func TestKeysSeeTheirEnvironment(t *testing.T) {
 				switch {
 				case strings.HasSuffix(path, "/password"):
 					body = m{"password": "correct horse battery"}
-				case op.Method == "PATCH":
+				case op.Method == http.MethodPatch:
 					body = m{"is_active": false}
 				}
 				a := with(s, key, op.Method, strings.NewReplacer("{id}", id, "{sessionId}", id).Replace(path), body)

@@ -147,10 +147,14 @@ func (c *Call) setCookie(value string, maxAge int) {
 // ifMatch reads the If-Match header: a positive number, bare or quoted; anything
 // else is ErrPrecondition.
 func (c *Call) ifMatch() error {
-	s := c.r.Header.Get("If-Match")
-	if !c.op.IfMatch || s == "" {
+	given := c.r.Header.Values("If-Match")
+	switch {
+	case !c.op.IfMatch || len(given) == 0:
 		return nil
+	case len(given) > 1:
+		return ErrPrecondition
 	}
+	s := given[0] // an empty one is malformed: who sends the header wants it to count
 	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]
 	}

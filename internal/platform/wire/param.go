@@ -24,6 +24,7 @@ type Parameter interface {
 type declaration struct {
 	name, in, about string
 	required        bool
+	list            bool // comma-separated: all that came count, else the first
 	schema          huma.Schema
 	// parse gives the value of what came in, or the rule it breaks.
 	parse func(raw string) (value any, broken string)
@@ -195,7 +196,11 @@ func (c *Call) query() error {
 		return nil
 	}
 	var problems fault.Problems
-	given := c.r.URL.Query()
+	given, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		// What can't be read would be left out, and a filter that is left out widens an answer.
+		problems.Add("query", "must be pairs of names and values, with ; and % encoded")
+	}
 	for _, p := range c.op.params {
 		if p.in != "query" {
 			continue
@@ -213,6 +218,9 @@ func (c *Call) query() error {
 func (d declaration) read(given url.Values) (value any, broken string) {
 	if !given.Has(d.name) && !d.required {
 		return d.absent, ""
+	}
+	if d.list {
+		return d.parse(strings.Join(given[d.name], ","))
 	}
 	return d.parse(given.Get(d.name))
 }

@@ -117,7 +117,7 @@ func QueryTexts(name, about string, most int, example string) Value[[]string] {
 
 func listed[T any](name, about string, most int, example string, parse func(string) (T, bool)) declaration {
 	return declaration{
-		name: name, in: "query", about: about, absent: []T(nil),
+		name: name, in: "query", about: about, absent: []T(nil), list: true,
 		schema: huma.Schema{Type: huma.TypeString, MaxLength: new(most * 1100), Examples: []any{example}},
 		parse: func(raw string) (any, string) {
 			parts := strings.Split(raw, ",")

@@ -83,15 +83,15 @@ func (rt *Router) inPublic(c *Call) (by By, err error) {
 		return by, err
 	}
 	by.Actor, by.Caller = c.Actor, p
-	slug := c.r.Header.Get(environmentHeader)
+	slug, named := c.r.Header.Get(environmentHeader), len(c.r.Header.Values(environmentHeader)) > 0
 	switch p := p.(type) {
 	case principal.Key:
 		by.In = p.Environment
-		if slug != "" && slug != p.Environment.Slug {
+		if named && slug != p.Environment.Slug { // an empty one names nothing
 			return by, rt.EnvironmentNotFound
 		}
 	case principal.User:
-		if slug == "" {
+		if !named {
 			by.In, err = rt.DefaultEnvironment(c.r.Context(), p.Application)
 		} else {
 			by.In, err = rt.Environment(c.r.Context(), p.Application, slug)
