@@ -56,10 +56,6 @@ var creating = map[string]creation{
 		return m{"application_id": c.Must(200, "GET", account+"/applications/desk", nil).Text("data", "id")}
 	}},
 
-	"createAssignment":              {"/api/v1/assignments", newAssignment},
-	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
-	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},
-	"bulkCreateAssignmentsInPortal": {inDesk + "/assignments/bulk-create", newAssignments},
 	"importEnvironment": {inProduction + "/import", func(_ provoker, c *servertest.Client, account string) m {
 		dump := c.Must(200, "GET", account+inProduction+"/export", nil).Body["data"].(m)
 		dump["permissions"] = []any{m{"key": "dump.read", "name": "Read", "description": nil, "category": "dump"}}
