@@ -36,7 +36,12 @@ type tenant struct {
 
 func newTenant(p *platform) *tenant {
 	parts := environment.Parts{
-		hierarchy.Part{}, rbac.Part{}, apikey.Part{}, membership.Part{}, assignment.Part{}, identitysession.Part{},
+		hierarchy.Part{},
+		rbac.Part{},
+		apikey.Part{},
+		membership.Part{},
+		assignment.Part{},
+		identitysession.Part{},
 		mfa.Part{},
 	}
 	prover := &revision.Prover{DB: p.db}

@@ -59,10 +59,10 @@ func (s *Service) Explain(
 			return t, err
 		}
 		t.Trace = h.Explain(identity, permission, node, now)
-		switch t.Reason {
-		case decide.IdentityNotFound:
+		if t.Reason == decide.IdentityNotFound {
 			return t, enduser.ErrNotFound
-		case decide.NodeNotFound:
+		}
+		if t.Reason == decide.NodeNotFound {
 			return t, hierarchy.ErrNotFound
 		}
 		ids := make([]id.ID, len(t.Lineage))

@@ -16,7 +16,7 @@ import (
 
 // TestWhatAnImportRefuses: each dump is refused for its reason alone, as a dry run too, and
 // changes nothing.
-func TestWhatAnImportRefuses(t *testing.T) {
+func TestWhatAnImportRefuses(t *testing.T) { //nolint:funlen // one table
 	t.Parallel()
 	const unknown = "019daac3-0205-76b4-8928-b5b7a767c76f"
 	const bad, invalid, unsupported = "validation", "environments.import_invalid", "environments.import_unsupported"

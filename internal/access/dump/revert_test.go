@@ -35,8 +35,8 @@ func (w *world) organization(of hierarchy.ID) {
 	dbtest.Exec(w.t, w.db, `UPDATE node SET node_type = 'canopy:organization' WHERE id = $1`, of)
 	dbtest.Exec(w.t, w.db, `UPDATE tally SET n = n - 1 WHERE environment_id = $1 AND kind = 'type' AND item = 'region'`,
 		w.dev.ID)
-	dbtest.Exec(w.t, w.db, `INSERT INTO tally (environment_id, kind, item, n) VALUES ($1, 'type', 'canopy:organization', 1)`,
-		w.dev.ID)
+	dbtest.Exec(w.t, w.db, `INSERT INTO tally (environment_id, kind, item, n)
+		VALUES ($1, 'type', 'canopy:organization', 1)`, w.dev.ID)
 }
 
 func TestRevert(t *testing.T) {

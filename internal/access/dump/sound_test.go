@@ -135,7 +135,8 @@ func (w *world) sound(in scope.Environment) {
 			SELECT node_id, role_id, n FROM assignment_place WHERE environment_id = $1 UNION ALL
 			SELECT node_id, role_id, -count(*) FROM assignment WHERE environment_id = $1 GROUP BY 1, 2) p
 			GROUP BY 1, 2) q WHERE n <> 0`,
-		"assignments": `SELECT (SELECT COALESCE(sum(n), 0) FROM assignment_tally WHERE environment_id = $1 AND kind = 'all') -
+		"assignments": `SELECT (SELECT COALESCE(sum(n), 0) FROM assignment_tally
+				WHERE environment_id = $1 AND kind = 'all') -
 			(SELECT count(*) FROM assignment WHERE environment_id = $1)`,
 		"assignments of what is gone": `SELECT count(*) FROM assignment a WHERE a.environment_id = $1 AND (NOT EXISTS
 			(SELECT 1 FROM node n WHERE n.id = a.node_id AND n.deleted_at IS NULL) OR NOT EXISTS

@@ -56,7 +56,7 @@ func (h *hashes) kind(name string) uint16 {
 		return k
 	}
 	if len(h.names) < mostTypes-1 {
-		h.types[name] = uint16(len(h.names))
+		h.types[name] = uint16(len(h.names)) //nolint:gosec // below mostTypes
 		h.names = append(h.names, name)
 		return h.types[name]
 	}

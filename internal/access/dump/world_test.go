@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -280,8 +279,8 @@ func (w *world) stored() string {
 	var b strings.Builder
 	for table, columns := range map[string]string{
 		"environment": "id || name || access_model || COALESCE(hierarchy_schema, '') || version",
-		"node": "id || COALESCE(parent_id, '') || node_type || name || slug || status || metadata || child_count || version ||" +
-			" COALESCE(ref, '') || COALESCE(description, '') || COALESCE(deleted_at, 0)",
+		"node": "id || COALESCE(parent_id, '') || node_type || name || slug || status || metadata || child_count ||" +
+			" version || COALESCE(ref, '') || COALESCE(description, '') || COALESCE(deleted_at, 0)",
 		"permission": "id || key || name || version", "role": "id || name || is_active || version || COALESCE(ref, '')",
 		"role_permission": "role_id || permission_id", "assignment": "id || node_id || role_id",
 		"revision": "scope_id || revision || stamp", "tally": "environment_id || kind || item || n",
@@ -331,5 +330,3 @@ func (w *world) grow(r *rand.Rand, in scope.Environment, people []principal.Iden
 		w.give(in, people[r.IntN(len(people))], all[r.IntN(len(all))], roles[r.IntN(len(roles))])
 	}
 }
-
-const day = 24 * time.Hour

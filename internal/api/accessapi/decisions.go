@@ -188,7 +188,8 @@ type traceAssignment struct {
 func viewTrace(q explained, t decision.Trace) trace {
 	v := trace{
 		q.IdentityID, q.Permission, q.NodeID, t.Allowed, because(t.Reason), q.NodeID,
-		append([]id.ID{}, t.GrantingRoleIDs...), append([]id.ID{}, t.GrantingNodeIDs...), []traceNode{},
+		append([]id.ID{}, t.GrantingRoleIDs...), append([]id.ID{}, t.GrantingNodeIDs...),
+		[]traceNode{},
 	}
 	for _, n := range t.Lineage {
 		named := t.Names[n.ID]

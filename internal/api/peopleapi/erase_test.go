@@ -43,7 +43,10 @@ func TestErase(t *testing.T) {
 
 		c.Must(204, "DELETE", directory+"/"+id, nil)
 
-		for _, text := range []string{email, "Zoë", "zoe.quill", "Quill corner", "Quill 4", "203.0.113.77", "Zoebrowser", "hr-77"} {
+		for _, text := range []string{
+			email, "Zoë", "zoe.quill", "Quill corner", "Quill 4", "203.0.113.77", "Zoebrowser",
+			"hr-77",
+		} {
 			for _, where := range found(t, s, text) {
 				t.Errorf("%q is found in %s", text, where)
 			}
