@@ -268,9 +268,9 @@ func (b *body) permissions(ctx context.Context, fn func(rbac.Permission) error) 
 func (b *body) roles(ctx context.Context, fn func(rbac.Role, []string) error) error {
 	return each(ctx, b.lists[1], "roles", roleForm, func(r *reader, v []jsontext.Value, at func() string) error {
 		d := rbac.DumpedRole{Name: r.text(v[1], at, "name"), Description: r.clearable(v[2], at, "description")}
-		if json.Unmarshal(v[4], &d.PermissionKeys) != nil { //nolint:nilerr // noted as a problem of the dump
+		if json.Unmarshal(v[4], &d.PermissionKeys) != nil {
 			r.note(at()+"permission_keys", "must be an array of strings")
-			return nil
+			return nil //nolint:nilerr // noted as a problem of the dump
 		}
 		r.free(v[4], at, "permission_keys")
 		if !r.good(&d, at) {
