@@ -266,8 +266,8 @@ func TestTooManyClientsIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []string{
-		"DROP ROLE IF EXISTS crowd_" + name, "CREATE ROLE crowd_" + name + " LOGIN SUPERUSER CONNECTION LIMIT 3",
-		// A superuser has no limit: this one is of everybody.
+		"DROP ROLE IF EXISTS crowd_" + name, "CREATE ROLE crowd_" + name + " LOGIN SUPERUSER CONNECTION LIMIT 5",
+		// A superuser has no limit: this one is of everybody. Each handle has one for proofs.
 		"ALTER ROLE crowd_" + name + " NOSUPERUSER", "GRANT SELECT ON portal_user TO crowd_" + name,
 	} {
 		if _, err := operator.Pool().ExecContext(ctx, s); err != nil {
