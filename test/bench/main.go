@@ -1,6 +1,7 @@
 // Command bench measures a whole Canopy, as released, on both engines: how fast
 // it starts and what it takes, invites made and listed, sign-ins, what strangers
-// can do to it, what its times tell them, trees of a million nodes, and what is left after it was killed
+// can do to it, what its times tell them, trees of a million nodes, a world of
+// people with their grants, and what is left after it was killed
 // under load. scripts/bench runs it with a PostgreSQL of its own; every figure is
 // printed as it was measured.
 //
@@ -34,7 +35,8 @@ type options struct {
 	clients  int
 	kills    int
 	duration time.Duration
-	sizes    []int // of trees
+	sizes    []int           // of trees
+	steps    map[string]bool // of people; none: all
 }
 
 func main() {
@@ -43,7 +45,7 @@ func main() {
 	flag.StringVar(&o.binary, "canopy", "./canopy", "the program to measure")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
 		"a PostgreSQL server in which databases may be made")
-	flag.StringVar(&only, "only", "start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places",
+	flag.StringVar(&only, "only", "start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people",
 		"what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
@@ -52,7 +54,14 @@ func main() {
 	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
 	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
+	steps := flag.String("steps", "", "of people: cold,reads,lists,writes,several,rates,imports; all when empty")
 	flag.Parse()
+	if *steps != "" {
+		o.steps = map[string]bool{}
+		for one := range strings.SplitSeq(*steps, ",") {
+			o.steps[one] = true
+		}
+	}
 	for one := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(one)
 		if err != nil || n < 1000 {
@@ -91,6 +100,7 @@ func run(ctx context.Context, o options, engines, only []string) error {
 		{"ready", benchReady},
 		{"crash", benchCrash},
 		{"places", benchPlaces},
+		{"people", benchPeople},
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {

@@ -38,7 +38,7 @@ type grove struct {
 func benchPlaces(ctx context.Context, o options, engine database.Engine) error {
 	for _, size := range o.sizes {
 		fmt.Printf("\n%d nodes, %d deep, beside 20 Environments of %d\n", size, levels, min(size, 10_000))
-		g, err := newGrove(ctx, o, engine, size)
+		g, err := newGrove(ctx, o, engine, size, 20, nil)
 		if err != nil {
 			return err
 		}

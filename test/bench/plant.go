@@ -13,9 +13,12 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 )
 
-// newGrove makes the Environments by the API, fills their trees in the store, and starts
-// the server.
-func newGrove(ctx context.Context, o options, engine database.Engine, size int) (*grove, error) {
+// newGrove makes the Environments by the API, some others beside the two that are asked
+// about, fills their trees in the store, has more filled in, and starts the server.
+func newGrove(
+	ctx context.Context, o options, engine database.Engine, size, others int,
+	more func(context.Context, *grove, *database.DB) error,
+) (*grove, error) {
 	i, err := running(ctx, o, engine)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func newGrove(ctx context.Context, o options, engine database.Engine, size int) 
 	if g.wideKey, err = g.prepare(ctx, g.wide); err != nil {
 		return g, err
 	}
-	for n := range 20 {
+	for n := range others {
 		if err := g.must(ctx, http.StatusCreated, http.MethodPost, app, fmt.Sprintf(`{"name":"Other %d"}`, n)); err != nil {
 			return g, err
 		}
@@ -41,7 +44,7 @@ func newGrove(ctx context.Context, o options, engine database.Engine, size int) 
 		}
 	}
 	g.stop()
-	if err := g.plant(ctx, size); err != nil {
+	if err := g.plant(ctx, size, more); err != nil {
 		return g, err
 	}
 	if _, err := g.start(ctx); err != nil {
@@ -110,7 +113,9 @@ func (p *planter) flush(ctx context.Context) error {
 }
 
 // plant fills the trees.
-func (g *grove) plant(ctx context.Context, size int) error {
+func (g *grove) plant(
+	ctx context.Context, size int, more func(context.Context, *grove, *database.DB) error,
+) error {
 	db, err := g.open(ctx)
 	if err != nil {
 		return err
@@ -131,8 +136,11 @@ func (g *grove) plant(ctx context.Context, size int) error {
 		}
 		return g.trees(ctx, p, size)
 	})
+	if err == nil && more != nil {
+		err = more(ctx, g, db)
+	}
 	if err == nil && db.Engine == database.Postgres {
-		_, err = db.Pool().ExecContext(ctx, "VACUUM ANALYZE node")
+		_, err = db.Pool().ExecContext(ctx, "VACUUM ANALYZE")
 	}
 	fmt.Printf("  planted in %v\n", time.Since(began).Round(time.Second))
 	return err
