@@ -2,21 +2,38 @@ package assignment
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
-const selectWorld = `SELECT a.id, a.identity_id, a.node_id, a.role_id, a.effective_from, a.effective_to
+// The ids are one column: of half a million rows each column costs a tenth of a second.
+const selectWorld = `SELECT a.id || a.identity_id || a.node_id || a.role_id, a.effective_from, a.effective_to
 	FROM assignment a WHERE a.environment_id = $1`
 
 // Rows hands over all assignments as decisions know them, whatever their state.
 func Rows(ctx context.Context, tx *database.Tx, in scope.Environment, to decide.Rows) error {
+	var ids sql.RawBytes
+	var from, until any // of int64: what a driver gives needs no conversion
 	return tx.Query(ctx, func(row database.Scanner) error {
+		if err := row.Scan(&ids, &from, &until); err != nil {
+			return err
+		}
 		var a decide.Assignment
-		err := row.Scan(&a.ID, &a.Identity, &a.Node, &a.Role, &a.From, &a.To)
+		if err := id.Several(ids, &a.ID, &a.Identity, &a.Node, &a.Role); err != nil {
+			return fmt.Errorf("an assignment: %w", err)
+		}
+		begins, ok := from.(int64)
+		ends, well := until.(int64)
+		if !ok || !well {
+			return fmt.Errorf("assignment %s: the ends of a window are stored as %T and %T", a.ID, from, until)
+		}
+		a.From, a.To = decide.Instant(begins), decide.Instant(ends)
 		to.Assignment(a)
-		return err
+		return nil
 	}, selectWorld, in.ID)
 }

@@ -58,7 +58,23 @@ func Run[I ~[16]byte](t time.Time) func() I {
 // Parse reads the one spelling that String writes: 36 characters, lower case.
 // Other spellings of the same UUID are refused, so that an id has one name
 // everywhere. The version is not looked at. The error is ErrMalformed.
-func Parse[I ~[16]byte](s string) (I, error) {
+func Parse[I ~[16]byte](s string) (I, error) { return parse[I](s) }
+
+// Several reads ids that stand one after the other, nothing between them. The error is
+// ErrMalformed. Those who read very many rows read one column of them rather than several.
+func Several(s []byte, into ...*ID) (err error) {
+	if len(s) != 36*len(into) {
+		return ErrMalformed
+	}
+	for i, of := range into {
+		if *of, err = parse[ID](s[36*i : 36*i+36]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parse[I ~[16]byte, T string | []byte](s T) (I, error) {
 	var u [16]byte
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return I{}, ErrMalformed
@@ -68,7 +84,7 @@ func Parse[I ~[16]byte](s string) (I, error) {
 		if at == 8 || at == 13 || at == 18 || at == 23 {
 			at++
 		}
-		hi, lo := nibble(s[at]), nibble(s[at+1])
+		hi, lo := nibbles[s[at]], nibbles[s[at+1]]
 		if hi|lo > 0x0f {
 			return I{}, ErrMalformed
 		}
@@ -78,15 +94,17 @@ func Parse[I ~[16]byte](s string) (I, error) {
 	return I(u), nil
 }
 
-func nibble(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// nibbles are the values of the lower-case hexadecimal digits; of all else, more than any
+// digit has.
+var nibbles = func() (of [256]byte) {
+	for c := range of {
+		of[c] = 0xff
 	}
-	return 0xff
-}
+	for n, c := range "0123456789abcdef" {
+		of[c] = byte(n)
+	}
+	return of
+}()
 
 // Any forgets the kind.
 func (u Of[K]) Any() ID { return ID(u) }
@@ -123,7 +141,7 @@ func (u Of[K]) MarshalText() ([]byte, error) { return u.AppendText(nil) }
 
 // UnmarshalText implements encoding.TextUnmarshaler, as strict as Parse.
 func (u *Of[K]) UnmarshalText(b []byte) error {
-	v, err := Parse[Of[K]](string(b))
+	v, err := parse[Of[K]](b)
 	if err == nil {
 		*u = v
 	}
