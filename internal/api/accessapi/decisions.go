@@ -232,17 +232,17 @@ func (h *Decisions) Routes(rt *wire.Router) {
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate", ID: "evaluate", Summary: "Decide",
 		About: "May this identity do this here, or anywhere? A denial is an answer like any other: 200.",
-		Needs: permission.Evaluate, Status: http.StatusOK,
+		Needs: permission.Evaluate, Quiet: true, Status: http.StatusOK,
 	}, h.evaluate)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/bulk", ID: "evaluateBulk", Summary: "Decide many",
 		About: "Up to 1,000 questions, answered in their order as of one moment.",
-		Needs: permission.Evaluate, Body: wire.BodyRows, Status: http.StatusOK,
+		Needs: permission.Evaluate, Body: wire.BodyRows, Quiet: true, Status: http.StatusOK,
 	}, h.bulk)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/explain", ID: "explain", Summary: "Explain a decision",
 		About: "What evaluate answers about a node, with every assignment on the way there.",
-		Needs: permission.Evaluate, Status: http.StatusOK,
+		Needs: permission.Evaluate, Quiet: true, Status: http.StatusOK,
 		Faults: []*fault.Error{enduser.ErrNotFound, hierarchy.ErrNotFound},
 	}, h.explain)
 	p := rt.Twins("/identities/{id}", tagDecisions)

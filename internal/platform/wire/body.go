@@ -25,6 +25,7 @@ import (
 // bodies keeps the JSON schema of each request type and holds bodies against it.
 type bodies struct {
 	registry huma.Registry
+	schemas  *sync.Map // *huma.Schema by reflect.Type: the registry spells its name out on each call
 }
 
 // setHuma: field names match exactly, case included, and a list is never null.
@@ -36,7 +37,17 @@ var setHuma = sync.OnceFunc(func() {
 
 func newBodies() bodies {
 	setHuma()
-	return bodies{newRegistry()}
+	return bodies{newRegistry(), &sync.Map{}}
+}
+
+// schema is that of a request type.
+func (b bodies) schema(t reflect.Type) *huma.Schema {
+	if known, is := b.schemas.Load(t); is {
+		return known.(*huma.Schema)
+	}
+	made := b.registry.Schema(t, true, "")
+	b.schemas.Store(t, made)
+	return made
 }
 
 func newRegistry() huma.Registry {
@@ -92,7 +103,7 @@ func Decode[T any](b bodies, raw []byte) (T, error) {
 			return v, told(problems)
 		}
 	}
-	schema := b.registry.Schema(reflect.TypeFor[T](), true, "")
+	schema := b.schema(reflect.TypeFor[T]())
 	if problems := b.strangers(schema, parsed); len(problems) > maxProblems {
 		return v, told(problems) // before anything is made of each of them
 	}

@@ -32,6 +32,7 @@ type Call struct {
 
 func (rt *Router) call(op *operation, w http.ResponseWriter, r *http.Request) *Call {
 	s := seenOf(r)
+	s.quiet = op.Quiet
 	anonymous := principal.Actor{Kind: principal.KindAnonymous, Request: s.request}
 	c := &Call{rt: rt, op: op, r: r, w: w, seen: s, Actor: anonymous}
 	if op.Browser.Name != "" {
@@ -172,6 +173,7 @@ type seen struct {
 	kind    principal.Kind
 	id      string
 	account string
+	quiet   bool // no log line for a success
 }
 
 func (s *seen) note(p principal.Principal) {

@@ -24,6 +24,9 @@ const (
 // tooMuch says what a body holds too much of, "" for one that may be read. A body that is
 // not JSON is not judged here.
 func tooMuch(raw []byte) string {
+	if len(raw) <= maxValues && bytes.Count(raw, []byte("["))+bytes.Count(raw, []byte("{")) <= maxDepth {
+		return "" // it can't hold too much, whatever it holds
+	}
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for n := 0; ; n++ {
 		from := dec.InputOffset()

@@ -144,11 +144,17 @@ func (rt *Router) panicked(rec *recorder, r *http.Request, p any) {
 // statusHungUp stands in logs and metrics for a caller who did not wait.
 const statusHungUp = 499
 
-// logged writes the one line of a request.
+// logged writes the one line of a request, and counts it.
 func (rt *Router) logged(r *http.Request, s *seen, pattern string, rec *recorder, took time.Duration) {
 	status := rec.status
 	if r.Context().Err() != nil && status == http.StatusServiceUnavailable {
 		status = statusHungUp // nobody reads the answer, and nothing is wrong here
+	}
+	if rt.Observe != nil {
+		rt.Observe(pattern, status, took)
+	}
+	if s.quiet && status == http.StatusOK {
+		return
 	}
 	line := []any{
 		"request_id", s.request.ID, "route", pattern, "method", r.Method, "status", status,
@@ -159,9 +165,6 @@ func (rt *Router) logged(r *http.Request, s *seen, pattern string, rec *recorder
 		line = append(line, "principal_id", s.id, "account", s.account)
 	}
 	rt.Log.InfoContext(r.Context(), "request", line...)
-	if rt.Observe != nil {
-		rt.Observe(pattern, status, took)
-	}
 }
 
 // unknown answers a path that leads nowhere, or not with this method.
