@@ -2,7 +2,6 @@ package assignment
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"canopy.dev/canopy/internal/access/decide"
@@ -17,7 +16,7 @@ const selectWorld = `SELECT a.id || a.identity_id || a.node_id || a.role_id, a.e
 
 // Rows hands over all assignments as decisions know them, whatever their state.
 func Rows(ctx context.Context, tx *database.Tx, in scope.Environment, to decide.Rows) error {
-	var ids sql.RawBytes
+	var ids database.Borrowed
 	var from, until any // of int64: what a driver gives needs no conversion
 	return tx.Query(ctx, func(row database.Scanner) error {
 		if err := row.Scan(&ids, &from, &until); err != nil {

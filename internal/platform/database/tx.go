@@ -336,6 +336,10 @@ func (tx *Tx) Query(ctx context.Context, fn func(Scanner) error, query string, a
 	return rows.Err()
 }
 
+// Borrowed takes a text that is only good until the next row, without a copy of its own:
+// for those who read very many rows.
+type Borrowed = sql.RawBytes
+
 // All asks for rows and gathers what one makes of each; never nil.
 func All[T any](ctx context.Context, tx *Tx, one func(Scanner) (T, error), query string, args ...any) ([]T, error) {
 	list := []T{}
