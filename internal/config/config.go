@@ -50,6 +50,8 @@ type Settings struct {
 	AllowedHosts    []string      `help:"Further host names that are answered; a Host other than the public URL's, localhost, these and addresses gets 421." env:"CANOPY_ALLOWED_HOSTS"`
 	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
 	ImportLimit     string        `help:"How large the dump of an import may be, unpacked, up to 1GiB." env:"CANOPY_IMPORT_LIMIT" default:"64MiB"`
+	Breached        string        `name:"breached-passwords" help:"Passwords that identities may not choose: bundled, the common ones in the program; off; or the path of a file with the SHA-1 of one in hexadecimal on each line, sorted, as Have I Been Pwned publishes them." env:"CANOPY_BREACHED_PASSWORDS" default:"bundled"`
+	PasswordHistory int           `help:"How many passwords of an identity may not come again, the present one included, up to 24; 0 remembers none." env:"CANOPY_PASSWORD_HISTORY" default:"5"`
 	MetricsAddr     string        `help:"Listen address of its own for /metrics, such as 127.0.0.1:9090; without it there is no /metrics." env:"CANOPY_METRICS_ADDR"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
 	LogFormat       string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
@@ -65,6 +67,7 @@ type Checked struct {
 	SMTP    *mail.SMTPConfig // nil without a mail server
 
 	ImportBytes int64 // how large a dump may be
+	Breaches    secret.Breaches
 }
 
 // Check reads what is more than a text. The error tells every problem, in one
@@ -81,6 +84,7 @@ func (s Settings) Check() (*Checked, error) {
 		c.checkListening(),
 		c.checkLives(),
 		c.checkSizes(),
+		c.checkPasswords(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -168,6 +172,28 @@ func (c *Checked) checkLives() error {
 		if b.v < b.min || b.v > b.max {
 			problems = append(problems, fmt.Errorf("%s must be %s to %s", b.name, b.min, b.max))
 		}
+	}
+	return errors.Join(problems...)
+}
+
+// mostHistory is how many passwords of somebody are remembered.
+const mostHistory = 24
+
+// checkPasswords opens the list of passwords that nobody may choose.
+func (c *Checked) checkPasswords() error {
+	var problems []error
+	switch c.Breached {
+	case "", "bundled":
+		c.Breaches = secret.Common()
+	case "off":
+	default:
+		var err error
+		if c.Breaches, err = secret.OpenBreaches(c.Breached); err != nil {
+			problems = append(problems, fmt.Errorf("CANOPY_BREACHED_PASSWORDS must be bundled, off or a list: %w", err))
+		}
+	}
+	if c.PasswordHistory < 0 || c.PasswordHistory > mostHistory {
+		problems = append(problems, fmt.Errorf("CANOPY_PASSWORD_HISTORY must be 0 to %d", mostHistory))
 	}
 	return errors.Join(problems...)
 }

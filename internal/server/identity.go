@@ -27,7 +27,7 @@ type identity struct {
 }
 
 func newIdentity(p *platform) *identity {
-	passwords := &credential.Passwords{Hasher: p.hasher, Breached: p.breached}
+	passwords := &credential.Passwords{Hasher: p.hasher, Breached: p.breached, History: p.history}
 	credentials := &credential.Service{DB: p.db, Passwords: passwords, Mail: p.mail}
 	return &identity{
 		members:   &membership.Service{DB: p.db},

@@ -26,6 +26,7 @@ type platform struct {
 	log      *slog.Logger
 	hasher   *secret.Hasher
 	breached secret.Breaches
+	history  int // of passwords
 	limits   *ratelimit.Limiter
 	keys     *signingkey.Service
 	answers  *idempotency.Store
@@ -48,9 +49,9 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		return nil, fmt.Errorf("CANOPY_MAIL_FROM: %w", err)
 	}
 	p := &platform{
-		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), breached: secret.Common(), limits: ratelimit.New(o.DB, c.Limits),
+		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
-		log: o.Log, importLimit: c.ImportBytes,
+		log: o.Log, importLimit: c.ImportBytes, breached: c.Breaches, history: c.PasswordHistory,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}
 	if p.sender == nil && c.SMTP != nil {

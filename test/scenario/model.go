@@ -112,7 +112,7 @@ var verbs = []struct {
 	{form(`role ` + name + `( \(inactive\))?:(.*)`), (*model).role},
 	{form(`node ` + name + `( \(inactive\))?(?: under ` + name + `)?`), (*model).node},
 	{form(`member ` + name + `(?: \((inactive|deactivated)\))?`), (*model).member},
-	{form(`(?:deleted|elsewhere) (node|identity) ` + name), (*model).away},
+	{form(`(deleted|elsewhere) (node|identity) ` + name), (*model).away},
 	{form(`assign ` + name + ` to ` + name + ` at ` + name + window), (*model).assign},
 	{form(`change ` + name + ` of ` + name + ` at ` + name + ` to ` + name + window), (*model).change},
 	{form(`unassign ` + name + ` from ` + name + ` at ` + name), (*model).unassign},
@@ -261,7 +261,9 @@ func (m *model) member(a []string) ([]Change, error) {
 	return all, nil
 }
 
-func (m *model) away(a []string) ([]Change, error) { return nil, m.called(a[0], a[1]) }
+func (m *model) away(a []string) ([]Change, error) {
+	return []Change{Away{Kind: a[1], Name: a[2], Deleted: a[0] == "deleted"}}, m.called(a[1], a[2])
+}
 
 func (m *model) toggle(a []string) ([]Change, error) {
 	on, name := a[0] == "activate", a[1]

@@ -29,11 +29,11 @@ type answerer interface {
 type pure func() answerer
 
 func (p pure) New() scenario.Environment {
-	return &environment{answerer: p(), names: map[id.ID]string{}}
+	return &pureEnvironment{answerer: p(), names: map[id.ID]string{}}
 }
 
-// environment translates between names and ids.
-type environment struct {
+// pureEnvironment translates between names and ids.
+type pureEnvironment struct {
 	answerer
 	names    map[id.ID]string
 	revision uint64
@@ -41,7 +41,7 @@ type environment struct {
 }
 
 // id is made of the name, so that ids stand in no order that means anything.
-func (e *environment) id(kind, name string) id.ID {
+func (e *pureEnvironment) id(kind, name string) id.ID {
 	if raw, ok := strings.CutPrefix(name, `"`); ok {
 		u, _ := id.Parse[id.ID](strings.TrimSuffix(raw, `"`))
 		return u // anything that is not an id is the zero id, which nobody knows
@@ -69,7 +69,7 @@ func timeOf(t decide.Instant) time.Time {
 	return time.UnixMicro(int64(t)).UTC()
 }
 
-func (e *environment) Apply(changes []scenario.Change) error {
+func (e *pureEnvironment) Apply(changes []scenario.Change) error {
 	if !e.filled {
 		e.filled = true
 		system := make([]scenario.Change, 0, len(changes)+16)
@@ -85,7 +85,7 @@ func (e *environment) Apply(changes []scenario.Change) error {
 	return nil
 }
 
-func (e *environment) edit(changes []scenario.Change) decide.Edit {
+func (e *pureEnvironment) edit(changes []scenario.Change) decide.Edit {
 	edit := decide.Edit{Revision: e.revision}
 	for _, c := range changes {
 		edit.Changes = append(edit.Changes, e.change(c)...)
@@ -93,7 +93,7 @@ func (e *environment) edit(changes []scenario.Change) decide.Edit {
 	return edit
 }
 
-func (e *environment) change(c scenario.Change) []decide.Change {
+func (e *pureEnvironment) change(c scenario.Change) []decide.Change {
 	switch c := c.(type) {
 	case scenario.PutPermission:
 		return []decide.Change{decide.PutPermission{Key: c.Key}}
@@ -130,17 +130,19 @@ func (e *environment) change(c scenario.Change) []decide.Change {
 		return []decide.Change{decide.DropAssignment{
 			ID: e.id("assignment", c.Ref), Identity: e.id("identity", c.Identity), Node: e.id("node", c.Node),
 		}}
+	case scenario.Away:
+		return nil // an id that no row has
 	}
 	panic(fmt.Sprintf("unknown change %T", c))
 }
 
-func (e *environment) member(name string, active, member bool) decide.Change {
+func (e *pureEnvironment) member(name string, active, member bool) decide.Change {
 	return decide.PutMember{Member: decide.Member{
 		Identity: e.id("identity", name), IdentityActive: active, MembershipActive: member,
 	}}
 }
 
-func (e *environment) Evaluate(q scenario.Question) scenario.Verdict {
+func (e *pureEnvironment) Evaluate(q scenario.Question) scenario.Verdict {
 	scope := decide.AtNode
 	if q.Anywhere {
 		scope = decide.AppWide
@@ -154,7 +156,7 @@ func verdict(d decide.Decision) scenario.Verdict {
 	return scenario.Verdict{Allowed: d.Allowed, Roles: d.GrantingRoles, Reason: d.Reason.String()}
 }
 
-func (e *environment) Explain(q scenario.Question) scenario.Trace {
+func (e *pureEnvironment) Explain(q scenario.Question) scenario.Trace {
 	t := e.explain(e.id("identity", q.Identity), q.Permission, e.id("node", q.Node), instant(q.Now, 0))
 	trace := scenario.Trace{
 		Verdict:       verdict(t.Decision),
@@ -175,7 +177,7 @@ func (e *environment) Explain(q scenario.Question) scenario.Trace {
 	return trace
 }
 
-func (e *environment) all(ids []id.ID) []string {
+func (e *pureEnvironment) all(ids []id.ID) []string {
 	var names []string
 	for _, u := range ids {
 		names = append(names, e.names[u])
@@ -183,11 +185,11 @@ func (e *environment) all(ids []id.ID) []string {
 	return names
 }
 
-func (e *environment) Permissions(identity string, now time.Time) ([]string, bool) {
+func (e *pureEnvironment) Permissions(identity string, now time.Time) ([]string, bool) {
 	return e.permissions(e.id("identity", identity), instant(now, 0))
 }
 
-func (e *environment) Grants(identity string, now time.Time) (scenario.Grants, bool) {
+func (e *pureEnvironment) Grants(identity string, now time.Time) (scenario.Grants, bool) {
 	list, ok := e.grants(e.id("identity", identity), instant(now, 0))
 	grants := scenario.Grants{Nodes: map[string][]string{}, Until: timeOf(list.Until)}
 	for _, g := range list.Grants {
@@ -196,12 +198,12 @@ func (e *environment) Grants(identity string, now time.Time) (scenario.Grants, b
 	return grants, ok
 }
 
-func (e *environment) Nodes(identity, permission string, now time.Time) scenario.Reach {
+func (e *pureEnvironment) Nodes(identity, permission string, now time.Time) scenario.Reach {
 	reason, roots, nodes := e.nodes(e.id("identity", identity), permission, instant(now, 0))
 	return scenario.Reach{Reason: reason.String(), Roots: e.all(roots), Nodes: e.all(nodes)}
 }
 
-func (e *environment) Who(permission, node string, now time.Time) scenario.Who {
+func (e *pureEnvironment) Who(permission, node string, now time.Time) scenario.Who {
 	reason, holders := e.who(e.id("node", node), permission, instant(now, 0))
 	who := scenario.Who{Reason: reason.String(), Holders: map[string][]string{}}
 	for _, h := range holders {
@@ -213,12 +215,12 @@ func (e *environment) Who(permission, node string, now time.Time) scenario.Who {
 	return who
 }
 
-func (e *environment) Impact(changes []scenario.Change, now time.Time) scenario.Impact {
+func (e *pureEnvironment) Impact(changes []scenario.Change, now time.Time) scenario.Impact {
 	gains, losses, until := e.impact(e.edit(changes), instant(now, 0))
 	return scenario.Impact{Gains: e.access(gains), Losses: e.access(losses), Until: timeOf(until)}
 }
 
-func (e *environment) access(set map[oracle.Access]bool) map[scenario.Access][]string {
+func (e *pureEnvironment) access(set map[oracle.Access]bool) map[scenario.Access][]string {
 	out := map[scenario.Access][]string{}
 	for x := range set {
 		a := scenario.Access{Identity: e.names[x.Identity], Permission: x.Permission}

@@ -188,6 +188,13 @@ type (
 	PutAssignment struct{ Assignment }
 	// DropAssignment deletes an assignment.
 	DropAssignment struct{ Assignment }
+
+	// Away gives a name to a node or an identity that is not there: deleted, or
+	// elsewhere in the Account. No row of the environment tells of it.
+	Away struct {
+		Kind, Name string
+		Deleted    bool
+	}
 )
 
 // Role is a role's row. Ref is what it was called first.

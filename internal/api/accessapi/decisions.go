@@ -59,7 +59,7 @@ type question struct {
 	IdentityID string  `json:"identity_id"       doc:"Whom it is about; an unknown id is a denial."`
 	Permission string  `json:"permission"        doc:"A key of the catalogue; an unknown one is a denial."`
 	Scope      asked   `json:"scope"             doc:"node: here? app_wide: anywhere? The latter shows or hides menus, and protects nothing."`
-	NodeID     *string `json:"node_id,omitempty" doc:"Where; only with the scope node, which needs it. null counts as absent."`
+	NodeID     *string `json:"node_id,omitempty" nullable:"true" doc:"Where; only with the scope node, which needs it. null counts as absent."`
 }
 
 // Rules implements text.Ruled.
@@ -223,7 +223,7 @@ var (
 		Name: "Decisions", About: "May this identity do this here? Answers hold every write that was answered before.",
 	}
 	identityID     = wire.PathID[enduser.ID]("id", "The identity's id.", enduser.ErrNotFound)
-	permissionNode = wire.QueryID[hierarchy.ID]("node_id", "What it holds at this node; anywhere when absent.")
+	permissionNode = wire.QueryAnyID[hierarchy.ID]("node_id", "What it holds at this node; anywhere when absent.")
 )
 
 // Routes registers the resource.

@@ -48,7 +48,8 @@ const (
 	// keepEnded is how long an ended link is remembered, so that it is answered as too old and
 	// not as unknown.
 	keepEnded = 7 * 24 * time.Hour
-	// keepPasswords is how many replaced passwords of somebody are remembered.
+	// keepPasswords is how many replaced passwords of somebody are remembered, whatever the
+	// length of the history: it may be set to more later.
 	keepPasswords = 24
 )
 

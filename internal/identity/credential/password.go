@@ -16,14 +16,18 @@ var ErrBreached = fault.New(fault.Invalid, "identities.password_breached",
 type Passwords struct {
 	Hasher   *secret.Hasher
 	Breached secret.Breaches
+	// History is how many passwords of somebody may not come again, the present one included;
+	// 0 remembers none.
+	History int
 }
 
 // Refuse is identities.password_breached for a password that nobody should have.
 func (p *Passwords) Refuse(password string) error {
-	if p.Breached.Hold(password) {
+	held, err := p.Breached.Hold(password)
+	if held {
 		return ErrBreached
 	}
-	return nil
+	return err
 }
 
 // Hash makes the hash of a password, which its rules have passed. Faults:

@@ -48,7 +48,7 @@ func (s *Service) SetPassword(
 		return err
 	}
 	return s.change(ctx, by, at, who, func(tx *database.Tx, i enduser.Identity, about event.Entry) error {
-		if err := replace(ctx, tx, i, hash); err != nil {
+		if err := s.replace(ctx, tx, i, hash); err != nil {
 			return err
 		}
 		if err := s.kill(ctx, tx, i, toReset); err != nil {
@@ -85,16 +85,20 @@ func (s *Service) change(
 }
 
 // replace keeps a new hash; the old one goes to those that were replaced, of which the newest
-// are remembered.
-func replace(ctx context.Context, tx *database.Tx, i enduser.Identity, hash string) error {
-	if i.PasswordSet() {
+// are remembered, or none where there is no history.
+func (s *Service) replace(ctx context.Context, tx *database.Tx, i enduser.Identity, hash string) error {
+	keep := 0
+	if s.Passwords.History > 0 {
+		keep = keepPasswords
+	}
+	if i.PasswordSet() && keep > 0 {
 		_, err := tx.Exec(ctx, insertPassword, id.New[passwordID](tx.Now), i.Account, i.ID, i.PasswordHash, tx.Now)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, trimPasswords, i.Account, i.ID, keepPasswords); err != nil {
-			return err
-		}
+	}
+	if _, err := tx.Exec(ctx, trimPasswords, i.Account, i.ID, keep); err != nil {
+		return err
 	}
 	return enduser.SetPassword(ctx, tx, i, hash)
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -62,6 +63,33 @@ func QueryID[I ~[16]byte](name, about string) Value[I] {
 			return v, ""
 		},
 	}}
+}
+
+// QueryAnyID is QueryID for a thing that need not be there: what is not an id is one that
+// nothing has.
+func QueryAnyID[I ~[16]byte](name, about string) Value[I] {
+	return Value[I]{declaration{
+		name: name, in: "query", about: about, absent: I{},
+		schema: huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255), Examples: []any{exampleID}},
+		parse: func(raw string) (any, string) {
+			v, err := id.Parse[I](raw)
+			if n := utf8.RuneCountInString(raw); n < 1 || n > 255 {
+				return v, "must be 1 to 255 characters"
+			}
+			if err != nil || v == (I{}) { // the zero id is how absence is told
+				return nothing[I](), ""
+			}
+			return v, ""
+		},
+	}}
+}
+
+// nothing is an id that nothing has: no id of its version is made.
+func nothing[I ~[16]byte]() (v I) {
+	for i := range v {
+		v[i] = 0xff
+	}
+	return v
 }
 
 // IDOrWord is an id, or a word that stands in its place; zero when absent.
