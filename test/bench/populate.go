@@ -151,13 +151,15 @@ func (c *crowd) addPeople(ctx context.Context, tx *database.Tx, engine database.
 		"email", "name_fold", "search", "is_active", "activated_at", "created_at")
 	members := newSheet(tx, engine, "membership", "id", "account_id", "application_id", "environment_id", "identity_id",
 		"status", "email", "name_fold", "search", "is_active", "assignment_count", "activated_at", "created_at")
+	var all []enduser.Identity
 	for n := range worldPeople {
 		at := tx.Now.Add(time.Duration(n-worldPeople) * time.Second)
 		i := enduser.Identity{
 			ID: id.New[enduser.ID](at), FirstName: firstNames[c.rnd.IntN(len(firstNames))],
 			LastName: lastNames[c.rnd.IntN(len(lastNames))] + strconv.Itoa(n%997),
-			Email:    fmt.Sprintf("person%d@%s", n, domains[n%len(domains)]), Active: n%20 != 0,
+			Email:    fmt.Sprintf("person%d@%s", n, domains[n%len(domains)]), Active: n%20 != 0, CreatedAt: at,
 		}
+		all = append(all, i)
 		c.people = append(c.people, i.ID.Any())
 		err := people.add(ctx, i.ID, c.accountID, i.Email, i.FirstName, i.LastName, i.NameFold(), i.Search(), i.Active, 0, at, at)
 		if err != nil {
@@ -167,23 +169,17 @@ func (c *crowd) addPeople(ctx context.Context, tx *database.Tx, engine database.
 	if err := people.flush(ctx); err != nil {
 		return err
 	}
-	err := tx.Query(ctx, func(row database.Scanner) error {
-		var of id.ID
-		var email, fold, search string
-		var active bool
-		var at time.Time
-		if err := row.Scan(&of, &email, &fold, &search, &active, &at); err != nil {
-			return err
-		}
-		err := apps.add(ctx, id.New[id.ID](at), c.accountID, c.application, of, "active", email, fold, search, active, at, at)
+	for _, i := range all {
+		err := apps.add(ctx, id.New[id.ID](i.CreatedAt), c.accountID, c.application, i.ID, "active", i.Email, i.NameFold(),
+			i.Search(), i.Active, i.CreatedAt, i.CreatedAt)
 		if err != nil {
 			return err
 		}
-		return members.add(ctx, id.New[id.ID](at), c.accountID, c.application, c.environment, of, "active", email, fold,
-			search, active, grantsOfPerson, at, at)
-	}, `SELECT id, email, name_fold, search, is_active, created_at FROM identity WHERE account_id = $1`, c.accountID)
-	if err != nil {
-		return err
+		err = members.add(ctx, id.New[id.ID](i.CreatedAt), c.accountID, c.application, c.environment, i.ID, "active", i.Email,
+			i.NameFold(), i.Search(), i.Active, grantsOfPerson, i.CreatedAt, i.CreatedAt)
+		if err != nil {
+			return err
+		}
 	}
 	if err := apps.flush(ctx); err != nil {
 		return err
