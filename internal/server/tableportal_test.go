@@ -71,6 +71,9 @@ var portalCodes = map[string]map[string]produce{
 			"resources": []m{notes()}, "role_permissions": []m{},
 		})),
 	},
+	"listApplicationIdentityPermissions": {"nodes.node_not_found": func(g *ground) answer {
+		return g.owner.Do("GET", g.application()+"/identities/"+g.identity()+"/permissions?node_id=none", nil)
+	}},
 	"attachApplicationIdentities": {
 		"identities.already_member": func(g *ground) answer {
 			body := m{"identity_ids": []string{g.identity()}}
