@@ -261,8 +261,8 @@ func (h *Decisions) Routes(rt *wire.Router) {
 	wire.Handle(rt.InDefaultEnvironment("/identities/{id}", tagDecisions), wire.Route{
 		Method: http.MethodGet, Path: "/permissions", ID: "listApplicationIdentityPermissions",
 		Summary: "List what an Application's identity may do",
-		About: "Keys that it holds now in the default Environment, anywhere or at a node; none where it is no member there " +
-			"or switched off.",
+		About: "Keys that it holds now in the default Environment, anywhere or at a node; none where it is no member " +
+			"there or switched off.",
 		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Status: http.StatusOK,
 		Faults: []*fault.Error{hierarchy.ErrNotFound},
 	}, h.ofApplication)
