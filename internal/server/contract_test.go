@@ -136,6 +136,7 @@ func TestContractTable(t *testing.T) {
 type ground struct {
 	t          testing.TB
 	s          *servertest.Server
+	p          provoker
 	owner      *servertest.Client
 	at         string // path of the Environment in the portal
 	key        string
@@ -154,7 +155,7 @@ const (
 
 func newGround(t testing.TB, s *servertest.Server, p provoker) *ground {
 	t.Helper()
-	g := &ground{t: t, s: s}
+	g := &ground{t: t, s: s, p: p}
 	g.owner, g.at = p.Owner()
 	g.at += inDesk
 	g.root = g.owner.Tree(g.at)
@@ -299,7 +300,9 @@ var placeCells = map[string]map[int]produce{
 		409: stale("PATCH", fixed("/hierarchy-schema"), servertest.Schema()),
 	},
 
-	"GET /api/v1/nodes": {200: ofThing("GET", fixed("/nodes"), nil)},
+	"GET /api/v1/nodes": {
+		200: ofThing("GET", fixed("/nodes"), nil), 304: ofThing("GET", fixed("/nodes"), nil, "If-None-Match", "*"),
+	},
 	"POST /api/v1/nodes": {
 		201: func(g *ground) answer { return g.call("POST", "/nodes", g.newNode("east")) },
 		400: func(g *ground) answer {

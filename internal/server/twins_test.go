@@ -19,11 +19,16 @@ import (
 // beyondContract are calls of operations with two doors that the contract does not have.
 var beyondContract = map[string]map[int]produce{
 	"GET /api/v1/nodes/search": {200: ofThing("GET", fixed("/nodes/search?q=north"), nil)},
-	"POST /api/v1/memberships/bulk-attach": {200: func(g *ground) answer {
-		who := g.identity()
-		g.call("DELETE", "/identities/"+who, nil)
-		return g.call("POST", "/memberships/bulk-attach", m{"identity_ids": []string{who}})
-	}},
+	"POST /api/v1/memberships/bulk-attach": {
+		200: func(g *ground) answer {
+			who := g.identity()
+			g.call("DELETE", "/identities/"+who, nil)
+			return g.call("POST", "/memberships/bulk-attach", m{"identity_ids": []string{who}})
+		},
+		207: func(g *ground) answer {
+			return g.call("POST", "/memberships/bulk-attach", m{"identity_ids": []string{g.identity()}})
+		},
+	},
 }
 
 // bodiless are writes that take no body.

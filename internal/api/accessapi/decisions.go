@@ -2,6 +2,7 @@ package accessapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -10,15 +11,20 @@ import (
 	"canopy.dev/canopy/internal/access/decision"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
 // Decisions serves what the product asks on every request: may this identity do this here?
-type Decisions struct{ Decisions *decision.Service }
+type Decisions struct {
+	Decisions *decision.Service
+	Members   *membership.Service
+}
 
 // asked is where a question asks about.
 type asked string
@@ -252,6 +258,14 @@ func (h *Decisions) Routes(rt *wire.Router) {
 		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Status: http.StatusOK,
 		Faults: []*fault.Error{hierarchy.ErrNotFound},
 	}, h.permissions)
+	wire.Handle(rt.InDefaultEnvironment("/identities/{id}", tagDecisions), wire.Route{
+		Method: http.MethodGet, Path: "/permissions", ID: "listApplicationIdentityPermissions",
+		Summary: "List what an Application's identity may do",
+		About: "Keys that it holds now in the default Environment, anywhere or at a node; none where it is no member " +
+			"there or switched off.",
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Status: http.StatusOK,
+		Faults: []*fault.Error{hierarchy.ErrNotFound},
+	}, h.ofApplication)
 	wire.HandleTwins(p, wire.Route{
 		Method: http.MethodGet, Path: "/grants", ID: "listIdentityGrants", Summary: "List an identity's grants",
 		About: "For applications that decide by themselves: what grants now, and at which nodes it was given. " +
@@ -289,6 +303,22 @@ func (h *Decisions) permissions(
 	ctx context.Context, c *wire.Call, by wire.By, _ wire.None,
 ) (wire.Items[string], error) {
 	keys, err := h.Decisions.Permissions(ctx, by.In, identityID.Of(c), permissionNode.Of(c))
+	return wire.ItemsOf(keys, err, func(key string) string { return key })
+}
+
+// ofApplication is permissions for who is seen from an Application, and may be no member of its
+// default Environment.
+func (h *Decisions) ofApplication(
+	ctx context.Context, c *wire.Call, by wire.At[scope.Environment], _ wire.None,
+) (wire.Items[string], error) {
+	who := identityID.Of(c)
+	if _, err := h.Members.Get(ctx, membership.InApplication(by.In.Application, by.In), who); err != nil {
+		return wire.Items[string]{}, err
+	}
+	keys, err := h.Decisions.Permissions(ctx, by.In, who, permissionNode.Of(c))
+	if errors.Is(err, enduser.ErrNotFound) {
+		keys, err = nil, nil
+	}
 	return wire.ItemsOf(keys, err, func(key string) string { return key })
 }
 

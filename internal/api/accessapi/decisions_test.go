@@ -87,3 +87,55 @@ func TestBulkNamesTheMalformedCheck(t *testing.T) {
 		}
 	})
 }
+
+// TestPermissionsInAnApplication are those of its default Environment, for whoever may use the
+// Application: a member of another Environment alone holds nothing, and a stranger is nobody.
+func TestPermissionsInAnApplication(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newStaffed(s.Provoker())
+		app := strings.TrimSuffix(w.at, "/environments/development")
+		account := strings.TrimSuffix(app, "/applications/desk")
+		w.Must(201, "POST", w.at+"/permissions", permissions("lease.read"))
+		w.Must(200, "PUT", w.at+"/roles/"+w.reader+"/permissions", m{"permission_keys": []string{"lease.read"}})
+		beside := w.Must(201, "POST", app+"/environments/production/identities", m{
+			"email": "ben@acme.example", "first_name": "Ben", "last_name": "Doe",
+		}).Text("data", "id")
+		outside := w.Must(201, "POST", account+"/identities", m{
+			"email": "cat@acme.example", "first_name": "Cat", "last_name": "Doe",
+		}).Text("data", "id")
+		holds := func(who, query string) (int, any) {
+			a := w.Do("GET", app+"/identities/"+who+"/permissions"+query, nil)
+			if a.Status != 200 {
+				return a.Status, a.Code()
+			}
+			return 200, a.At("items")
+		}
+		for _, c := range []struct {
+			who, query string
+			status     int
+			want       any
+		}{
+			{w.ann, "", 200, []any{"lease.read"}},
+			{w.ann, "?node_id=" + w.office, 200, []any{"lease.read"}},
+			{w.ann, "?node_id=" + w.root, 200, []any{}},
+			{w.ann, "?node_id=none", 404, "nodes.node_not_found"},
+			{beside, "", 200, []any{}},
+			{outside, "", 404, "identities.not_found"},
+			{servertest.NoID, "", 404, "identities.not_found"},
+		} {
+			status, got := holds(c.who, c.query)
+			if diff := cmp.Diff(c.want, got); status != c.status || diff != "" {
+				t.Errorf("%s%s: %d\n%s", c.who, c.query, status, diff)
+			}
+		}
+		w.Must(200, "PUT", app+"/default-environment", m{"slug": "production"})
+		if status, got := holds(w.ann, ""); status != 200 || len(got.([]any)) > 0 {
+			t.Errorf("in another default Environment: %d %v", status, got)
+		}
+		w.Must(204, "DELETE", app+"/identities/"+w.ann, nil)
+		if status, got := holds(w.ann, ""); status != 404 || got != "identities.not_found" {
+			t.Errorf("after a removal: %d %v", status, got)
+		}
+	})
+}

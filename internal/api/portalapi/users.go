@@ -103,8 +103,8 @@ func (h *Users) Routes(rt *wire.Router) {
 	}, h.deactivate)
 	wire.Handle(g, wire.Route{
 		Method: http.MethodPost, Path: "/{id}/activate", ID: "activateUser", Summary: "Activate a user",
-		About: "Lets the person enter the Account again.",
-		Needs: permission.UserManage, Params: one, Status: http.StatusOK, Faults: guarded,
+		About: "Lets the person enter the Account again.", // and takes no owner away
+		Needs: permission.UserManage, Params: one, Status: http.StatusOK, Faults: guarded[:2],
 		Writes: []wire.EventType{member.Activated},
 	}, h.activate)
 	h.memberRoutes(rt, guarded)
