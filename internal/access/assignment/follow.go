@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"canopy.dev/canopy/internal/access/assignment/ledger"
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -37,7 +39,7 @@ func (s *Service) load(ctx context.Context, in scope.Environment) (*held, error)
 		if err := membership.FacesOf(ctx, tx, in, identities(b.Strangers()), tell); err != nil {
 			return nil, err
 		}
-		return &held{b.Build(), at}, nil
+		return &held{b.Build(), at, tx.Now}, nil
 	})
 }
 
@@ -70,11 +72,11 @@ func (s *Service) follow(
 	}
 	next := from.Apply(c.edit)
 	if c.noNodes {
-		if next, err = withoutNodes(ctx, tx, in, next); err != nil {
+		if next, err = withoutNodes(ctx, tx, in, next, from.read.Add(-longWrite)); err != nil {
 			return nil, err
 		}
 	}
-	return &held{next, at}, nil
+	return &held{next, at, tx.Now}, nil
 }
 
 // note keeps what a change is about. What has become of it is read afterwards.
@@ -131,13 +133,24 @@ func (c *changes) read(ctx context.Context, tx *database.Tx, in scope.Environmen
 	})
 }
 
-// withoutNodes takes out what has gone with its node: no change tells of it.
+// longWrite is how long a write takes at most, as a rule: those that take longer cost a look
+// at all places where something is assigned.
+const longWrite = 10 * time.Minute
+
+// withoutNodes takes out what has gone with nodes: no change tells of it.
 func withoutNodes(
-	ctx context.Context, tx *database.Tx, in scope.Environment, x *ledger.Index,
+	ctx context.Context, tx *database.Tx, in scope.Environment, x *ledger.Index, since time.Time,
 ) (*ledger.Index, error) {
 	n, err := kept(ctx, tx, in.ID, tallyAll, "")
 	if err != nil || n == x.Len() {
 		return x, err
+	}
+	gone, err := hierarchy.DeletedSince(ctx, tx, in, since)
+	if err != nil {
+		return nil, err
+	}
+	if x = x.Apply(ledger.Edit{GoneNodes: anyIDs(gone)}); n == x.Len() {
+		return x, nil
 	}
 	nodes := map[id.ID]bool{}
 	err = tx.Query(ctx, func(row database.Scanner) error {

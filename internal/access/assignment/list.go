@@ -2,6 +2,7 @@ package assignment
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -90,12 +91,9 @@ func (s *Service) List(
 		if !q.Node.IsZero() {
 			look.Nodes = []id.ID{q.Node.Any()}
 		}
-		if !q.Under.IsZero() {
-			below, err := hierarchy.Under(ctx, tx, in, q.Under)
-			if err != nil {
-				return nil, err
-			}
-			look.Nodes = among(look.Nodes, below)
+		look.Nodes, err = q.under(ctx, tx, in, look.Nodes)
+		if err != nil {
+			return nil, err
 		}
 		return q.find(ctx, tx, in, x, look, &info)
 	})
@@ -146,6 +144,26 @@ func (q Query) look(now time.Time) ledger.Query {
 		look.Until = &until
 	}
 	return look
+}
+
+// under leaves of some nodes, of which nil are all, those at or below the one that is asked for.
+func (q Query) under(
+	ctx context.Context, tx *database.Tx, in scope.Environment, nodes []id.ID,
+) ([]id.ID, error) {
+	if q.Under.IsZero() {
+		return nodes, nil
+	}
+	top, err := hierarchy.Find(ctx, tx, in, q.Under)
+	switch {
+	case errors.Is(err, hierarchy.ErrNotFound):
+		return []id.ID{}, nil
+	case err != nil:
+		return nil, err
+	case top.IsRoot():
+		return nodes, nil
+	}
+	below, err := hierarchy.Under(ctx, tx, in, q.Under)
+	return among(nodes, below), err
 }
 
 // among are those of some nodes that one asks for; nil asks for all.

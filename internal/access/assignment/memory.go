@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"canopy.dev/canopy/internal/access/assignment/ledger"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -38,7 +39,8 @@ type book struct {
 // held is the assignments of an Environment at one moment.
 type held struct {
 	*ledger.Index
-	at revision.At
+	at   revision.At
+	read time.Time
 }
 
 // book gives the book of an Environment, empty where it is not held.

@@ -2,6 +2,7 @@ package hierarchy
 
 import (
 	"context"
+	"time"
 
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
@@ -22,4 +23,11 @@ func Under(ctx context.Context, tx *database.Tx, in scope.Environment, top ID) (
 	return database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
 		return of, row.Scan(&of)
 	}, selectSubtreeIDs, in.ID, top)
+}
+
+// DeletedSince are the nodes whose deletion began at a moment or later.
+func DeletedSince(ctx context.Context, tx *database.Tx, in scope.Environment, since time.Time) ([]ID, error) {
+	return database.All(ctx, tx, func(row database.Scanner) (of ID, err error) {
+		return of, row.Scan(&of)
+	}, selectDeletedSince, in.ID, since)
 }

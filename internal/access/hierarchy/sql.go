@@ -74,6 +74,10 @@ const (
 
 	selectSubtreeIDs = subtree + ` SELECT id FROM down`
 
+	// By the index of what is deleted.
+	selectDeletedSince = `SELECT n.id FROM node n
+		WHERE CASE WHEN n.environment_id = $1 THEN 1 END = 1 AND n.deleted_at IS NOT NULL AND n.deleted_at >= $2`
+
 	deleteSubtree = `UPDATE node SET status = 'deleted', deleted_at = $3, updated_at = $3
 		WHERE` + ofEnvironment + ` AND id IN (` + subtree + ` SELECT id FROM down)`
 

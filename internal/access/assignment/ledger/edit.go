@@ -14,8 +14,8 @@ type Edit struct {
 	Put []Row
 	// People are those who were changed, and whoever is new, as they are now.
 	People []Person
-	// Gone are people and roles that are no more, with their assignments.
-	GonePeople, GoneRoles []id.ID
+	// Gone are people, roles and nodes that are no more, with their assignments.
+	GonePeople, GoneRoles, GoneNodes []id.ID
 	// Nodes, where it is not nil, are all nodes at which there may be an assignment: those
 	// elsewhere have gone with their nodes.
 	Nodes map[id.ID]bool
@@ -38,11 +38,11 @@ func (x *Index) Apply(e Edit) *Index {
 
 // going tells which entries go; nil where none does.
 func (x *Index) going(e *Edit) func(*entry) bool {
-	if len(e.Touched)+len(e.GonePeople)+len(e.GoneRoles) == 0 && e.Nodes == nil {
+	if len(e.Touched)+len(e.GonePeople)+len(e.GoneRoles)+len(e.GoneNodes) == 0 && e.Nodes == nil {
 		return nil
 	}
 	people, _, roles := x.known.sizes()
-	touchedOf, goneOf, goneRole, goneNode := newSet(people), newSet(people), newSet(roles), set(nil)
+	touchedOf, goneOf, goneRole, goneNode := newSet(people), newSet(people), newSet(roles), x.known.nodeSet(e.GoneNodes)
 	ids := make(map[id.ID]bool, len(e.Touched))
 	for _, t := range e.Touched {
 		if n, is := x.known.person(t.Identity); is {
@@ -62,6 +62,11 @@ func (x *Index) going(e *Edit) func(*entry) bool {
 	}
 	if e.Nodes != nil {
 		goneNode = x.known.nodesWithout(e.Nodes)
+		for _, of := range e.GoneNodes {
+			if n, is := x.known.node(of); is {
+				goneNode.add(n)
+			}
+		}
 	}
 	return func(a *entry) bool {
 		return touchedOf.has(a.who) && ids[a.id] || goneOf.has(a.who) || goneRole.has(a.role) || goneNode.has(a.node)

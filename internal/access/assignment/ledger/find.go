@@ -120,14 +120,12 @@ func (x *Index) Find(q Query) (ids []id.ID, total int) {
 	case q.By == Created:
 		return x.inOrder(&q, &f)
 	}
-	key := x.key(&q)
-	var hits []hit
-	for e := range x.each {
-		if f.fits(e) {
-			hits = append(hits, hit{key(e), e})
-		}
-	}
-	from, to := min(q.Offset, len(hits)), min(q.Offset+q.Limit, len(hits))
+	o := x.order(&q)
+	o.count(x, &f)
+	from := min(q.Offset, o.total)
+	hits, before := o.around(x, &f, from, min(from+q.Limit, o.total), q.Desc)
+	from -= before
+	to := min(from+q.Limit, len(hits))
 	compare := compareHits
 	if q.Desc {
 		compare = func(a, b *hit) int { return compareHits(b, a) }
@@ -139,7 +137,7 @@ func (x *Index) Find(q Query) (ids []id.ID, total int) {
 	for i := range page {
 		ids = append(ids, page[i].e.id)
 	}
-	return ids, len(hits)
+	return ids, o.total
 }
 
 // inOrder is a piece in the order of creation.
@@ -160,37 +158,97 @@ func (x *Index) inOrder(q *Query, f *filter) (ids []id.ID, total int) {
 	return ids, total
 }
 
-// key is what entries are sorted by.
-func (x *Index) key(q *Query) func(*entry) int64 {
+// order is what entries are sorted by. Those of one drawer come before those of the next, so
+// that no more have to be sorted than the drawers hold to which a page belongs.
+type order struct {
+	drawer func(*entry) int64
+	key    func(*entry) int64 // in a drawer
+	full   []int              // by drawer: how many were found
+	total  int
+}
+
+func (x *Index) order(q *Query) *order {
+	same := func(*entry) int64 { return 0 }
 	switch q.By {
 	case Name:
 		ranks := x.rankNames()
-		return func(e *entry) int64 { return ranks[e.who] }
+		return &order{drawer: func(e *entry) int64 { return ranks[e.who] }, key: same, full: make([]int, len(ranks))}
 	case Role:
 		ranks := x.known.roleRanks(q.RoleOrder)
-		return func(e *entry) int64 { return ranks[e.role] }
+		drawers := max(len(q.RoleOrder), 1)
+		return &order{drawer: func(e *entry) int64 { return ranks[e.role] }, key: same, full: make([]int, drawers)}
 	case Access:
 		direct, known := x.known.node(q.Direct)
-		return func(e *entry) int64 {
+		drawer := func(e *entry) int64 {
 			if known && e.node == direct {
 				return 0
 			}
 			return 1
 		}
+		return &order{drawer: drawer, key: same, full: make([]int, 2)}
 	case End:
-		return func(e *entry) int64 { return e.to }
-	default:
-		return func(e *entry) int64 { return e.created }
+		drawer := func(e *entry) int64 {
+			if e.to == forever {
+				return 1
+			}
+			return 0
+		}
+		return &order{drawer: drawer, key: func(e *entry) int64 { return e.to }, full: make([]int, 2)}
+	case Created:
 	}
+	return &order{drawer: same, key: func(e *entry) int64 { return e.created }, full: make([]int, 1)}
+}
+
+// count finds out what each drawer holds.
+func (o *order) count(x *Index, f *filter) {
+	for e := range x.each {
+		if f.fits(e) {
+			o.full[o.drawer(e)]++
+			o.total++
+		}
+	}
+}
+
+// around gives everything in the drawers that hold the places from to to; before is how many
+// come before them.
+func (o *order) around(x *Index, f *filter, from, to int, desc bool) (hits []hit, before int) {
+	first, last, size := len(o.full), -1, 0
+	passed := 0
+	for i := range o.full {
+		d := i
+		if desc {
+			d = len(o.full) - 1 - i
+		}
+		if passed < to && passed+o.full[d] > from {
+			if size == 0 {
+				before = passed
+			}
+			first, last, size = min(first, d), max(last, d), size+o.full[d]
+		}
+		passed += o.full[d]
+	}
+	if size == 0 {
+		return nil, from
+	}
+	hits = make([]hit, 0, size)
+	for e := range x.each {
+		if d := o.drawer(e); d >= int64(first) && d <= int64(last) && f.fits(e) {
+			hits = append(hits, hit{d, o.key(e), e})
+		}
+	}
+	return hits, before
 }
 
 // hit is an entry that was found, with what it is sorted by.
 type hit struct {
-	key int64
-	e   *entry
+	drawer, key int64
+	e           *entry
 }
 
 func compareHits(a, b *hit) int {
+	if c := cmp.Compare(a.drawer, b.drawer); c != 0 {
+		return c
+	}
 	if c := cmp.Compare(a.key, b.key); c != 0 {
 		return c
 	}
@@ -200,13 +258,15 @@ func compareHits(a, b *hit) int {
 // narrow brings the first n of what would be sorted to the front, in any order: that costs a
 // look at each hit or two, and sorting all of them many. No two hits are equal.
 func narrow(hits []hit, n int, compare func(a, b *hit) int) {
+	random := uint64(n)
 	for round := 0; n > 0 && n < len(hits); round++ {
 		if round == mostRounds {
 			slices.SortFunc(hits, func(a, b hit) int { return compare(&a, &b) })
 			return
 		}
 		last := len(hits) - 1
-		at := middle(hits, compare)
+		random = random*6364136223846793005 + 1442695040888963407 // Knuth's
+		at := int(random >> 33 % uint64(len(hits)))               //nolint:gosec // it is less than a length
 		hits[at], hits[last] = hits[last], hits[at]
 		less := 0
 		for i := range last {
@@ -227,20 +287,5 @@ func narrow(hits []hit, n int, compare func(a, b *hit) int) {
 	}
 }
 
-// mostRounds is more than a million hits need, unless somebody has laid them out for it.
-const mostRounds = 80
-
-// middle is the place of the middle one of three.
-func middle(hits []hit, compare func(a, b *hit) int) int {
-	a, b, c := 0, len(hits)/2, len(hits)-1
-	if compare(&hits[a], &hits[b]) > 0 {
-		a, b = b, a
-	}
-	switch {
-	case compare(&hits[b], &hits[c]) <= 0:
-		return b
-	case compare(&hits[a], &hits[c]) <= 0:
-		return c
-	}
-	return a
-}
+// mostRounds is more than a million hits need, unless chance is against it.
+const mostRounds = 200

@@ -189,7 +189,7 @@ func (d *draws) edit(m *model) (e ledger.Edit) {
 			}
 		}
 	}
-	switch rapid.IntRange(0, 6).Draw(d.t, "edit") {
+	switch rapid.IntRange(0, 7).Draw(d.t, "edit") {
 	case 0, 1:
 		for range rapid.IntRange(1, 4).Draw(d.t, "new") {
 			put(d.row())
@@ -219,6 +219,9 @@ func (d *draws) edit(m *model) (e ledger.Edit) {
 		who, role := d.pick(d.people), d.pick(d.roles)
 		e.GonePeople, e.GoneRoles = []id.ID{who}, []id.ID{role}
 		drop(func(r ledger.Row) bool { return r.Identity == who || r.Role == role })
+	case 6:
+		e.GoneNodes = []id.ID{d.pick(d.nodes), {255}}
+		drop(func(r ledger.Row) bool { return r.Node == e.GoneNodes[0] })
 	default:
 		e.Nodes = map[id.ID]bool{d.pick(d.nodes): true, d.pick(d.nodes): true, d.pick(d.nodes): true}
 		drop(func(r ledger.Row) bool { return !e.Nodes[r.Node] })
