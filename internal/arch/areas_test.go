@@ -23,8 +23,8 @@ var areas = []struct {
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{"identity", []string{"enrolment", "profile", "roster", "credential", "mfa", "identitysession"}},
 	{"access", []string{
-		"decision", "dump", "assignment", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac", "apikey", "edits",
-		"decide",
+		"decision", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac",
+		"apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench",
 	}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},
@@ -92,6 +92,7 @@ var sideways = []struct {
 	{"rbac", []string{"assignment", "decision", "dump"}, "what is given is a role; a dump holds permissions and roles"},
 	{"assignment", []string{"decision", "dump"}, "hands its rows over; what a dump removes takes assignments along"},
 	{"decide", []string{"decide/decidebench"}, "measures it"},
+	{"assignment/ledger", []string{"assignment"}, "holds assignments for its lists and counts"},
 	{"hierarchy/names", []string{"hierarchy"}, "holds a tree's names for its searches"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{

@@ -56,6 +56,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&accessapi.Nodes{Tree: t.tree},
 			&accessapi.Branches{Tree: t.tree},
 			&accessapi.Assignments{Grants: t.grants},
+			&accessapi.Holders{Grants: t.grants},
 		}},
 		{"peopleapi", []resource{
 			identities, &peopleapi.Members{Identities: identities}, &peopleapi.Directory{Identities: identities},

@@ -69,4 +69,16 @@ var grantCells = map[string]map[int]produce{
 			return h.call("POST", "/assignments/bulk-change-role", m{"assignment_ids": []string{}, "role_id": h.writer})
 		}),
 	},
+	"GET /api/v1/assignments/app-wide": {200: ofHolding(func(h holding) answer {
+		return h.call("GET", "/assignments/app-wide?q=ann&status=active&under_node_id="+h.root, nil)
+	})},
+	"GET /api/v1/assignments/app-wide/summary": {200: ofHolding(func(h holding) answer {
+		return h.call("GET", "/assignments/app-wide/summary", nil)
+	})},
+	"GET /api/v1/nodes/{id}/identities": {200: ofHolding(func(h holding) answer {
+		return h.call("GET", "/nodes/"+h.node+"/identities?access_type=direct", nil)
+	})},
+	"GET /api/v1/nodes/{id}/identities/summary": {200: ofHolding(func(h holding) answer {
+		return h.call("GET", "/nodes/"+h.node+"/identities/summary", nil)
+	})},
 }

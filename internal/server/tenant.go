@@ -47,14 +47,15 @@ func newTenant(p *platform) *tenant {
 	prover := &revision.Prover{DB: p.db}
 	applications := &application.Service{DB: p.db, Parts: parts}
 	atNodes, ofRoles := []hierarchy.Dependent{assignment.Part{}}, []rbac.Dependent{assignment.Part{}}
+	grants := &assignment.Service{DB: p.db}
 	return &tenant{
 		db:           p.db,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,
 		environments: &environment.Service{DB: p.db, Parts: parts},
 		access:       &rbac.Service{DB: p.db, Dependents: ofRoles},
-		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes},
-		grants:       &assignment.Service{DB: p.db},
+		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes, Holders: grants},
+		grants:       grants,
 		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		dumps: dump.New(dump.Config{

@@ -17,7 +17,14 @@ import (
 
 // Service holds the use cases of assignments, one transaction each. It is safe for
 // concurrent use.
-type Service struct{ DB *database.DB }
+type Service struct {
+	DB *database.DB
+	// Memory is about how many bytes lists may hold in all; 0 is 256 MiB. What is in use stays,
+	// whatever it takes.
+	Memory int
+
+	memory memory
+}
 
 // Create makes an assignment; d is normalised. Faults and event as of Give.
 func (s *Service) Create(

@@ -1,6 +1,7 @@
 package assignment
 
 import (
+	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/platform/database"
@@ -69,6 +70,30 @@ const (
 		FROM assignment a` + rbac.CrossRole + hierarchy.CrossNode + `
 		WHERE a.environment_id = $1 AND r.id = a.role_id AND n.id = a.node_id AND a.identity_id IN `
 	heldOrder = `) a WHERE a.place <= $2 ORDER BY a.identity_id, a.place`
+
+	// Plain lists ask one index each for a page, whose order and limit follow.
+	selectIDs           = `SELECT a.id FROM assignment a WHERE a.environment_id = $1`
+	selectIDsOfRole     = selectIDs + ` AND a.role_id = $2`
+	selectIDsAtNode     = selectIDs + ` AND a.node_id = $2`
+	selectIDsOfIdentity = selectIDs + ` AND a.identity_id = $2`
+
+	// ofEnvironment is a condition that no index serves: for statements that name rows by
+	// ids, where SQLite would rather look at the whole Environment.
+	ofEnvironment = ` CASE WHEN a.environment_id = $1 THEN 1 END = 1`
+
+	// A list of ids follows.
+	selectListed = `SELECT ` + columns + `, r.name, n.name, ` + enduser.NamedColumns + ` FROM assignment a` +
+		enduser.JoinIdentity + `a.identity_id` + rbac.CrossRole + hierarchy.CrossNode + `
+		WHERE` + ofEnvironment + ` AND r.id = a.role_id AND n.id = a.node_id AND a.id IN `
+
+	// What a ledger holds.
+	ledgerColumns = `a.id, a.identity_id, a.node_id, a.role_id, a.effective_from, a.effective_to, a.created_at`
+	selectLedger  = `SELECT ` + ledgerColumns + ` FROM assignment a WHERE a.environment_id = $1`
+
+	// A list of ids follows.
+	selectLedgerOf = `SELECT ` + ledgerColumns + ` FROM assignment a WHERE` + ofEnvironment + ` AND a.id IN `
+
+	selectPlaces = `SELECT DISTINCT node_id FROM assignment_place WHERE environment_id = $1`
 
 	addTally = `INSERT INTO assignment_tally (environment_id, kind, item, n) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (environment_id, kind, item) DO UPDATE SET n = assignment_tally.n + excluded.n`

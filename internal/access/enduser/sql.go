@@ -61,3 +61,10 @@ func Scan(row database.Scanner, more ...any) (i Identity, err error) {
 }
 
 func scan(row database.Scanner) (Identity, error) { return Scan(row) }
+
+// NamedColumns are those of Named, of the identity as i.
+const NamedColumns = `i.id, i.first_name, i.last_name, i.email, i.avatar_url`
+
+// A list of ids follows. Of the Account no index is asked: by one SQLite would look at all of its identities.
+const selectNamed = `SELECT ` + NamedColumns + ` FROM identity i
+	WHERE CASE WHEN i.account_id = $1 THEN 1 END = 1 AND i.id IN `

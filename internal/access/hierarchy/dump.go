@@ -8,7 +8,6 @@ import (
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // DumpedNode is a node as a dump has it.
@@ -59,7 +58,7 @@ type dumped struct {
 }
 
 // Begin implements Walker.
-func (*dumped) Begin(revision.At) (stop bool, err error) { return false, nil }
+func (*dumped) Begin(string) (stop bool, err error) { return false, nil }
 
 // Enter implements Walker.
 func (d *dumped) Enter(n Node, _ Seen, _ bool) error { return d.each(n, len(d.walk.way)) }

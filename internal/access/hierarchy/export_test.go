@@ -22,3 +22,9 @@ func (s *Service) Holds(ctx context.Context, in scope.Environment) (bool, error)
 		return x != nil, err
 	})
 }
+
+// Downwards are the statements that walk down a tree, which take the Environment, a node and
+// a number.
+var Downwards = []string{
+	countSubtree + ` LIMIT $3`, countSubtreeUpTo, selectSubtreeIDs + ` LIMIT $3`, deleteSubtree, selectDeep,
+}

@@ -8,7 +8,6 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // weigher knows what memory is held while a tree is told.
@@ -17,7 +16,7 @@ type weigher struct {
 	most uint64
 }
 
-func (*weigher) Begin(revision.At) (stop bool, err error) { return false, nil }
+func (*weigher) Begin(string) (stop bool, err error) { return false, nil }
 
 func (w *weigher) Enter(hierarchy.Node, hierarchy.Seen, bool) error {
 	if w.told++; w.told%4000 == 0 {

@@ -198,6 +198,8 @@ type Row struct {
 	Node
 	Live         bool // it and everything above it are active
 	SiblingIndex int  // from 0, in tree order; of Path only
+	// Identities that hold something at the node, and above it.
+	Direct, Inherited int
 }
 
 // Branch is a piece of the children of a node, in tree order; the zero id is the root.
@@ -205,7 +207,7 @@ type Row struct {
 func (s *Service) Branch(
 	ctx context.Context, in scope.Environment, of ID, offset, limit int,
 ) (rows []Row, total int, err error) {
-	rows, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, _ revision.At) ([]Row, error) {
+	rows, err = counting(ctx, s, in, func(tx *database.Tx, _ revision.At, held Holding) ([]Row, error) {
 		if of.IsZero() {
 			root, err := found(scan(tx.QueryRow(ctx, selectRoot, in.ID)))
 			if err != nil {
@@ -226,10 +228,19 @@ func (s *Service) Branch(
 		}
 		total = above[len(above)-1].Children
 		ids := someChildren(total, offset, limit)
-		return database.All(ctx, tx, func(row database.Scanner) (Row, error) {
+		rows, err := database.All(ctx, tx, func(row database.Scanner) (Row, error) {
 			n, err := scan(row)
 			return Row{Node: n, Live: live && n.Status == Active}, err
 		}, withRows(ids), database.PlanAnew, in.ID, of)
+		nodes := make([]ID, len(rows))
+		for i, r := range rows {
+			nodes[i] = r.ID
+		}
+		direct, inherited := held.Below(idsOf(above), nodes)
+		for i := range rows {
+			rows[i].Direct, rows[i].Inherited = direct[i], inherited
+		}
+		return rows, err
 	})
 	return rows, total, err
 }
@@ -250,7 +261,7 @@ func planned(args []any) []any { return append([]any{database.PlanAnew}, args...
 // Path is a node with everything above it, the root first, each with its place among its
 // siblings. Fault: nodes.node_not_found.
 func (s *Service) Path(ctx context.Context, in scope.Environment, of ID) ([]Row, error) {
-	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) ([]Row, error) {
+	return counting(ctx, s, in, func(tx *database.Tx, at revision.At, held Holding) ([]Row, error) {
 		nodes, err := lineageOf(ctx, tx, in, of)
 		if err == nil && len(nodes) == 0 {
 			err = ErrNotFound
@@ -259,9 +270,10 @@ func (s *Service) Path(ctx context.Context, in scope.Environment, of ID) ([]Row,
 			return nil, err
 		}
 		rows, live := make([]Row, len(nodes)), true
+		direct, inherited := held.Along(idsOf(nodes))
 		for i, n := range nodes {
 			live = live && n.Status == Active
-			rows[i] = Row{Node: n, Live: live}
+			rows[i] = Row{Node: n, Live: live, Direct: direct[i], Inherited: inherited[i]}
 			if n.IsRoot() {
 				continue
 			}

@@ -59,18 +59,24 @@ const (
 	selectLineage = lineage + ` SELECT ` + nodeColumns + ` FROM up CROSS JOIN node n WHERE n.id = up.id
 		ORDER BY up.distance DESC`
 
-	// subtree walks down from a node, which is at depth 0.
-	subtree = `WITH RECURSIVE down (id, depth, node_type, status) AS (
-		SELECT id, 0, node_type, status FROM node WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL
-		UNION ALL SELECT c.id, down.depth + 1, c.node_type, c.status FROM down
+	// subtree walks down from a node, which is at depth 0. It asks for no more than the index of
+	// siblings has: else SQLite takes another one, and looks at the whole tree for each step.
+	subtree = `WITH RECURSIVE down (id, depth) AS (
+		SELECT id, 0 FROM node WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL
+		UNION ALL SELECT c.id, down.depth + 1 FROM down
 			CROSS JOIN node c WHERE c.environment_id = $1 AND c.parent_id = down.id AND c.deleted_at IS NULL)`
 
-	countSubtree = subtree + ` SELECT depth, node_type, status, count(*) FROM down GROUP BY depth, node_type, status`
+	countSubtree = subtree + ` SELECT down.depth, n.node_type, n.status, count(*) FROM down
+		CROSS JOIN node n WHERE n.id = down.id GROUP BY down.depth, n.node_type, n.status`
 
 	// countSubtreeUpTo counts no further than it is told.
 	countSubtreeUpTo = subtree + ` SELECT count(*) FROM (SELECT id FROM down LIMIT $3) d`
 
 	selectSubtreeIDs = subtree + ` SELECT id FROM down`
+
+	// By the index of what is deleted.
+	selectDeletedSince = `SELECT n.id FROM node n
+		WHERE CASE WHEN n.environment_id = $1 THEN 1 END = 1 AND n.deleted_at IS NOT NULL AND n.deleted_at >= $2`
 
 	deleteSubtree = `UPDATE node SET status = 'deleted', deleted_at = $3, updated_at = $3
 		WHERE` + ofEnvironment + ` AND id IN (` + subtree + ` SELECT id FROM down)`

@@ -16,6 +16,8 @@ func (State) Enum() []string { return []string{string(Accessible), string(Contex
 type Seen struct {
 	State   State
 	Manages bool // may change it
+	// Of walks that count: identities that hold something at the node, and above it.
+	Direct, Inherited int
 }
 
 // View is what a caller sees of a tree: the nodes at which the caller may look, its
@@ -51,7 +53,7 @@ func Below(entries, manage [][]ID) View {
 // Of is how the caller sees the last node of a lineage; false when not at all.
 func (v View) Of(lineage []ID) (s Seen, visible bool) {
 	if v.everywhere {
-		return Seen{Accessible, v.manages}, true
+		return Seen{State: Accessible, Manages: v.manages}, true
 	}
 	accessible, manages := false, false
 	for _, at := range lineage {
@@ -60,7 +62,7 @@ func (v View) Of(lineage []ID) (s Seen, visible bool) {
 	}
 	switch {
 	case accessible:
-		return Seen{Accessible, manages}, true
+		return Seen{State: Accessible, Manages: manages}, true
 	case v.context[lineage[len(lineage)-1]]:
 		return Seen{State: ContextOnly}, true
 	}

@@ -14,9 +14,10 @@ import (
 
 // Walker is told of a tree as it is read: depth first, siblings in tree order.
 type Walker interface {
-	// Begin is told where the Environment stands before anything is read; stop ends the
-	// walk without an error.
-	Begin(at revision.At) (stop bool, err error)
+	// Begin is told a validator of what the walk is going to show, before anything is read: it
+	// changes with the Environment and with the passing of time, as far as the walk shows them,
+	// and is nobody else's. stop ends the walk without an error.
+	Begin(tag string) (stop bool, err error)
 	// Enter is told of a node before those below it; first among the siblings that are
 	// told, or not.
 	Enter(n Node, seen Seen, first bool) error
@@ -35,26 +36,38 @@ type Walk struct {
 	Accessible bool
 	// Ordinary leaves out nodes of the product's own types, with everything below them.
 	Ordinary bool
+	// Counted tells with each node how many hold something there and above it.
+	Counted bool
 }
 
 // Walk reads a tree and holds a bounded part of it at a time, whatever its size. Faults,
 // where the walk wants an accessible node: nodes.node_not_found, auth.permission_denied.
 func (s *Service) Walk(ctx context.Context, in scope.Environment, w Walk, to Walker) error {
 	ctx = database.Long(ctx)
-	_, err := environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (struct{}, error) {
-		var none struct{}
-		if stop, err := to.Begin(at); err != nil || stop {
+	walk := func(tx *database.Tx, at revision.At, held Holding) (none struct{}, err error) {
+		if stop, err := to.Begin(w.tag(in, at, held.Turned())); err != nil || stop {
 			return none, err
 		}
 		above, err := s.start(ctx, tx, in, w)
 		if err != nil || len(above) == 0 {
 			return none, err
 		}
-		t := &treeWalk{reading: inTree(), ctx: ctx, tx: tx, in: in, w: w, to: to}
-		t.way = idsOf(above[:len(above)-1])
+		t := &treeWalk{reading: inTree(), ctx: ctx, tx: tx, in: in, w: w, to: to, holders: held.Walk()}
+		for _, n := range above[:len(above)-1] {
+			t.way = append(t.way, n.ID)
+			t.holders.Enter(n.ID)
+		}
 		_, err = t.visit(&branch{node: above[len(above)-1]}, true)
 		return none, err
-	})
+	}
+	var err error
+	if w.Counted {
+		_, err = counting(ctx, s, in, walk)
+	} else {
+		_, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (struct{}, error) {
+			return walk(tx, at, nobody{})
+		})
+	}
 	return err
 }
 
@@ -93,6 +106,8 @@ type treeWalk struct {
 
 	way  []ID      // from the root to the node that is visited
 	open []*branch // the same as branches, below where the walk began
+
+	holders HolderWalk // has entered the nodes of way
 }
 
 // visit tells of a node and what lies below it; told says whether the caller sees it.
@@ -102,6 +117,11 @@ func (t *treeWalk) visit(b *branch, first bool) (told bool, err error) {
 	seen, visible := t.w.View.Of(t.way)
 	if !visible || t.w.Live && b.node.Status != Active || t.w.Ordinary && IsReserved(b.node.Type) {
 		return false, nil
+	}
+	direct, inherited := t.holders.Enter(b.node.ID)
+	defer t.holders.Leave()
+	if seen.State == Accessible {
+		seen.Direct, seen.Inherited = direct, inherited
 	}
 	if err := t.to.Enter(b.node.shownTo(seen), seen, first); err != nil {
 		return true, err
@@ -234,10 +254,9 @@ func (t *treeWalk) loadPiece(b *branch) error {
 	return err
 }
 
-// Tag is a validator of what a walk shows: it changes with the Environment, or for a walk
-// of live nodes alone with its tree, and is nobody else's.
-func (w Walk) Tag(in scope.Environment, at revision.At) string {
-	stands := strconv.FormatUint(at.Revision, 10) + at.Stamp
+// tag is the validator of a walk. One of live nodes alone changes with the tree.
+func (w Walk) tag(in scope.Environment, at revision.At, turned int64) string {
+	stands := strconv.FormatUint(at.Revision, 10) + at.Stamp + strconv.FormatInt(turned, 10)
 	if w.Live {
 		stands = "tree" + strconv.FormatUint(at.Tree, 10) + at.TreeStamp
 	}

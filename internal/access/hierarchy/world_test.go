@@ -13,7 +13,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // world is one Environment with a tree of regions, areas and teams.
@@ -137,7 +136,7 @@ type told struct {
 	stack []hierarchy.ID
 }
 
-func (w *told) Begin(revision.At) (stop bool, err error) { return false, nil }
+func (w *told) Begin(string) (stop bool, err error) { return false, nil }
 
 func (w *told) Enter(n hierarchy.Node, seen hierarchy.Seen, first bool) error {
 	if len(w.stack) > 0 && w.stack[len(w.stack)-1] != n.Parent {

@@ -26,6 +26,8 @@ type Service struct {
 	DB *database.DB
 	// Dependents go with nodes that are deleted.
 	Dependents []Dependent
+	// Holders counts who holds something at nodes; nil: nobody does.
+	Holders Holders
 	// Most is how many nodes an Environment may have; 0 is 1,000,000.
 	Most int
 

@@ -1,9 +1,12 @@
 package membership
 
 import (
+	"slices"
+
 	"context"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
@@ -20,4 +23,47 @@ func Rows(ctx context.Context, tx *database.Tx, in scope.Environment, to decide.
 		to.Member(m)
 		return err
 	}, selectRows, in.ID)
+}
+
+// Face is how a list of what people hold finds and sorts somebody.
+type Face struct {
+	Identity enduser.ID
+	NameFold string
+	Search   string // folded: address and name
+	Counts   bool   // an active member whose identity is switched on
+}
+
+// Faces hands over everybody who has an assignment in the Environment.
+func Faces(ctx context.Context, tx *database.Tx, in scope.Environment, each func(Face)) error {
+	return tx.Query(ctx, scanFace(each), selectFaces, in.ID)
+}
+
+// FacesOf hands over some people, as far as they are or were members.
+func FacesOf(ctx context.Context, tx *database.Tx, in scope.Environment, of []enduser.ID, each func(Face)) error {
+	for piece := range slices.Chunk(of, facesAtOnce) {
+		args := []any{in.ID}
+		for _, one := range piece {
+			args = append(args, one)
+		}
+		err := tx.Query(ctx, scanFace(each), selectFacesOf+`(`+database.Marks(2, len(piece))+`)`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// facesAtOnce is how many people one statement names.
+const facesAtOnce = 64
+
+func scanFace(each func(Face)) func(database.Scanner) error {
+	return func(row database.Scanner) error {
+		var f Face
+		var status Status
+		var on bool
+		err := row.Scan(&f.Identity, &status, &on, &f.NameFold, &f.Search)
+		f.Counts = on && status == Active
+		each(f)
+		return err
+	}
 }

@@ -46,8 +46,18 @@ const (
 
 	selectSummary = `SELECT count(*), COALESCE(sum(CASE WHEN m.assignment_count > 0 THEN 1 ELSE 0 END), 0)` + fromMembers
 
-	// A list of identities follows.
-	selectCounts = `SELECT identity_id, assignment_count FROM membership WHERE environment_id = $1 AND identity_id IN `
+	faceColumns = `m.identity_id, m.status, m.is_active, m.name_fold, m.search`
+
+	selectFaces = `SELECT ` + faceColumns + ` FROM membership m WHERE m.environment_id = $1 AND m.assignment_count > 0`
+
+	// ofEnvironment is a condition that no index serves: for statements that name people by
+	// ids, where SQLite would rather look at the whole Environment.
+	ofEnvironment = ` CASE WHEN m.environment_id = $1 THEN 1 END = 1`
+
+	// A list of identities follows each of these.
+	selectFacesOf = `SELECT ` + faceColumns + ` FROM membership m WHERE` + ofEnvironment + ` AND m.identity_id IN `
+	selectCounts  = `SELECT m.identity_id, m.assignment_count FROM membership m WHERE` + ofEnvironment + `
+		AND m.identity_id IN `
 
 	selectMember = `SELECT ` + enduser.Columns + ` FROM membership m` + enduser.JoinIdentity + `m.identity_id
 		WHERE m.environment_id = $1 AND m.identity_id = $2 AND m.status = 'active'`

@@ -124,9 +124,9 @@ func DeactivateApp(ctx context.Context, tx *database.Tx, in scope.Application, w
 	return n == 1, err
 }
 
-// Follow brings the copies of a person, whom the transaction holds, to what the person is
+// follow brings the copies of a person, whom the transaction holds, to what the person is
 // now.
-func Follow(ctx context.Context, tx *database.Tx, who enduser.Identity) error {
+func follow(ctx context.Context, tx *database.Tx, who enduser.Identity) error {
 	for _, statement := range []string{updateAppCopies, updateCopies} {
 		_, err := tx.Exec(ctx, statement, who.NameFold(), who.Search(), who.Active, who.Account, who.ID)
 		if err != nil {
@@ -136,10 +136,12 @@ func Follow(ctx context.Context, tx *database.Tx, who enduser.Identity) error {
 	return nil
 }
 
-// FollowSwitch is Follow for who was switched on or off: every Environment in which the
-// person is a member sees it, and is given. It waits for no writer of theirs.
-func FollowSwitch(ctx context.Context, tx *database.Tx, who enduser.Identity) ([]Membership, error) {
-	if err := Follow(ctx, tx, who); err != nil {
+// Follow brings the copies of a person, whom the transaction holds, to what the person is
+// now: another name, or the switch. Every Environment in which the person is or was a member
+// sees it by its revision, for lists hold names in memory; those of active memberships are
+// given. It waits for no writer of theirs.
+func Follow(ctx context.Context, tx *database.Tx, who enduser.Identity) ([]Membership, error) {
+	if err := follow(ctx, tx, who); err != nil {
 		return nil, err
 	}
 	all, err := Everywhere(ctx, tx, who)

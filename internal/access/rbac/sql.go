@@ -40,6 +40,8 @@ const (
 
 	selectRole = `SELECT ` + roleColumns + ` FROM role r WHERE r.environment_id = $1 AND r.id = $2`
 
+	selectRoleOrder = `SELECT r.id FROM role r WHERE r.environment_id = $1 ORDER BY r.name_fold, r.id`
+
 	// By name, with the ref.
 	selectCustomRoles = `SELECT ` + roleColumns + `, r.ref FROM role r
 		WHERE r.environment_id = $1 AND r.system_key IS NULL ORDER BY r.name_fold, r.id`

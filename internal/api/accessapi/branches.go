@@ -33,7 +33,7 @@ type branchRow struct {
 func viewRow(r hierarchy.Row) branchRow {
 	return branchRow{
 		ID: r.ID, ParentID: above(r.Node), Type: r.Type, Name: r.Name, Slug: r.Slug, Status: r.Status, Live: r.Live,
-		Version: r.Version, ChildCount: r.Children,
+		Version: r.Version, ChildCount: r.Children, DirectCount: r.Direct, InheritedCount: r.Inherited,
 	}
 }
 

@@ -128,11 +128,10 @@ func (h *Tree) Routes(rt *wire.Router) {
 func (h *Tree) whole(
 	_ context.Context, c *wire.Call, by wire.By, _ wire.None,
 ) (wire.Streamed[wire.Data[scopedTree]], error) {
-	w := hierarchy.Walk{View: sight(by), From: treeRoot.Of(c), Depth: treeDepth.Of(c)}
+	w := hierarchy.Walk{View: sight(by), From: treeRoot.Of(c), Depth: treeDepth.Of(c), Counted: true}
 	return wire.Streamed[wire.Data[scopedTree]]{Write: func(ctx context.Context, out *wire.StreamWriter) error {
 		t := &treeWriter{
-			out: out, tag: func(at revisionAt) string { return "nodes-" + w.Tag(by.In, at) }, view: w.View,
-			part: !w.From.IsZero() || w.Depth > 0, scoped: true,
+			out: out, tag: "nodes-", view: w.View, part: !w.From.IsZero() || w.Depth > 0, scoped: true,
 		}
 		t.text(`{"data":{"tree":[`)
 		if err := h.Tree.Walk(ctx, by.In, w, t); err != nil || t.unchanged {
@@ -150,7 +149,9 @@ func (h *Tree) whole(
 func (h *Tree) subtree(
 	_ context.Context, c *wire.Call, by wire.By, _ wire.None,
 ) (wire.Streamed[wire.Data[treeNode]], error) {
-	w := hierarchy.Walk{View: sight(by), From: nodeID.Of(c), Depth: treeDepth.Of(c), Accessible: true}
+	w := hierarchy.Walk{
+		View: sight(by), From: nodeID.Of(c), Depth: treeDepth.Of(c), Accessible: true, Counted: true,
+	}
 	return wire.Streamed[wire.Data[treeNode]]{Write: func(ctx context.Context, out *wire.StreamWriter) error {
 		t := &treeWriter{out: out, part: w.Depth > 0}
 		t.text(`{"data":`)
@@ -167,7 +168,7 @@ func (h *Tree) parents(
 ) (wire.Streamed[wire.Items[parentEdge]], error) {
 	w := hierarchy.Walk{View: sight(by), Live: true}
 	return wire.Streamed[wire.Items[parentEdge]]{Write: func(ctx context.Context, out *wire.StreamWriter) error {
-		e := &edgeWriter{treeWriter{out: out, tag: func(at revisionAt) string { return "parents-" + w.Tag(by.In, at) }}}
+		e := &edgeWriter{treeWriter{out: out, tag: "parents-"}}
 		e.text(`{"items":[`)
 		if err := h.Tree.Walk(ctx, by.In, w, e); err != nil || e.unchanged {
 			return err

@@ -7,16 +7,13 @@ import (
 
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/platform/wire"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
-
-type revisionAt = revision.At
 
 // treeWriter writes the nodes of a walk as nested JSON while it goes on: what a tree takes
 // in memory does not grow with it, but for sixteen bytes a node where ids are told after it.
 type treeWriter struct {
 	out       *wire.StreamWriter
-	tag       func(revisionAt) string // the validator; nil: there is none
+	tag       string // what the validator begins with; "": there is none
 	view      hierarchy.View
 	part      bool // each node tells how many children it has
 	scoped    bool // ids are wanted afterwards
@@ -33,9 +30,9 @@ type treeWriter struct {
 const writeAfter = 32 << 10
 
 // Begin implements hierarchy.Walker.
-func (t *treeWriter) Begin(at revision.At) (stop bool, err error) {
-	if t.tag != nil {
-		t.unchanged = t.out.Validate(t.tag(at))
+func (t *treeWriter) Begin(tag string) (stop bool, err error) {
+	if t.tag != "" {
+		t.unchanged = t.out.Validate(t.tag + tag)
 	}
 	return t.unchanged, nil
 }
@@ -63,8 +60,10 @@ func (t *treeWriter) Enter(n hierarchy.Node, seen hierarchy.Seen, first bool) er
 	t.buf = strconv.AppendBool(t.buf, seen.Manages)
 	t.buf = append(t.buf, `,"version":`...)
 	t.buf = strconv.AppendInt(t.buf, int64(n.Version), 10)
-	// Nobody holds anything yet.
-	t.buf = append(t.buf, `,"direct_count":0,"inherited_count":0`...)
+	t.buf = append(t.buf, `,"direct_count":`...)
+	t.buf = strconv.AppendInt(t.buf, int64(seen.Direct), 10)
+	t.buf = append(t.buf, `,"inherited_count":`...)
+	t.buf = strconv.AppendInt(t.buf, int64(seen.Inherited), 10)
 	if t.part {
 		t.buf = append(t.buf, `,"child_count":`...)
 		t.buf = strconv.AppendInt(t.buf, int64(n.Children), 10)

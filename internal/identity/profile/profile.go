@@ -56,7 +56,7 @@ func update(
 		return i, err
 	}
 	if i.NameFold() != before.NameFold() {
-		if err := membership.Follow(ctx, tx, i); err != nil {
+		if _, err := membership.Follow(ctx, tx, i); err != nil {
 			return i, err
 		}
 	}
@@ -105,7 +105,7 @@ func setActive(
 	if err != nil {
 		return i, err
 	}
-	in, err := membership.FollowSwitch(ctx, tx, i)
+	in, err := membership.Follow(ctx, tx, i)
 	if err != nil {
 		return i, err
 	}

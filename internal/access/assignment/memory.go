@@ -1,0 +1,230 @@
+package assignment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"canopy.dev/canopy/internal/access/assignment/ledger"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+// defaultMemory is Service.Memory where none is given: about 4,000,000 assignments.
+const defaultMemory = 256 << 20
+
+// memory is the ledgers that a process holds, of the Environments that were asked for last.
+type memory struct {
+	mu    sync.Mutex
+	books map[scope.EnvironmentID]*book
+	clock uint64 // counts uses
+	bytes int
+}
+
+// book is the ledger of an Environment that is held, or is about to be.
+type book struct {
+	held atomic.Pointer[held]
+	turn chan struct{} // who has its one token brings the ledger up to date
+
+	used  uint64 // under memory.mu
+	bytes int    // under memory.mu
+}
+
+// held is the assignments of an Environment at one moment.
+type held struct {
+	*ledger.Index
+	at   revision.At
+	read time.Time
+}
+
+// book gives the book of an Environment, empty where it is not held.
+func (m *memory) book(in scope.EnvironmentID) *book {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.books[in]
+	if b == nil {
+		if m.books == nil {
+			m.books = map[scope.EnvironmentID]*book{}
+		}
+		b = &book{turn: make(chan struct{}, 1)}
+		m.books[in] = b
+	}
+	m.clock++
+	b.used = m.clock
+	return b
+}
+
+// keep holds a ledger from now on, and lets go of those that were used longest ago, until all
+// fit. One that is in use stays, whatever it takes.
+func (m *memory) keep(in scope.EnvironmentID, b *book, h *held, most int) {
+	b.held.Store(h)
+	size := h.Bytes()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.books[in] != b {
+		return // it was let go of meanwhile; who asked for it has it
+	}
+	m.bytes += size - b.bytes
+	b.bytes = size
+	for m.bytes > most {
+		oldest := in
+		for of, other := range m.books {
+			if of != in && other.bytes > 0 && (oldest == in || other.used < m.books[oldest].used) {
+				oldest = of
+			}
+		}
+		if oldest == in {
+			return
+		}
+		m.drop(oldest)
+	}
+}
+
+// forget lets go of an Environment that is gone.
+func (m *memory) forget(in scope.EnvironmentID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop(in)
+}
+
+func (m *memory) drop(in scope.EnvironmentID) {
+	if b := m.books[in]; b != nil {
+		m.bytes -= b.bytes
+		delete(m.books, in)
+	}
+}
+
+// enter waits for the turn to bring a ledger up to date.
+func (b *book) enter(ctx context.Context) error {
+	select {
+	case b.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", database.ErrSlow, ctx.Err())
+	}
+}
+
+// tryEnter takes the turn, if nobody has it.
+func (b *book) tryEnter() bool {
+	select {
+	case b.turn <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *book) leave() { <-b.turn }
+
+// errAgain says that what a reading needs is not in memory as it needs it: the caller gives
+// its connection back, has it loaded, and reads again.
+var errAgain = errors.New("assignment: to be read again")
+
+// rounds is how often a reading tries to find memory at its own moment.
+const rounds = 10
+
+// retrying calls read until it finds in memory what it needs, and loads that in between: who
+// waits for that holds no connection.
+func retrying[T any](ctx context.Context, s *Service, in scope.Environment, read func() (T, error)) (v T, err error) {
+	for round := range rounds {
+		if round == rounds/2 {
+			// What is held is ahead of a store that was set back.
+			s.memory.book(in.ID).held.Store(nil)
+		}
+		if err := s.ready(ctx, in); err != nil {
+			return v, err
+		}
+		v, err = read()
+		if !errors.Is(err, errAgain) {
+			return v, err
+		}
+	}
+	return v, fmt.Errorf("%w: the Environment does not stand still", database.ErrSlow)
+}
+
+// reading runs fn on one view of the store, with the ledger of that very moment. Fault:
+// environments.not_found.
+func reading[T any](
+	ctx context.Context, s *Service, in scope.Environment, fn func(tx *database.Tx, x *ledger.Index) (T, error),
+) (T, error) {
+	return retrying(ctx, s, in, func() (T, error) {
+		return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (v T, err error) {
+			h, err := s.since(ctx, tx, in, at)
+			if err == nil && h.at != at {
+				err = errAgain
+			}
+			if err != nil {
+				return v, err
+			}
+			return fn(tx, h.Index)
+		})
+	})
+}
+
+// view is environment.Read for what needs no revision.
+func view[T any](
+	ctx context.Context, db *database.DB, in scope.Environment, fn func(tx *database.Tx) (T, error),
+) (T, error) {
+	return environment.Read(ctx, db, in, func(tx *database.Tx, _ revision.At) (T, error) { return fn(tx) })
+}
+
+// ready loads the ledger of an Environment where none is held, and waits for who does.
+func (s *Service) ready(ctx context.Context, in scope.Environment) error {
+	b := s.memory.book(in.ID)
+	if b.held.Load() != nil && len(b.turn) == 0 {
+		return nil
+	}
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	if b.held.Load() != nil {
+		return nil
+	}
+	h, err := s.load(database.Long(ctx), in)
+	switch {
+	case errors.Is(err, environment.ErrNotFound):
+		s.memory.forget(in.ID)
+	case err == nil:
+		s.memory.keep(in.ID, b, h, cmp.Or(s.Memory, defaultMemory))
+	}
+	return err
+}
+
+// since is the ledger of a moment, or of a later one; errAgain where there is none at hand.
+func (s *Service) since(ctx context.Context, tx *database.Tx, in scope.Environment, at revision.At) (*held, error) {
+	b := s.memory.book(in.ID)
+	h := b.held.Load()
+	switch {
+	case h == nil:
+		return nil, errAgain
+	case h.at == at || h.at.Revision > at.Revision:
+		return h, nil
+	case !b.tryEnter():
+		return nil, errAgain
+	}
+	defer b.leave()
+	if b.held.Load() != h {
+		return nil, errAgain // somebody else did something
+	}
+	var next *held
+	var err error
+	if h.at.Revision < at.Revision {
+		next, err = s.follow(ctx, tx, in, h, at)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case next == nil:
+		b.held.Store(nil) // it has to be read anew
+		return nil, errAgain
+	}
+	s.memory.keep(in.ID, b, next, cmp.Or(s.Memory, defaultMemory))
+	return next, nil
+}
