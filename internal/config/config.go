@@ -28,6 +28,9 @@ import (
 // DefaultDatabase is where an install keeps its data that says nothing.
 const DefaultDatabase = "sqlite:canopy-data/canopy.db"
 
+// mostPasswords is how many passwords of an identity are remembered at most.
+const mostPasswords = 24
+
 // Settings are what the operator chooses. The tags are kong's.
 type Settings struct {
 	Addr            string        `help:"Listen address." env:"CANOPY_ADDR" default:":8080"`
@@ -41,6 +44,7 @@ type Settings struct {
 	SMTPEHLO        string        `name:"smtp-ehlo" help:"What the server calls itself in EHLO: a host name, or an address such as [192.0.2.1]; this machine's name when not set." env:"CANOPY_SMTP_EHLO"`
 	MailFrom        string        `help:"Sender of all mails." env:"CANOPY_MAIL_FROM" default:"Canopy <no-reply@localhost>"`
 	InviteTTL       time.Duration `name:"invite-ttl" help:"Life of invites, 24h to 720h." env:"CANOPY_INVITE_TTL" default:"168h"`
+	PasswordHistory int           `help:"Passwords of an identity that may not come again, the present one included; 0 is off, at most 24." env:"CANOPY_PASSWORD_HISTORY" default:"5"`
 	AccessTTL       time.Duration `name:"access-token-ttl" help:"Life of access tokens, 1m to 1h." env:"CANOPY_ACCESS_TOKEN_TTL" default:"15m"`
 	RefreshTTL      time.Duration `name:"refresh-token-ttl" help:"How long each use renews a session." env:"CANOPY_REFRESH_TOKEN_TTL" default:"720h"`
 	RefreshMax      time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
@@ -80,6 +84,7 @@ func (s Settings) Check() (*Checked, error) {
 		c.checkKeys(),
 		c.checkListening(),
 		c.checkLives(),
+		c.checkHistory(),
 		c.checkSizes(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
@@ -151,6 +156,14 @@ func (c *Checked) checkListening() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// checkHistory tells whether more passwords are to be remembered than are.
+func (c *Checked) checkHistory() error {
+	if c.PasswordHistory < 0 || c.PasswordHistory > mostPasswords {
+		return fmt.Errorf("CANOPY_PASSWORD_HISTORY must be 0 to %d", mostPasswords)
+	}
+	return nil
 }
 
 // checkLives tells which times are out of their bounds.

@@ -23,7 +23,10 @@ import (
 type Service struct {
 	DB        *database.DB
 	Passwords *Passwords
+	Guard     *Guard
 	Mail      *mailqueue.Queue
+	// History is how many passwords may not come again, the present one included; 0: any may.
+	History int
 }
 
 // SetPassword gives somebody a password: sessions, open reset links and trusted devices of the
@@ -60,8 +63,10 @@ func (s *Service) SetPassword(
 		if err := event.Record(ctx, tx, PasswordSet, about, event.None{}); err != nil {
 			return err
 		}
-		_, err := identitysession.EndAll(ctx, tx, by, i, identitysession.PasswordSet)
-		return err
+		if _, err := identitysession.EndAll(ctx, tx, by, i, identitysession.PasswordSet); err != nil {
+			return err
+		}
+		return s.Guard.Unlock(ctx, tx, i)
 	})
 }
 
