@@ -273,16 +273,18 @@ func (h *Invites) create(
 func (h *Invites) createMany(
 	ctx context.Context, c *wire.Call, by wire.By, in bulkIdentityInvites,
 ) (wire.Bulk[invitedOr], error) {
-	try := h.Invites.Try(ctx, by.Actor, by.In)
+	do, err := h.Invites.Row(ctx, by.Actor, by.In, in.DryRun)
+	if err != nil {
+		return wire.Bulk[invitedOr]{}, err
+	}
 	return wire.EachRow(c, in.Invites, func(d identityinvite.Draft) (made invitedOr, err error) {
 		if err := mayInvite(ctx, c, d); err != nil {
 			return made, err
 		}
+		l, err := do(d)
 		if in.DryRun {
-			intent, err := try(d)
-			return wire.Second[linkedInvite](plannedInvite{intent}), err
+			return wire.Second[linkedInvite](plannedInvite{l.Intent}), err
 		}
-		l, err := h.Invites.Create(ctx, by.Actor, by.In, d)
 		return wire.First[linkedInvite, plannedInvite](viewLinkedInvite(l)), err
 	})
 }

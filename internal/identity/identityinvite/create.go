@@ -21,6 +21,7 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Create invites an address into the Environment; d is normalised. Faults, in this order:
@@ -64,31 +65,38 @@ func (s *Service) CreateInDirectory(
 	return made.Invite, err
 }
 
-// errUndone has a transaction leave nothing behind.
-var errUndone = errors.New("identityinvite: only tried")
-
-// Try tells what Create would answer to several drafts, one after the other. It stores, mails
-// and counts nothing.
-func (s *Service) Try(
-	ctx context.Context, by principal.Actor, in scope.Environment,
-) func(d Draft) (Intent, error) {
+// Row makes what does the rows of a call, one after the other: Create, or of a call that only
+// tries, what tells what Create would answer, which stores, mails and counts nothing. It looks
+// at the Environment also where no row gets as far, so that the answer has its revision.
+func (s *Service) Row(
+	ctx context.Context, by principal.Actor, in scope.Environment, try bool,
+) (func(d Draft) (Linked, error), error) {
+	_, err := environment.Read(ctx, s.DB, in, func(*database.Tx, revision.At) (none struct{}, err error) {
+		return none, nil
+	})
+	if !try {
+		return func(d Draft) (Linked, error) { return s.Create(ctx, by, in, d) }, err
+	}
 	seen := map[string]bool{}
-	return func(d Draft) (Intent, error) {
+	return func(d Draft) (Linked, error) {
 		if d.ClientID != nil {
-			return "", ErrClientUnknown
+			return Linked{}, ErrClientUnknown
 		}
 		f := d.fresh(in)
 		f.tried = true
 		would, err := s.create(ctx, by, f)
 		switch {
 		case err == nil && seen[d.Email]:
-			return "", ErrAlreadyPending
+			return Linked{}, ErrAlreadyPending
 		case err == nil:
 			seen[d.Email] = true
 		}
-		return would.Intent, err
-	}
+		return would, err
+	}, err
 }
+
+// errUndone has a transaction leave nothing behind.
+var errUndone = errors.New("identityinvite: only tried")
 
 // person is whose address is invited, as the transaction holds it.
 type person struct {
