@@ -19,9 +19,12 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "config"}},
-	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "hosted"}},
+	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "identityapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
-	{"identity", []string{"enrolment", "profile", "roster", "credential", "mfa", "identitysession"}},
+	{
+		"identity",
+		[]string{"identityinvite", "enrolment", "profile", "roster", "credential", "mfa", "identitysession"},
+	},
 	{"access", []string{
 		"decision", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac",
 		"apikey", "edits", "decide",
@@ -71,7 +74,11 @@ var sideways = []struct {
 		"who is switched off or removed, or has another password, is signed out",
 	},
 	{"mfa", []string{"credential", "enrolment"}, "another password forgets trusted devices, an erasure everything"},
-	{"credential", []string{"enrolment"}, "whoever is made with a password has its hash"},
+	{
+		"credential",
+		[]string{"enrolment", "identityinvite"},
+		"whoever is made with a password has its hash; who accepts proves the present one, or gets another",
+	},
 	{
 		"edits",
 		[]string{"hierarchy", "rbac", "membership", "assignment", "decision"},

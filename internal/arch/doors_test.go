@@ -109,7 +109,7 @@ var doors = []struct {
 		nil,
 		map[string]string{
 			"portaluser": "its Guard counts an attempt before it judges it",
-			"credential": "hashes new passwords, and judges none",
+			"credential": "its Guard likewise; and it compares new passwords with those that were used lately",
 		},
 	},
 	{
@@ -156,6 +156,7 @@ var doors = []struct {
 		map[string]string{
 			"ratelimit":  "counts calls, whatever they do",
 			"portaluser": "counts guesses, whatever the call was to do",
+			"credential": "counts guesses, whatever the call was to do",
 			"apikey":     "records a refusal, after which the call does nothing",
 		},
 	},
@@ -190,6 +191,7 @@ var doors = []struct {
 		"accessapi":         "a door",
 		"peopleapi":         "a door",
 		"portalapi":         "a door",
+		"identityapi":       "a door",
 		"tenantapi":         "a door",
 		"hosted":            "a door",
 		"reference":         "one page",

@@ -57,6 +57,7 @@ var owners = map[string]string{
 	"idempotency":            "idempotency",
 	"identity_password":      "credential",
 	"identity_link":          "credential",
+	"identity_invite":        "identityinvite",
 	"identity_factor":        "mfa",
 	"identity_recovery_code": "mfa",
 	"identity_device":        "mfa",

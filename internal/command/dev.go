@@ -94,6 +94,11 @@ Read the tree of Acme Realty, as a program would:
 
   curl -s '%[1]s/api/v1/nodes?depth=3' -H 'X-API-Key: %[4]s'
 %[5]s
+Invite somebody who is going to use the product; the answer and the mail have the link:
+
+  curl -s %[1]s/api/v1/identity-invites -H 'X-API-Key: %[4]s' -H 'Content-Type: application/json' \
+    -d '{"email":"eva@acme.example","first_name":"Eva","last_name":"Roth"}'
+
 Invite a colleague:
 
   token() { sed 's/.*"access_token":"\([^"]*\)".*/\1/'; }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"canopy.dev/canopy/internal/api/accessapi"
+	"canopy.dev/canopy/internal/api/identityapi"
 	"canopy.dev/canopy/internal/api/peopleapi"
 	"canopy.dev/canopy/internal/api/portalapi"
 	"canopy.dev/canopy/internal/api/tenantapi"
@@ -62,8 +63,10 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			identities, &peopleapi.Members{Identities: identities}, &peopleapi.Directory{Identities: identities},
 			&peopleapi.Credentials{Credentials: i.credentials, Factors: i.factors},
 			&peopleapi.Sessions{Sessions: i.sessions},
+			&peopleapi.Invites{Invites: i.invites},
 			&peopleapi.Keys{Keys: t.keys},
 		}},
+		{"identityapi", []resource{&identityapi.Invites{Invites: i.invites}}},
 		{"server", []resource{health}},
 	}}
 }

@@ -41,17 +41,23 @@ var creating = map[string]creation{
 	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},
 	"bulkCreateAssignmentsInPortal": {inDesk + "/assignments/bulk-create", newAssignments},
 
-	"createIdentity":                  {"/api/v1/identities", whoever},
-	"createIdentityInPortal":          {inDesk + "/identities", whoever},
-	"bulkCreateIdentities":            {"/api/v1/identities/bulk-create", many},
-	"bulkCreateIdentitiesInPortal":    {inDesk + "/identities/bulk-create", many},
-	"attachIdentities":                {"/api/v1/memberships/bulk-attach", someone},
-	"attachIdentitiesInPortal":        {inDesk + "/memberships/bulk-attach", someone},
-	"createApplicationIdentity":       {"/applications/desk/identities", whoever},
-	"bulkCreateApplicationIdentities": {"/applications/desk/identities/bulk-create", many},
-	"attachApplicationIdentities":     {"/applications/desk/app-memberships/bulk-attach", someone},
-	"createDirectoryIdentity":         {"/identities", whoever},
-	"bulkCreateDirectoryIdentities":   {"/identities/bulk-create", many},
+	"createIdentity":                    {"/api/v1/identities", whoever},
+	"createIdentityInPortal":            {inDesk + "/identities", whoever},
+	"bulkCreateIdentities":              {"/api/v1/identities/bulk-create", many},
+	"bulkCreateIdentitiesInPortal":      {inDesk + "/identities/bulk-create", many},
+	"attachIdentities":                  {"/api/v1/memberships/bulk-attach", someone},
+	"attachIdentitiesInPortal":          {inDesk + "/memberships/bulk-attach", someone},
+	"createApplicationIdentity":         {"/applications/desk/identities", whoever},
+	"bulkCreateApplicationIdentities":   {"/applications/desk/identities/bulk-create", many},
+	"attachApplicationIdentities":       {"/applications/desk/app-memberships/bulk-attach", someone},
+	"createDirectoryIdentity":           {"/identities", whoever},
+	"bulkCreateDirectoryIdentities":     {"/identities/bulk-create", many},
+	"createIdentityInvite":              {"/api/v1/identity-invites", whoever},
+	"createIdentityInviteInPortal":      {inDesk + "/identity-invites", whoever},
+	"bulkCreateIdentityInvites":         {"/api/v1/identity-invites/bulk-create", manyInvited},
+	"bulkCreateIdentityInvitesInPortal": {inDesk + "/identity-invites/bulk-create", manyInvited},
+	"createDirectoryInvite":             {"/identity-invites", whoever},
+
 	"addToApplication": {"/identities/{id}/app-memberships", func(_ provoker, c *servertest.Client, account string) m {
 		return m{"application_id": c.Must(200, "GET", account+"/applications/desk", nil).Text("data", "id")}
 	}},
@@ -74,6 +80,10 @@ func whoever(p provoker, _ *servertest.Client, _ string) m {
 
 func many(p provoker, c *servertest.Client, account string) m {
 	return m{"identities": []m{whoever(p, c, account), whoever(p, c, account)}}
+}
+
+func manyInvited(p provoker, c *servertest.Client, account string) m {
+	return m{"invites": []m{whoever(p, c, account), whoever(p, c, account)}}
 }
 
 // someone is in the directory alone.

@@ -62,7 +62,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	t := newTenant(p)
 	p.db.OnCommit(t.decisions.Committed)
-	people := newIdentity(p)
+	people := newIdentity(o.Config, p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{
 		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(),

@@ -43,10 +43,10 @@ var authCodes = map[string]map[string]produce{
 	"switchApplication": {"applications.not_found": func(g *ground) answer {
 		return g.owner.Do("POST", "/v1/auth/switch-application", m{"application_id": servertest.NoID})
 	}},
-	"inviteInfo": ofInvite(func(g *ground, token string) answer {
+	"inviteInfo": ofUserInvite(func(g *ground, token string) answer {
 		return g.s.Client().Do("POST", "/v1/auth/invite-info", m{"token": token})
 	}),
-	"acceptInvite": withPassword(ofInvite(func(g *ground, token string) answer {
+	"acceptInvite": withPassword(ofUserInvite(func(g *ground, token string) answer {
 		return g.s.Client().Do("POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 	})),
 	"resetPassword": ofLink((*ground).forgotten, time.Hour, func(g *ground, token string) answer {
@@ -68,17 +68,17 @@ func (g *ground) signingIn(email, password string) answer {
 	return g.s.Client().Do("POST", "/v1/auth/login", servertest.Credentials(email, password))
 }
 
-// ofInvite are the ends of an invite.
-func ofInvite(send func(g *ground, token string) answer) map[string]produce {
+// ofUserInvite are the ends of an invite.
+func ofUserInvite(send func(g *ground, token string) answer) map[string]produce {
 	return map[string]produce{
 		"invites.not_found": func(g *ground) answer { return send(g, servertest.NoToken) },
 		"invites.expired": func(g *ground) answer {
-			token := g.invited()
+			token := g.invitedUser()
 			g.s.Clock.Advance(8 * 24 * time.Hour)
 			return send(g, token)
 		},
 		"invites.already_accepted": func(g *ground) answer {
-			token := g.invited()
+			token := g.invitedUser()
 			g.s.Client().Must(200, "POST", "/v1/auth/accept-invite", servertest.Acceptance(token))
 			return send(g, token)
 		},

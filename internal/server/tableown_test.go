@@ -86,8 +86,8 @@ var ownCalls = map[string]ownCall{
 	"verifyEmailByLink": {path: func(g *ground) string {
 		return "/v1/auth/verify-email?token=" + g.registered()
 	}, by: stranger},
-	"inviteInfo":   {body: func(g *ground) m { return m{"token": g.invited()} }, by: stranger},
-	"acceptInvite": {body: func(g *ground) m { return servertest.Acceptance(g.invited()) }, by: stranger},
+	"inviteInfo":   {body: func(g *ground) m { return m{"token": g.invitedUser()} }, by: stranger},
+	"acceptInvite": {body: func(g *ground) m { return servertest.Acceptance(g.invitedUser()) }, by: stranger},
 	"selectApplication": {by: (*ground).undecided, body: func(g *ground) m {
 		me := g.owner.Must(200, "GET", "/v1/auth/me", nil)
 		return m{"account_id": me.Text("data", "account", "account_id"), "application_id": g.applicationID()}
@@ -125,8 +125,8 @@ func (g *ground) registered() (token string) {
 	return g.s.MailedToken(email)
 }
 
-// invited invites somebody, and gives what the mail says.
-func (g *ground) invited() (token string) {
+// invitedUser invites a colleague, and gives what the mail says.
+func (g *ground) invitedUser() (token string) {
 	email := g.p.Address()
 	g.owner.Must(201, "POST", g.account()+"/user-invites", servertest.Invitation(email))
 	return g.s.MailedToken(email)

@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/identity/mfa"
 	"canopy.dev/canopy/internal/platform/database"
@@ -43,10 +44,12 @@ func newTenant(p *platform) *tenant {
 		assignment.Part{},
 		identitysession.Part{},
 		mfa.Part{},
+		identityinvite.Part{},
 	}
 	prover := &revision.Prover{DB: p.db}
 	applications := &application.Service{DB: p.db, Parts: parts}
-	atNodes, ofRoles := []hierarchy.Dependent{assignment.Part{}}, []rbac.Dependent{assignment.Part{}}
+	atNodes := []hierarchy.Dependent{assignment.Part{}, identityinvite.Part{}}
+	ofRoles := []rbac.Dependent{assignment.Part{}, identityinvite.Part{}}
 	grants := &assignment.Service{DB: p.db}
 	return &tenant{
 		db:           p.db,
@@ -60,6 +63,7 @@ func newTenant(p *platform) *tenant {
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		dumps: dump.New(dump.Config{
 			DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
+			Invites: identityinvite.Part{},
 		}),
 	}
 }

@@ -29,12 +29,18 @@ var beyondContract = map[string]map[int]produce{
 			return g.call("POST", "/memberships/bulk-attach", m{"identity_ids": []string{g.identity()}})
 		},
 	},
+	"GET /api/v1/identity-invites/{id}": {200: ofThing("GET", ofInvite(""), nil)},
 }
 
 // bodiless are writes that take no body.
 var bodiless = []string{
 	"rotateApiKey", "activateIdentity", "deactivateIdentity", "revokeIdentitySessions", "requestIdentityPasswordReset",
-	"verifyIdentityEmail", "resetIdentityMfa",
+	"verifyIdentityEmail", "resetIdentityMfa", "resendIdentityInvite",
+}
+
+// apart are answers that differ by the door on purpose, without what the other one lacks.
+var apart = map[string]*regexp.Regexp{
+	"POST /api/v1/identity-invites/{id}/resend": regexp.MustCompile(`,"accept_url":"[^"]*"|"accept_url":"[^"]*",`),
 }
 
 // TestTwinsAreAlike calls every operation that has two doors through both, in Environments
@@ -60,6 +66,9 @@ func TestTwinsAreAlike(t *testing.T) {
 			}
 			for _, what := range slices.Sorted(maps.Keys(calls)) {
 				public, portal := told(t, s, p, byPublic, calls[what]), told(t, s, p, byPortal, calls[what])
+				if more := apart[name]; more != nil {
+					public.Body = more.ReplaceAllString(public.Body, "")
+				}
 				if diff := cmp.Diff(public, portal); diff != "" {
 					t.Errorf("%s, %s (-public +portal):\n%s", name, what, diff)
 				}
@@ -144,10 +153,10 @@ func told(t *testing.T, s *servertest.Server, p provoker, through door, call pro
 var (
 	anyID      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	anyInstant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
-	anyKey     = regexp.MustCompile(`cnpy_[0-9a-f]+`)
+	anyKey     = regexp.MustCompile(`cnpy_[0-9a-f]+|#token=[A-Za-z0-9_-]{43}`)
 )
 
-// anonymous replaces ids by the order in which they come, instants and keys by a word.
+// anonymous replaces ids by the order in which they come, instants, keys and links by a word.
 func anonymous(text string) string {
 	seen := map[string]string{}
 	text = anyID.ReplaceAllStringFunc(text, func(id string) string {

@@ -107,8 +107,8 @@ func TestForeignIDWalk(t *testing.T) {
 			}
 			for kind, id := range foreign {
 				inEnvironment := strings.HasPrefix(r.Path, "/api/v1/") || strings.Contains(r.Path, "/environments/")
-				if kind == "a sibling's identity" && !inEnvironment {
-					continue // who is in one Environment is known to the Application and the Account
+				if (kind == "a sibling's identity" || kind == "a sibling's invite") && !inEnvironment {
+					continue // who is in one Environment is known to the Application and the Account, and so is who is invited
 				}
 				if a := ask(id); a.Status != 404 || !cmp.Equal(unknown.Body, a.Body) {
 					t.Errorf("%s %s of a foreign %s: %d %s", r.Method, r.Path, kind, a.Status, a.Raw)
@@ -141,6 +141,7 @@ func things(c *servertest.Client, whose, environment string) map[string]string {
 		whose + "node":       c.Node(environment, root, "region", "North"),
 		whose + "permission": c.Must(201, "POST", environment+"/permissions", newPermission("lease.see")).Text("data", "id"),
 		whose + "role":       reader,
+		whose + "invite":     c.Must(201, "POST", environment+"/identity-invites", newIdentity("invited")).Text("data", "id"),
 		whose + "key":        c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
 	}
 }

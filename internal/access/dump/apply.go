@@ -15,8 +15,8 @@ import (
 // Removed counts what goes.
 type Removed struct{ Permissions, Roles, Nodes, Assignments, Invites int }
 
-// removes counts what the plan takes away.
-func (p *plan) removes(ctx context.Context) (r Removed, err error) {
+// removes counts what a plan takes away.
+func (s *Service) removes(ctx context.Context, p *plan) (r Removed, err error) {
 	if p.permissions != nil {
 		r.Permissions = len(p.permissions.gone)
 	}
@@ -27,7 +27,10 @@ func (p *plan) removes(ctx context.Context) (r Removed, err error) {
 		nodes = p.tree.removed()
 		r.Nodes = len(nodes)
 	}
-	r.Assignments, err = assignment.CountWith(ctx, p.tx, p.in, roles, nodes)
+	if r.Assignments, err = assignment.CountWith(ctx, p.tx, p.in, roles, nodes); err != nil || s.Invites == nil {
+		return r, err
+	}
+	r.Invites, err = s.Invites.Naming(ctx, p.tx, p.in, roles, nodes)
 	return r, err
 }
 

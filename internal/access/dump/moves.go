@@ -166,7 +166,7 @@ func (s *Service) compare(
 	if err != nil {
 		return r, err
 	}
-	if r.Removed, err = p.removes(ctx); err != nil {
+	if r.Removed, err = s.removes(ctx, p); err != nil {
 		return r, err
 	}
 	r.Difference, err = p.difference(ctx, r.Environment, from)
@@ -182,7 +182,7 @@ func (s *Service) replace(
 	if err != nil {
 		return r, err
 	}
-	if r.Removed, err = p.removes(ctx); err != nil {
+	if r.Removed, err = s.removes(ctx, p); err != nil {
 		return r, err
 	}
 	if err := s.apply(ctx, p, by, from); err != nil {

@@ -81,9 +81,15 @@ func (s *Service) revert(
 	t.order = t.src.fromTop()
 	t.pair()
 	t.judge()
-	moved, err := assignment.Flatten(ctx, tx, in, root.ID, t.tgt.ground(order))
+	ground := t.tgt.ground(order)
+	moved, err := assignment.Flatten(ctx, tx, in, root.ID, ground)
 	if err != nil {
 		return r, err
+	}
+	if s.Invites != nil {
+		if err := s.Invites.Flatten(ctx, tx, by, in, root.ID, ground); err != nil {
+			return r, err
+		}
 	}
 	gone := t.removed()
 	p := &plan{tx: tx, in: in, tree: t}

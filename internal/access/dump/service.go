@@ -5,8 +5,10 @@ import (
 	"context"
 	"log/slog"
 
+	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/application"
@@ -19,9 +21,25 @@ type Config struct {
 	Applications *application.Service // makes Environments
 	AtNodes      []hierarchy.Dependent
 	OfRoles      []rbac.Dependent
+	Invites      Invites // nil: there are none
 	// Most is how much an Environment may hold; 0 is 1,000,000 nodes, 10,000 permissions and
 	// 1,000 roles.
 	Most Limits
+}
+
+// Invites are what another room keeps of people who are not there yet: they may name a role and
+// a node, and go with either (AtNodes, OfRoles).
+type Invites interface {
+	// Naming counts those that name one of the roles or nodes.
+	Naming(
+		ctx context.Context, tx *database.Tx, in scope.Environment, roles []rbac.RoleID, nodes []hierarchy.ID,
+	) (int, error)
+	// Flatten has those at live nodes name the root, as assignment.Flatten does with assignments,
+	// and withdraws those at dead ones. It records an event for each that it withdraws.
+	Flatten(
+		ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, root hierarchy.ID,
+		ground func(hierarchy.ID) assignment.Ground,
+	) error
 }
 
 // Service holds the use cases, one transaction each. It is safe for concurrent use.

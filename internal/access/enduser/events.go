@@ -22,11 +22,13 @@ var (
 
 // The payloads.
 type (
-	// CreatedPayload says who, and where; without an Environment in the directory only.
+	// CreatedPayload says who, and where; without an Environment in the directory only. Source
+	// is how it came about, "" for a call that asked for it.
 	CreatedPayload struct {
 		Email       string               `json:"email"`
 		PasswordSet bool                 `json:"password_set"`
 		Environment *scope.EnvironmentID `json:"environment_id"`
+		Source      string               `json:"source,omitempty"`
 	}
 	// UpdatedPayload has what fields have become, through an Environment or an Application, or
 	// else which fields they are, through the directory of the Account.

@@ -36,6 +36,12 @@ const (
 	updatePassword = `UPDATE identity SET password_hash = $1, password_changed_at = $2, wrong_passwords = 0,
 		locked_until = NULL, updated_at = $2 WHERE account_id = $3 AND id = $4`
 
+	updateWrong = `UPDATE identity SET wrong_passwords = $1, locked_until = COALESCE($2, locked_until)
+		WHERE account_id = $3 AND id = $4`
+
+	updateUnlocked = `UPDATE identity SET wrong_passwords = 0, locked_until = NULL
+		WHERE account_id = $1 AND id = $2 AND (wrong_passwords > 0 OR locked_until IS NOT NULL)`
+
 	updateVerified = `UPDATE identity SET email_verified_at = $1, updated_at = $1 WHERE account_id = $2 AND id = $3`
 
 	updateMFAReset = `UPDATE identity SET mfa_admin_reset_at = $1, updated_at = $1 WHERE account_id = $2 AND id = $3`

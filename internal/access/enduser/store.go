@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -118,6 +119,19 @@ func SetActive(ctx context.Context, tx *database.Tx, i Identity, active bool) (I
 // forgotten, and so is the lock.
 func SetPassword(ctx context.Context, tx *database.Tx, i Identity, hash string) error {
 	_, err := tx.Exec(ctx, updatePassword, hash, tx.Now, i.Account, i.ID)
+	return err
+}
+
+// SetWrong notes how many wrong passwords in a row there were for an identity that the
+// transaction holds, and until when they keep it out; a zero instant leaves the lock as it is.
+func SetWrong(ctx context.Context, tx *database.Tx, i Identity, run int, until time.Time) error {
+	_, err := tx.Exec(ctx, updateWrong, run, until, i.Account, i.ID)
+	return err
+}
+
+// Unlock forgets the wrong passwords and the lock of an identity that the transaction holds.
+func Unlock(ctx context.Context, tx *database.Tx, i Identity) error {
+	_, err := tx.Exec(ctx, updateUnlocked, i.Account, i.ID)
 	return err
 }
 

@@ -19,7 +19,8 @@ import (
 type Dependent interface {
 	// NodesGo removes what hangs on nodes that are about to be deleted, and tells how many
 	// assignments that were. The deletion is its cause: it records no event for what a
-	// cascade takes along, and appends nothing that the going of a node says already.
+	// cascade takes along, save for links in somebody's hands that die with it, and appends
+	// nothing that the going of a node says already.
 	NodesGo(ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, g Going) (int, error)
 	// Hanging is about how much hangs on one node: a write takes its time where it is much.
 	Hanging(ctx context.Context, tx *database.Tx, in scope.Environment, at ID) (int, error)

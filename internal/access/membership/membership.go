@@ -95,11 +95,12 @@ const (
 
 // The payloads.
 type (
-	// AddedPayload says which membership, and how it came about.
+	// AddedPayload says which membership, and how it came about: by which invite, if by one.
 	AddedPayload struct {
 		Reactivated bool   `json:"reactivated"`
 		ID          ID     `json:"membership_id"`
 		Source      Source `json:"source,omitempty"`
+		Invite      id.ID  `json:"invite_id,omitzero"`
 	}
 	// RemovedPayload says what went along.
 	RemovedPayload struct {

@@ -79,6 +79,9 @@ const (
 	activateApp = `UPDATE app_membership SET status = 'active', activated_at = $1, deactivated_at = NULL
 		WHERE account_id = $2 AND application_id = $3 AND identity_id = $4`
 
+	updateInvited = `UPDATE app_membership SET invited_at = $1
+		WHERE account_id = $2 AND application_id = $3 AND identity_id = $4`
+
 	deactivateApp = `UPDATE app_membership SET status = 'deactivated', deactivated_at = $1
 		WHERE account_id = $2 AND application_id = $3 AND identity_id = $4 AND status = 'active' RETURNING id`
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/enduser"
@@ -104,6 +105,14 @@ func ActivateApp(
 	_, err = tx.Exec(ctx, insertApp, a.ID, in.Account.ID, in.ID, who.ID, who.Email, who.NameFold(), who.Search(),
 		who.Active, tx.Now, who.CreatedAt)
 	return a, true, err
+}
+
+// SetInvited notes that a person's place in an Application began with an invite.
+func SetInvited(
+	ctx context.Context, tx *database.Tx, in scope.Application, who enduser.ID, at time.Time,
+) error {
+	_, err := tx.Exec(ctx, updateInvited, at, in.Account.ID, in.ID, who)
+	return err
 }
 
 // Deactivate ends an active membership, whose assignments the caller removes; false when

@@ -147,8 +147,8 @@ func (s *Service) UpdateRole(
 // Dependent is what another room keeps of roles, and what goes with them.
 type Dependent interface {
 	// RoleGoes removes what hangs on a role that is about to be deleted. The deletion is its
-	// cause: it records no event for what a cascade takes along, and appends nothing that the
-	// going of a role says already.
+	// cause: it records no event for what a cascade takes along, save for links in somebody's
+	// hands that die with it, and appends nothing that the going of a role says already.
 	RoleGoes(ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment, of RoleID) error
 }
 

@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -110,7 +111,7 @@ func (h *Nodes) Routes(rt *wire.Router) {
 		Method: http.MethodDelete, Path: "/{id}", ID: "deleteNode", Summary: "Delete a node",
 		About: "With everything below it. It can't be undone.",
 		Needs: permission.HierarchyManage, Params: one, IfMatch: true, Status: http.StatusNoContent,
-		Faults: kept, Writes: []wire.EventType{hierarchy.Deleted},
+		Faults: kept, Writes: []wire.EventType{hierarchy.Deleted, identityinvite.Withdrawn},
 	}, h.delete)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/{id}/move", ID: "moveNode", Summary: "Move a node",

@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -91,7 +92,7 @@ func (h *Roles) Routes(rt *wire.Router) {
 		Method: http.MethodDelete, Path: "/{id}", ID: "deleteRole", Summary: "Delete a role",
 		About: "Takes its assignments along.",
 		Needs: permission.RolesManage, Params: one, IfMatch: true, Status: http.StatusNoContent,
-		Faults: changing, Writes: []wire.EventType{rbac.RoleDeleted},
+		Faults: changing, Writes: []wire.EventType{rbac.RoleDeleted, identityinvite.Withdrawn},
 	}, h.delete)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodGet, Path: "/{id}/permissions", ID: "getRolePermissions", Summary: "List a role's permissions",

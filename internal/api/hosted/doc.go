@@ -1,6 +1,6 @@
 // Package hosted serves the pages people open in a browser below /app/: the
-// three that mails lead to (accept-invite, verify-email, reset-password), and
-// sign-up, forgot-password and login.
+// four that mails lead to (accept-invite, verify-email, reset-password, and
+// identity/accept-invite for identities), and sign-up, forgot-password and login.
 //
 // It owns HTML shells, a few JavaScript modules, one style sheet and a logo, all
 // embedded. It knows HTTP and nothing else: no room, no database, no setting.

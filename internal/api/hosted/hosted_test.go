@@ -2,6 +2,7 @@ package hosted_test
 
 import (
 	"net/http/httptest"
+	pathpkg "path"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 var paths = []string{
 	"/app/accept-invite", "/app/verify-email", "/app/reset-password",
-	"/app/forgot-password", "/app/login", "/app/sign-up",
+	"/app/forgot-password", "/app/login", "/app/sign-up", "/app/identity/accept-invite",
 }
 
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -48,7 +49,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 var (
 	input    = regexp.MustCompile(`<input id="([^"]+)"`)
-	asset    = regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"`)
+	asset    = regexp.MustCompile(`(?:src|href)="((?:\.\./)*assets/[^"]+)"`)
 	foreign  = regexp.MustCompile(`(?:src|href|action)="(?:https?:)?//`)
 	inline   = regexp.MustCompile(`(?i)<script(?: [^>]*)?>[^<]|<style|\son[a-z]+="|\sstyle="`)
 	headings = regexp.MustCompile(`<h1 tabindex="-1">`)
@@ -76,7 +77,7 @@ func TestEveryPageIsOfItsOwnAndLabelled(t *testing.T) {
 			t.Errorf("%s names %d assets", path, len(assets))
 		}
 		for _, a := range assets {
-			w := get(t, "GET", "/app/"+a[1])
+			w := get(t, "GET", pathpkg.Join(pathpkg.Dir(path), a[1]))
 			if w.Code != 200 || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
 				t.Errorf("%s: %d %s", a[1], w.Code, w.Header().Get("Cache-Control"))
 			}

@@ -4,22 +4,30 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"strings"
 )
 
 //go:embed templates
 var templateFiles embed.FS
 
-// page is one address below /app/. Its body is templates/<Name>.html and its
-// script assets/<Name>.js.
+// page is one address below /app/. Its body is templates/<File>.html and its
+// script assets/<File>.js.
 type page struct {
 	Name  string
 	Title string
 	Wide  bool // room for a table
 }
 
+// File is the name of the page's files: its own, without folders.
+func (p page) File() string { return strings.ReplaceAll(p.Name, "/", "-") }
+
+// up leads from the page to /app/.
+func (p page) up() string { return strings.Repeat("../", strings.Count(p.Name, "/")) }
+
 var pages = []page{
 	{Name: "accept-invite", Title: "Accept an invitation"},
 	{Name: "forgot-password", Title: "Forgotten password"},
+	{Name: "identity/accept-invite", Title: "Accept an invitation"},
 	{Name: "login", Title: "Sign in", Wide: true},
 	{Name: "reset-password", Title: "Choose a new password"},
 	{Name: "sign-up", Title: "Create an Account"},
@@ -34,7 +42,7 @@ type field struct {
 	Type         string
 	Autocomplete string
 	ReadOnly     bool
-	Rules        bool // list the rule of a new portal password
+	Rules        string // list the rule of a new password: "portal" or "identity"; "" for none
 }
 
 var helpers = template.FuncMap{
@@ -51,7 +59,10 @@ var helpers = template.FuncMap{
 		return field{ID: id, Name: "email", Label: "E-mail", Type: "email", Autocomplete: "username", ReadOnly: true}
 	},
 	"newPassword": func(id, label string) field {
-		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "new-password", Rules: true}
+		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "new-password", Rules: "portal"}
+	},
+	"newIdentityPassword": func(id, label string) field {
+		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "new-password", Rules: "identity"}
 	},
 	"password": func(id, label string) field {
 		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "current-password"}
@@ -62,12 +73,12 @@ var helpers = template.FuncMap{
 // mistake of ours that every test run meets, hence the panic.
 func render(p page, assetHash string) []byte {
 	t := template.Must(template.New("").Funcs(helpers).ParseFS(templateFiles,
-		"templates/layout.html", "templates/parts.html", "templates/"+p.Name+".html"))
+		"templates/layout.html", "templates/parts.html", "templates/"+p.File()+".html"))
 	var out bytes.Buffer
 	err := t.ExecuteTemplate(&out, "layout", struct {
 		page
 		Assets string
-	}{p, "assets/" + assetHash + "/"})
+	}{p, p.up() + "assets/" + assetHash + "/"})
 	if err != nil {
 		panic("hosted: " + p.Name + ": " + err.Error())
 	}

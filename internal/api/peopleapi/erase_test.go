@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/server/servertest"
 )
@@ -47,7 +46,7 @@ func TestErase(t *testing.T) {
 			email, "Zoë", "zoe.quill", "Quill corner", "Quill 4", "203.0.113.77", "Zoebrowser",
 			"hr-77",
 		} {
-			for _, where := range found(t, s, text) {
+			for _, where := range s.Found(text) {
 				t.Errorf("%q is found in %s", text, where)
 			}
 		}
@@ -90,38 +89,4 @@ func TestErase(t *testing.T) {
 			t.Error("a mail went out to who is erased")
 		}
 	})
-}
-
-// found are the tables and columns that hold a text.
-func found(t *testing.T, s *servertest.Server, text string) (where []string) {
-	t.Helper()
-	query := `SELECT m.name || '.' || p.name, m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
-		WHERE m.type = 'table' AND p.type = 'TEXT'`
-	if s.DB.Engine == database.Postgres {
-		query = `SELECT table_name || '.' || column_name, table_name, column_name FROM information_schema.columns
-			WHERE table_schema = 'public' AND data_type = 'text'`
-	}
-	rows, err := s.DB.Pool().QueryContext(t.Context(), query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	type column struct{ both, table, name string }
-	var all []column
-	for rows.Next() {
-		var c column
-		if err := rows.Scan(&c.both, &c.table, &c.name); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, c)
-	}
-	if rows.Err() != nil || len(all) < 50 {
-		t.Fatal("not all columns were read", rows.Err())
-	}
-	for _, c := range all {
-		if dbtest.Number(t, s.DB, `SELECT count(*) FROM `+c.table+` WHERE `+c.name+` LIKE $1`, "%"+text+"%") > 0 {
-			where = append(where, c.both)
-		}
-	}
-	return where
 }

@@ -15,6 +15,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/identity/credential"
 	"canopy.dev/canopy/internal/identity/enrolment"
+	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/identity/profile"
 	"canopy.dev/canopy/internal/identity/roster"
@@ -164,7 +165,7 @@ func (h *Identities) writes(g wire.Twins) {
 		Method: http.MethodDelete, Path: "/{id}", ID: "removeIdentity", Summary: "Remove an identity",
 		About: "From this Environment, with its assignments, invites and sessions here. The identity itself stays.",
 		Needs: permission.IdentityManage, Params: one, Status: http.StatusNoContent,
-		Writes: []wire.EventType{membership.Removed},
+		Writes: []wire.EventType{membership.Removed, identityinvite.Withdrawn},
 	}, h.remove)
 }
 

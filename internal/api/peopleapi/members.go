@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/identity/enrolment"
+	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -41,7 +42,7 @@ func viewApp(a membership.App) appMembership {
 var appAdded = []wire.EventType{membership.AppAdded, membership.Added}
 
 // appRemoved are those of taking somebody out.
-var appRemoved = []wire.EventType{membership.AppRemoved, membership.Removed}
+var appRemoved = []wire.EventType{membership.AppRemoved, membership.Removed, identityinvite.Withdrawn}
 
 // Routes registers the resource.
 func (h *Members) Routes(rt *wire.Router) {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"testing"
 
+	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
@@ -105,7 +106,40 @@ var ofPeople = map[string]servertest.Provocation{
 		c.Must(204, "POST", at+"/identities/"+id+"/verify-email", nil)
 		return c.Do("POST", account+"/identities/"+id+"/resend-verification", nil)
 	},
+	"invites.client_unknown":  inviting(m{"client_id": "cnpc_none"}),
+	"invites.already_member":  inviting(m{}, "POST", "/identities"),
+	"invites.already_pending": inviting(m{}, "POST", "/identity-invites"),
+	"invites.not_pending": func(_ *testing.T, p provoker) answer {
+		c, _, at := here(p)
+		path := at + "/identity-invites/" + c.Must(201, "POST", at+"/identity-invites", person("dana@acme.com")).Text("data", "id")
+		c.Must(204, "DELETE", path, nil)
+		return c.Do("DELETE", path, nil)
+	},
+	"invites.resend_cooldown": func(_ *testing.T, p provoker) answer {
+		c, _, at := here(p)
+		made := c.Must(201, "POST", at+"/identity-invites", person("dana@acme.com"))
+		return c.Do("POST", at+"/identity-invites/"+made.Text("data", "id")+"/resend", nil)
+	},
+	"rate_limit.exceeded": func(t *testing.T, p provoker) answer {
+		limited := servertest.New(t, p.DB.Engine, func(c *config.Settings) { c.RateLimits = "invite_mail=1/24h" })
+		c, _, at := here(limited.Provoker())
+		c.Must(201, "POST", at+"/identity-invites", person("dana@acme.com"))
+		return c.Do("POST", at+"/identity-invites", person("kim@acme.com"))
+	},
 	"server.busy": busy,
+}
+
+// inviting invites Dana, after something else about Dana.
+func inviting(fields m, before ...string) servertest.Provocation {
+	return func(_ *testing.T, p provoker) answer {
+		c, _, at := here(p)
+		body := person("dana@acme.com")
+		if len(before) > 0 {
+			c.Must(201, before[0], at+before[1], body)
+		}
+		maps.Copy(body, fields)
+		return c.Do("POST", at+"/identity-invites", body)
+	}
 }
 
 // busy: more passwords at once than may wait to be hashed.

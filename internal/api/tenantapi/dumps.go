@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/application"
 )
@@ -91,14 +92,14 @@ func (h *Dumps) Routes(rt *wire.Router) {
 		Needs: permission.EnvironmentManage, Body: wire.BodyClass(cmp.Or(h.Limit, dump.DefaultLimit)), Idempotent: true,
 		Long: true, Params: []wire.Parameter{dryRun, ofDump}, Status: http.StatusOK,
 		Faults: []*fault.Error{dump.ErrUnsupported, dump.ErrInvalid},
-		Writes: []wire.EventType{dump.Imported, hierarchy.SchemaUpdated},
+		Writes: []wire.EventType{dump.Imported, hierarchy.SchemaUpdated, identityinvite.Withdrawn},
 	}, h.load)
 	wire.Handle(one, wire.Route{
 		Method: http.MethodPost, Path: "/promote", ID: "promoteEnvironment", Summary: "Promote an Environment into this one",
 		About: "Exports another Environment of the Application and imports it here, at any size.",
 		Needs: permission.EnvironmentManage, Idempotent: true, Long: true, Status: http.StatusOK,
 		Faults: []*fault.Error{application.ErrNotInApplication, dump.ErrInvalid},
-		Writes: []wire.EventType{dump.Imported, hierarchy.SchemaUpdated},
+		Writes: []wire.EventType{dump.Imported, hierarchy.SchemaUpdated, identityinvite.Withdrawn},
 	}, h.promote)
 	wire.Handle(one, wire.Route{
 		Method: http.MethodPost, Path: "/revert-to-flat", ID: "revertToFlat", Summary: "Make a hierarchy flat again",
@@ -106,7 +107,7 @@ func (h *Dumps) Routes(rt *wire.Router) {
 			"holds it everywhere.",
 		Needs: permission.EnvironmentManage, Long: true, Status: http.StatusOK,
 		Faults: []*fault.Error{dump.ErrAlreadyFlat},
-		Writes: []wire.EventType{dump.RevertedToFlat, hierarchy.SchemaUpdated},
+		Writes: []wire.EventType{dump.RevertedToFlat, hierarchy.SchemaUpdated, identityinvite.Withdrawn},
 	}, h.revert)
 }
 

@@ -78,6 +78,12 @@ func (a Actor) AsUser(userID UserID, email string) Actor {
 	return a
 }
 
+// AsIdentity is the actor of the same request who has turned out to be an identity, likewise.
+func (a Actor) AsIdentity(of IdentityID, email string) Actor {
+	a.Kind, a.ID, a.Label = KindIdentity, of.Any(), email
+	return a
+}
+
 // Principal is a caller whose credential was found good: a User, a PreAuth, or one of
 // a kind that has no routes yet (Other).
 type Principal interface {

@@ -23,6 +23,7 @@ import (
 type Service struct {
 	DB        *database.DB
 	Passwords *Passwords
+	Guard     *Guard
 	Mail      *mailqueue.Queue
 }
 
@@ -60,8 +61,10 @@ func (s *Service) SetPassword(
 		if err := event.Record(ctx, tx, PasswordSet, about, event.None{}); err != nil {
 			return err
 		}
-		_, err := identitysession.EndAll(ctx, tx, by, i, identitysession.PasswordSet)
-		return err
+		if _, err := identitysession.EndAll(ctx, tx, by, i, identitysession.PasswordSet); err != nil {
+			return err
+		}
+		return s.Guard.Unlock(ctx, tx, i)
 	})
 }
 

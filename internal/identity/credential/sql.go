@@ -9,6 +9,9 @@ const (
 	trimPasswords = `DELETE FROM identity_password WHERE account_id = $1 AND id IN (SELECT id FROM identity_password
 		WHERE identity_id = $2 ORDER BY replaced_at DESC, id DESC LIMIT 1000000 OFFSET $3)`
 
+	selectPasswords = `SELECT password_hash FROM identity_password WHERE account_id = $1 AND identity_id = $2
+		ORDER BY replaced_at DESC, id DESC LIMIT $3`
+
 	deletePasswords = `DELETE FROM identity_password WHERE account_id = $1 AND identity_id = $2`
 
 	insertLink = `INSERT INTO identity_link

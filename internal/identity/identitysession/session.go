@@ -54,6 +54,7 @@ const (
 	AdminRequest        EndReason = "admin_request"
 	IdentityDeactivated EndReason = "identity_deactivated"
 	PasswordSet         EndReason = "password_set"
+	PasswordReset       EndReason = "password_reset"
 )
 
 // The payloads.

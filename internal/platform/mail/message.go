@@ -18,6 +18,8 @@ const (
 
 	IdentityPasswordReset Kind = "identity_password_reset" // lets an identity choose a new password; carries a token
 	IdentityVerifyEmail   Kind = "identity_verify_email"   // confirms the address of an identity; carries a token
+	IdentityInvite        Kind = "identity_invite"         // an invitation to an Application; carries a token
+	IdentityInviteReset   Kind = "identity_invite_reset"   // asks a member to choose a new password; carries a token
 )
 
 // Data is what a mail says. It is plain and JSON-marshalable, so that it can
@@ -29,11 +31,12 @@ type Data struct {
 	To string
 	// FirstName is the recipient's, for the greeting; all kinds.
 	FirstName string
-	// AccountName is read by UserInvite and VerifyEmail, and by the mails to identities.
+	// AccountName is read by UserInvite and VerifyEmail, and by the mails to identities; in an
+	// invitation it may be an Application's.
 	AccountName string
 	// ApplicationName is read by VerifyEmail.
 	ApplicationName string
-	// InviterEmail is read by UserInvite; empty when no person invited.
+	// InviterEmail is read by UserInvite, IdentityInvite and IdentityInviteReset; empty when no person invited.
 	InviterEmail string
 	// Token is the secret of the link, in base64url; UserInvite, VerifyEmail,
 	// PasswordReset and the mails to identities need it.

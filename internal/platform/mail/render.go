@@ -42,6 +42,12 @@ var forms = map[Kind]form{
 	IdentityVerifyEmail: {
 		subject: "Confirm your e-mail address", page: "identity/verify-email", token: true, unproven: true,
 	},
+	IdentityInvite: {
+		subject: "You have been invited", page: "identity/accept-invite", token: true, unproven: true, account: someTeam,
+	},
+	IdentityInviteReset: {
+		subject: "Choose a new password", page: "identity/accept-invite", token: true, unproven: true,
+	},
 }
 
 // view is what the templates see. Its strings are safe in text; the HTML

@@ -25,7 +25,7 @@ var (
 	expires = time.Date(2026, 3, 9, 1, 30, 0, 0, time.FixedZone("", 2*3600)) // 8 March, 23:30 UTC
 	kinds   = []mail.Kind{
 		mail.UserInvite, mail.VerifyEmail, mail.AlreadyRegistered, mail.PasswordReset, mail.PasswordChanged,
-		mail.IdentityPasswordReset, mail.IdentityVerifyEmail,
+		mail.IdentityPasswordReset, mail.IdentityVerifyEmail, mail.IdentityInvite, mail.IdentityInviteReset,
 	}
 )
 
@@ -54,7 +54,8 @@ func data(kind mail.Kind) mail.Data {
 		InviterEmail: "ana@acme.com", At: expires,
 	}
 	switch kind {
-	case mail.UserInvite, mail.VerifyEmail, mail.PasswordReset, mail.IdentityPasswordReset, mail.IdentityVerifyEmail:
+	case mail.UserInvite, mail.VerifyEmail, mail.PasswordReset, mail.IdentityPasswordReset, mail.IdentityVerifyEmail,
+		mail.IdentityInvite, mail.IdentityInviteReset:
 		d.Token, d.ExpiresAt = token, expires
 	case mail.AlreadyRegistered, mail.PasswordChanged: // no link
 	}
@@ -136,6 +137,14 @@ func TestLinks(t *testing.T) {
 		{
 			"https://id.acme.example", mail.IdentityVerifyEmail,
 			"https://id.acme.example/app/identity/verify-email#token=" + token,
+		},
+		{
+			"https://id.acme.example", mail.IdentityInvite,
+			"https://id.acme.example/app/identity/accept-invite#token=" + token,
+		},
+		{
+			"https://id.acme.example", mail.IdentityInviteReset,
+			"https://id.acme.example/app/identity/accept-invite#token=" + token,
 		},
 		{"https://id.acme.example", mail.AlreadyRegistered, "https://id.acme.example/app/login"},
 		{"https://id.acme.example", mail.PasswordChanged, "https://id.acme.example/app/forgot-password"},

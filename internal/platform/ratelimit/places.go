@@ -146,6 +146,7 @@ func (l *Limiter) hasRoom(ctx context.Context, tx *database.Tx, c Counter, row d
 type Kept struct {
 	Filled      bool      // it was the last that the window allows
 	LockedUntil time.Time // of a run that it locked, else zero
+	Run         int       // how many failures in a row a run has; 0 for what is none
 }
 
 // Keep turns the place into a failure that stays counted. A counter that is off,
@@ -161,12 +162,11 @@ func (p *Places) Keep(ctx context.Context, tx *database.Tx, name Name) (k Kept, 
 		err = tx.QueryRow(ctx, keepCounter, string(name), c.stored(), tx.Now, tx.Now.Add(rule.Period)).Scan(&count)
 		return Kept{Filled: count == rule.Count}, err
 	}
-	var run int
-	err = tx.QueryRow(ctx, lengthenRun, string(name), c.stored(), tx.Now, tx.Now.Add(runLife)).Scan(&run)
-	if err != nil || nextLock(rule.Count, run-1) != run {
+	err = tx.QueryRow(ctx, lengthenRun, string(name), c.stored(), tx.Now, tx.Now.Add(runLife)).Scan(&k.Run)
+	if err != nil || nextLock(rule.Count, k.Run-1) != k.Run {
 		return k, err
 	}
-	k.LockedUntil = tx.Now.Add(lockLife(rule, run))
+	k.LockedUntil = tx.Now.Add(lockLife(rule, k.Run))
 	_, err = tx.Exec(ctx, lockRun, string(name), c.stored(), k.LockedUntil, k.LockedUntil.Add(runLife))
 	return k, err
 }

@@ -42,13 +42,28 @@ func (rt *Router) Twins(prefix string, tag Tag) Twins {
 func HandleTwins[In, Out any](
 	g Twins, route Route, fn func(ctx context.Context, c *Call, by By, in In) (Out, error),
 ) {
-	public := route
+	HandlePair(g, route, fn, fn)
+}
+
+// HandlePair is HandleTwins for a route whose answers differ by the door.
+func HandlePair[In, Public, Portal any](
+	g Twins, route Route, public func(ctx context.Context, c *Call, by By, in In) (Public, error),
+	portal func(ctx context.Context, c *Call, by By, in In) (Portal, error),
+) {
+	Handle(g.public, g.inPublic(route), public)
+	route.ID += inPortal
+	Handle(g.portal, route, portal)
+}
+
+// inPortal stands behind the id of a route at its mount in the portal.
+const inPortal = "InPortal"
+
+// inPublic is a route at its mount in the public API.
+func (g Twins) inPublic(route Route) Route {
 	if denied := g.public.rt.DeniedEvent; denied != nil {
-		public.Writes = append(slices.Clip(route.Writes), denied)
+		route.Writes = append(slices.Clip(route.Writes), denied)
 	}
-	Handle(g.public, public, fn)
-	route.ID += "InPortal"
-	Handle(g.portal, route, fn)
+	return route
 }
 
 // patience is how long a write of an Environment may take: it waits for others, of which

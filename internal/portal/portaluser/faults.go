@@ -5,9 +5,8 @@ import "canopy.dev/canopy/internal/foundation/fault"
 // The faults of people and their passwords.
 var (
 	ErrNotFound           = fault.New(fault.NotFound, "users.not_found", "User not found")
-	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "auth.invalid_credentials", "Invalid email or password")
-	ErrTooManyAttempts    = fault.New(fault.TooMany, "auth.too_many_attempts",
-		"Too many failed attempts, try again later")
+	ErrInvalidCredentials = fault.InvalidCredentials
+	ErrTooManyAttempts    = fault.TooManyAttempts
 )
 
 // The faults of links that a mail carries to a person.

@@ -134,8 +134,8 @@ func New(t testing.TB, engine database.Engine, change func(*config.Settings)) *S
 	settings := config.Settings{
 		PublicURL: "http://" + h.Listener.Addr().String(), DatabaseURL: "sqlite:unused.db", SecretKey: secretKey,
 		MailFrom: "Canopy <no-reply@canopy.test>", Signup: "open", RateLimits: "off",
-		InviteTTL: 168 * time.Hour, AccessTTL: 15 * time.Minute,
-		RefreshTTL: 720 * time.Hour, RefreshMax: 2160 * time.Hour, PasswordHistory: 5,
+		InviteTTL: 168 * time.Hour, PasswordHistory: 5, AccessTTL: 15 * time.Minute,
+		RefreshTTL: 720 * time.Hour, RefreshMax: 2160 * time.Hour,
 	}
 	if change != nil {
 		change(&settings)

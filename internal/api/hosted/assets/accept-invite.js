@@ -1,5 +1,6 @@
 import { onToken } from "./link.js";
 import { call } from "./api.js";
+import { ended, texts } from "./invitation.js";
 import { say } from "./say.js";
 import { Form, fill, notice, section, show } from "./view.js";
 
@@ -21,13 +22,6 @@ onToken((given) => {
   else show("no-link");
 });
 
-// The page for a link that no longer works, or null.
-function ended(answer) {
-  if (answer.status === 404) return "not-found";
-  if (answer.status !== 410) return null;
-  return { "invites.expired": "expired", "invites.revoked": "revoked", "invites.already_accepted": "used" }[answer.code] ?? "not-found";
-}
-
 async function preview() {
   const mine = token;
   show("loading");
@@ -43,11 +37,7 @@ async function preview() {
 
 function open(data) {
   invite = data;
-  const texts = {
-    app_name: data.app_name,
-    inviter: data.inviter_email ? data.inviter_email + " has invited you." : "You have been invited.",
-  };
-  for (const name of ["activate", "add_to_app", "done"]) fill(section(name), texts);
+  for (const name of ["activate", "add_to_app", "done"]) fill(section(name), texts(data));
   const form = data.intent === "add_to_app" ? add : activate;
   form.clear();
   form.set("email", data.email);

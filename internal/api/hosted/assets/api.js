@@ -3,6 +3,9 @@
 
 const patience = 30_000; // milliseconds
 
+// The root, seen from where this module lies: app/assets/<hash>/.
+const root = "../../..";
+
 export async function call(method, path, { body, token, headers } = {}) {
   const init = {
     method,
@@ -21,7 +24,7 @@ export async function call(method, path, { body, token, headers } = {}) {
   if (token) init.headers.Authorization = "Bearer " + token;
   let response;
   try {
-    response = await fetch(new URL(".." + path, document.baseURI), init);
+    response = await fetch(new URL(root + path, import.meta.url), init);
     const text = await response.text();
     return read(response, text);
   } catch {

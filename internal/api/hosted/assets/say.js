@@ -14,6 +14,8 @@ const sentences = {
   "invites.already_member": "This person is a member of this Account already.",
   "invites.member_deactivated": "This person is a deactivated member; activate them instead.",
   "invites.not_pending": "This invite is no longer pending.",
+  "invites.assignment_unavailable": "What this invitation gives can't be given any more. Ask the person who invited you.",
+  "identities.inactive": "This sign-in is switched off. Ask the person who invited you.",
   "invites.not_found": "This invite no longer exists.",
 };
 

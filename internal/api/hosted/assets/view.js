@@ -57,6 +57,7 @@ export async function busy(button, work) {
 
 const rules = {
   length: (s) => [...s].length >= 8 && [...s].length <= 128,
+  moderate: (s) => [...s].length >= 8 && [...s].length <= 64,
   upper: (s) => /\p{Lu}/u.test(s),
   lower: (s) => /\p{Ll}/u.test(s),
   digit: (s) => /\p{Nd}/u.test(s),
@@ -141,7 +142,7 @@ export class Form {
     if (input.readOnly) return "";
     const empty = input.type === "password" || input.autocomplete.endsWith("password") ? input.value === "" : input.value.trim() === "";
     if (empty) return asks[input.name];
-    if (input.autocomplete === "new-password" && !Object.values(rules).every((rule) => rule(input.value.normalize("NFC")))) {
+    if (this.rulesOf(input).some((item) => !rules[item.dataset.rule](input.value.normalize("NFC")))) {
       return "This password does not meet all the rules above.";
     }
     return "";
@@ -179,12 +180,16 @@ export class Form {
     first?.focus();
   }
 
+  // The rules that a page lists for a new password.
+  rulesOf(input) {
+    return [...(document.getElementById(input.id + "-rules")?.children ?? [])];
+  }
+
   watchRules(input) {
-    const list = document.getElementById(input.id + "-rules");
-    if (!list) return;
+    const list = this.rulesOf(input);
     const check = () => {
       const password = input.value.normalize("NFC");
-      for (const item of list.children) {
+      for (const item of list) {
         item.classList.toggle("met", password !== "" && rules[item.dataset.rule](password));
       }
     };
