@@ -281,7 +281,8 @@ func notFound(path string) string {
 		"/roles/{id}": "rbac.role_not_found", "/permissions/{id}": "permissions.not_found",
 		"/api-keys/{id}": "api_keys.not_found", "/assignments/{id}": "rbac.assignment_not_found",
 		"/users/{id}": "users.not_found", "/members/{id}": "users.not_found",
-		"/user-invites/{id}": "invites.not_found", "/auth/sessions/{id}": "auth.session_not_found",
+		"/user-invites/{id}": "invites.not_found", "/identity-invites/{id}": "invites.not_found",
+		"/auth/sessions/{id}": "auth.session_not_found",
 	} {
 		if strings.Contains(path, part) {
 			return code
@@ -346,6 +347,8 @@ func (g *ground) thing(path string) string {
 		return g.identity()
 	case strings.Contains(path, "/nodes/"):
 		return g.node
+	case strings.Contains(path, "/identity-invites/"):
+		return g.invited()
 	case strings.Contains(path, "/user-invites/"):
 		invite := servertest.Invitation(g.p.Address())
 		return g.owner.Must(201, "POST", g.account()+"/user-invites", invite).Text("data", "id")

@@ -57,6 +57,17 @@ var ownCalls = map[string]ownCall{
 		return g.account() + "/identities/" + g.identity() + "/app-memberships/" + g.applicationID()
 	}},
 
+	"createDirectoryInvite": {body: newIdentity("")},
+	"resendDirectoryInvite": {},
+	"identityInviteInfo": {body: func(g *ground) m {
+		_, token := g.offered(invitation(""))
+		return m{"token": token}
+	}, by: stranger},
+	"acceptIdentityInvite": {body: func(g *ground) m {
+		_, token := g.offered(invitation(""))
+		return accepting(token)
+	}, by: stranger},
+
 	"updateMember":     {body: m{"account_role": "owner"}},
 	"createUserInvite": {body: servertest.Invitation("kim@acme.com")},
 	"bulkCreateUserInvites": {body: m{"invites": []m{

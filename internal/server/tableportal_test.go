@@ -113,10 +113,10 @@ var portalCodes = map[string]map[string]produce{
 	"updateMember":   {"account.last_owner": onSelf("PATCH", "/members/", "", m{"account_role": "admin"})},
 	"removeUser":     {"account.last_owner": onSelf("DELETE", "/users/", "", nil)},
 	"deactivateUser": {"account.last_owner": onSelf("POST", "/users/", "/deactivate", nil)},
-	"createUserInvite": inviting3(func(g *ground, email string) answer {
+	"createUserInvite": invitingColleague(func(g *ground, email string) answer {
 		return g.owner.Do("POST", g.account()+"/user-invites", servertest.Invitation(email))
 	}),
-	"bulkCreateUserInvites": inviting3(func(g *ground, email string) answer {
+	"bulkCreateUserInvites": invitingColleague(func(g *ground, email string) answer {
 		body := m{"invites": []m{servertest.Invitation(email)}}
 		return g.owner.Do("POST", g.account()+"/user-invites/bulk-create", body)
 	}),
@@ -152,8 +152,8 @@ func (g *ground) revoked(method, suffix string) answer {
 	return g.owner.Do(method, path+suffix, nil)
 }
 
-// inviting3 are the three refusals of an invite.
-func inviting3(send func(g *ground, email string) answer) map[string]produce {
+// invitingColleague are the three refusals of an invite.
+func invitingColleague(send func(g *ground, email string) answer) map[string]produce {
 	return map[string]produce{
 		"invites.already_member": func(g *ground) answer { return send(g, g.email()) },
 		"invites.already_pending": func(g *ground) answer {
