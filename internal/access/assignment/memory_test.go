@@ -155,3 +155,38 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestFarBehind: a ledger that is far behind is read anew, and right.
+func TestFarBehind(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
+		t.Parallel()
+		w := newWorld(t, db)
+		ann, reader := w.person("Ann"), w.role("Reader")
+		count := func() int {
+			_, info, err := w.grants.List(t.Context(), w.in, everything(1))
+			w.must(err)
+			return info.ItemCount
+		}
+		if n := count(); n != 0 {
+			t.Errorf("%d", n)
+		}
+		nodes := w.plant(w.root, 1200)
+		for piece := range 3 {
+			rows := make([]assignment.Draft, 400)
+			for i := range rows {
+				at := nodes[400*piece+i]
+				rows[i] = assignment.Draft{IdentityID: ann.String(), NodeID: at.String(), RoleID: reader.String()}
+			}
+			_, err := w.grants.BulkCreate(t.Context(), alex, w.in, rows, len(rows))
+			w.must(err)
+		}
+		if n := count(); n != 1200 {
+			t.Errorf("%d of 1200", n)
+		}
+		w.deleteNode(nodes[7])
+		if n := count(); n != 1199 {
+			t.Errorf("%d of 1199", n)
+		}
+	})
+}
