@@ -26,8 +26,8 @@ var areas = []struct {
 		[]string{"identityinvite", "enrolment", "profile", "roster", "credential", "mfa", "identitysession"},
 	},
 	{"access", []string{
-		"decision", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names", "rbac",
-		"apikey", "edits", "decide",
+		"decision", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names",
+		"rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench",
 	}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},

@@ -2,6 +2,7 @@ package assignment
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -51,20 +52,34 @@ type changes struct {
 	noNodes bool // some node is gone
 }
 
+// mostFollowed is how many changes are read before a ledger is read anew.
+const mostFollowed = 20_000
+
+// errFar says that a ledger can't be followed, or is too far behind.
+var errFar = errors.New("assignment: too far behind to follow")
+
 // follow brings a ledger up to where the transaction's view stands; nil where the kept
 // changes don't lead there, or reading everything again is less.
 func (s *Service) follow(
 	ctx context.Context, tx *database.Tx, in scope.Environment, from *held, at revision.At,
 ) (*held, error) {
+	if from.Waste() > from.Len()+10_000 {
+		return nil, nil //nolint:nilnil // as above
+	}
 	c := changes{rows: map[id.ID]id.ID{}, people: map[id.ID]bool{}}
-	unclear := false
+	left := mostFollowed
 	known, err := revision.Since(ctx, tx, in, from.at, func(kind revision.Kind, subject id.ID, body []byte) error {
 		change, err := edits.Of(kind, subject, body)
-		unclear = unclear || err != nil
+		if left--; err != nil || left < 0 {
+			return errFar
+		}
 		c.note(change)
 		return nil
 	})
-	if err != nil || !known || unclear || len(c.rows) > from.Len()/8+1000 || from.Waste() > from.Len()+10_000 {
+	if errors.Is(err, errFar) || err == nil && (!known || len(c.rows) > from.Len()/8+1000) {
+		return nil, nil //nolint:nilnil // as above
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := c.read(ctx, tx, in, from.Index); err != nil {

@@ -53,7 +53,7 @@ func (h holding) Below(above, nodes []hierarchy.ID) (direct []int, inherited int
 	sets := h.x.Holders(append(anyIDs(above), anyIDs(nodes)...), h.now.UnixMicro())
 	var all ledger.People
 	for _, some := range sets[:len(above)] {
-		all.Add(some)
+		all = all.With(some)
 	}
 	direct = make([]int, len(nodes))
 	for i, some := range sets[len(above):] {
@@ -68,7 +68,7 @@ func (h holding) Along(lineage []hierarchy.ID) (direct, inherited []int) {
 	var above ledger.People
 	for i, some := range h.x.Holders(anyIDs(lineage), h.now.UnixMicro()) {
 		direct[i], inherited[i] = some.Len(), above.Len()
-		above.Add(some)
+		above = above.With(some)
 	}
 	return direct, inherited
 }

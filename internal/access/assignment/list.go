@@ -217,22 +217,17 @@ func (s *Service) listPlain(
 ) ([]Listed, error) {
 	return view(ctx, s.DB, in, func(tx *database.Tx) ([]Listed, error) {
 		query, args := selectIDs, []any{database.PlanAnew, in.ID}
-		total, err := 0, error(nil)
 		switch {
 		case !q.Role.IsZero():
 			query, args = selectIDsOfRole, append(args, q.Role)
-			total, err = kept(ctx, tx, in.ID, tallyRole, q.Role.String())
 		case !q.Node.IsZero():
 			query, args = selectIDsAtNode, append(args, q.Node)
-			err = tx.QueryRow(ctx, countPlaces, in.ID, q.Node).Scan(&total)
 		case !q.Identity.IsZero():
-			query, args = selectIDsOfIdentity, append(args, q.Identity)
 			// What one person has is read whole: by the order SQLite would choose another index.
+			query, args = selectIDsOfIdentity, append(args, q.Identity)
 			q.Sort.Column = "a.created_at + 0"
-			err = tx.QueryRow(ctx, countOfIdentity, in.ID, q.Identity).Scan(&total)
-		default:
-			total, err = kept(ctx, tx, in.ID, tallyAll, "")
 		}
+		total, err := q.countPlain(ctx, tx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -245,6 +240,20 @@ func (s *Service) listPlain(
 		}
 		return listed(ctx, tx, in, ids)
 	})
+}
+
+// countPlain is how many there are of a plain query: a number that is kept, but for those of
+// one person, who are few.
+func (q Query) countPlain(ctx context.Context, tx *database.Tx, in scope.Environment) (n int, err error) {
+	switch {
+	case !q.Role.IsZero():
+		return kept(ctx, tx, in.ID, tallyRole, q.Role.String())
+	case !q.Node.IsZero():
+		return n, tx.QueryRow(ctx, countPlaces, in.ID, q.Node).Scan(&n)
+	case !q.Identity.IsZero():
+		return n, tx.QueryRow(ctx, countOfIdentity, in.ID, q.Identity).Scan(&n)
+	}
+	return kept(ctx, tx, in.ID, tallyAll, "")
 }
 
 // listed reads the rows of a page, in the order of their ids.
@@ -264,7 +273,7 @@ func listed(ctx context.Context, tx *database.Tx, in scope.Environment, of []ID)
 		err := row.Scan(append([]any{
 			&l.ID, &l.Identity, &l.Node, &l.Role, &l.Window.From, &l.Window.To, &l.CreatedAt, &l.UpdatedAt, &l.RoleName,
 			&l.NodeName,
-		}, l.Who.Fields()...)...)
+		}, enduser.FieldsOf(&l.Who)...)...)
 		l.State = l.Window.At(tx.Now)
 		rows[places[l.ID]] = l
 		return err

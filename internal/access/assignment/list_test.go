@@ -40,7 +40,7 @@ func one[T any](r *rand.Rand, of []T) T { return of[r.IntN(len(of))] }
 
 func newLively(t *testing.T, db *database.DB, clock *dbtest.Clock, seed uint64) *lively {
 	t.Helper()
-	w := &lively{world: newWorld(t, db), r: rand.New(rand.NewPCG(seed, 7)), clock: clock} //nolint:gosec // a test's
+	w := &lively{world: newWorld(t, db), r: rand.New(rand.NewPCG(seed, 7)), clock: clock}
 	w.tree.Holders = w.grants
 	for _, name := range []string{"Ann", "ann", "Bea", "Cleo", "Straße", "strasse", "Zoë"} {
 		w.people = append(w.people, w.person(fmt.Sprint(name, len(w.people))))
@@ -108,13 +108,16 @@ func (w *lively) change(of assignment.ID) {
 	if to != nil {
 		c.To.Value = new(to.Format("2006-01-02T15:04:05.000Z"))
 	}
-	if _, err := w.grants.Update(w.t.Context(), alex, w.in, of, c); err != nil && !errors.Is(err, assignment.ErrConflict) {
+	_, err := w.grants.Update(w.t.Context(), alex, w.in, of, c)
+	if err != nil && !errors.Is(err, assignment.ErrConflict) {
 		w.t.Fatal(err)
 	}
 }
 
 // become changes a person, as the room of profiles does.
-func (w *lively) become(who principal.IdentityID, change func(tx *database.Tx, i enduser.Identity) (enduser.Identity, error)) {
+func (w *lively) become(
+	who principal.IdentityID, change func(*database.Tx, enduser.Identity) (enduser.Identity, error),
+) {
 	w.t.Helper()
 	dbtest.Do(w.t, w.db, func(tx *database.Tx) error {
 		i, err := enduser.Lock(w.t.Context(), tx, w.in.Application.Account.ID, who)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,9 @@ type memory struct {
 
 // book is the ledger of an Environment that is held, or is about to be.
 type book struct {
-	held atomic.Pointer[held]
-	turn chan struct{} // who has its one token brings the ledger up to date
+	held   atomic.Pointer[held]
+	before atomic.Pointer[[]*held] // what was held before, the latest last: for readings that began then
+	turn   chan struct{}           // who has its one token brings the ledger up to date
 
 	used  uint64 // under memory.mu
 	bytes int    // under memory.mu
@@ -60,10 +62,47 @@ func (m *memory) book(in scope.EnvironmentID) *book {
 	return b
 }
 
+// mostBefore is how many ledgers of before are held; they share with the present one what is
+// equal.
+const mostBefore = 8
+
+// of is the ledger of a moment, nil where it is not held.
+func (b *book) of(at revision.At) *held {
+	if h := b.held.Load(); h == nil || h.at == at {
+		return h
+	}
+	if before := b.before.Load(); before != nil {
+		for _, h := range *before {
+			if h.at == at {
+				return h
+			}
+		}
+	}
+	return nil
+}
+
+// lose lets go of what is held: it has to be read anew. The caller has the turn.
+func (b *book) lose() {
+	b.held.Store(nil)
+	b.before.Store(nil)
+}
+
+// hold holds a ledger from now on; the caller has the turn.
+func (b *book) hold(h *held) {
+	if last := b.held.Load(); last != nil {
+		list := []*held{last}
+		if before := b.before.Load(); before != nil {
+			list = append(slices.Clone((*before)[max(0, len(*before)-mostBefore+1):]), last)
+		}
+		b.before.Store(&list)
+	}
+	b.held.Store(h)
+}
+
 // keep holds a ledger from now on, and lets go of those that were used longest ago, until all
 // fit. One that is in use stays, whatever it takes.
 func (m *memory) keep(in scope.EnvironmentID, b *book, h *held, most int) {
-	b.held.Store(h)
+	b.hold(h)
 	size := h.Bytes()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,16 +149,6 @@ func (b *book) enter(ctx context.Context) error {
 	}
 }
 
-// tryEnter takes the turn, if nobody has it.
-func (b *book) tryEnter() bool {
-	select {
-	case b.turn <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
 func (b *book) leave() { <-b.turn }
 
 // errAgain says that what a reading needs is not in memory as it needs it: the caller gives
@@ -135,7 +164,9 @@ func retrying[T any](ctx context.Context, s *Service, in scope.Environment, read
 	for round := range rounds {
 		if round == rounds/2 {
 			// What is held is ahead of a store that was set back.
-			s.memory.book(in.ID).held.Store(nil)
+			if err := s.lose(ctx, in); err != nil {
+				return v, err
+			}
 		}
 		if err := s.ready(ctx, in); err != nil {
 			return v, err
@@ -157,6 +188,9 @@ func reading[T any](
 		return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (v T, err error) {
 			h, err := s.since(ctx, tx, in, at)
 			if err == nil && h.at != at {
+				h = s.memory.book(in.ID).of(at)
+			}
+			if err == nil && h == nil {
 				err = errAgain
 			}
 			if err != nil {
@@ -177,7 +211,7 @@ func view[T any](
 // ready loads the ledger of an Environment where none is held, and waits for who does.
 func (s *Service) ready(ctx context.Context, in scope.Environment) error {
 	b := s.memory.book(in.ID)
-	if b.held.Load() != nil && len(b.turn) == 0 {
+	if b.held.Load() != nil {
 		return nil
 	}
 	if err := b.enter(ctx); err != nil {
@@ -197,21 +231,38 @@ func (s *Service) ready(ctx context.Context, in scope.Environment) error {
 	return err
 }
 
+// lose lets go of the ledger of an Environment.
+func (s *Service) lose(ctx context.Context, in scope.Environment) error {
+	b := s.memory.book(in.ID)
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	b.lose()
+	return nil
+}
+
 // since is the ledger of a moment, or of a later one; errAgain where there is none at hand.
+// Who waits here for the turn waits for one that follows, which takes little: what is loaded
+// anew was let go of before.
 func (s *Service) since(ctx context.Context, tx *database.Tx, in scope.Environment, at revision.At) (*held, error) {
 	b := s.memory.book(in.ID)
+	switch h := b.held.Load(); {
+	case h == nil:
+		return nil, errAgain
+	case h.at == at || h.at.Revision > at.Revision:
+		return h, nil
+	}
+	if err := b.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer b.leave()
 	h := b.held.Load()
 	switch {
 	case h == nil:
 		return nil, errAgain
 	case h.at == at || h.at.Revision > at.Revision:
 		return h, nil
-	case !b.tryEnter():
-		return nil, errAgain
-	}
-	defer b.leave()
-	if b.held.Load() != h {
-		return nil, errAgain // somebody else did something
 	}
 	var next *held
 	var err error
@@ -222,7 +273,7 @@ func (s *Service) since(ctx context.Context, tx *database.Tx, in scope.Environme
 	case err != nil:
 		return nil, err
 	case next == nil:
-		b.held.Store(nil) // it has to be read anew
+		b.lose()
 		return nil, errAgain
 	}
 	s.memory.keep(in.ID, b, next, cmp.Or(s.Memory, defaultMemory))

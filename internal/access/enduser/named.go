@@ -19,8 +19,8 @@ type Named struct {
 // Name is first and last name.
 func (n Named) Name() string { return n.FirstName + " " + n.LastName }
 
-// Fields are where a row's NamedColumns go.
-func (n *Named) Fields() []any {
+// FieldsOf are where a row's NamedColumns go.
+func FieldsOf(n *Named) []any {
 	return []any{&n.ID, &n.FirstName, &n.LastName, &n.Email, &n.AvatarURL}
 }
 
@@ -37,7 +37,7 @@ func NamedOf(ctx context.Context, tx *database.Tx, in scope.AccountID, of []ID) 
 	found := make(map[ID]Named, len(of))
 	err := tx.Query(ctx, func(row database.Scanner) error {
 		var n Named
-		err := row.Scan(n.Fields()...)
+		err := row.Scan(FieldsOf(&n)...)
 		found[n.ID] = n
 		return err
 	}, selectNamed+`(`+database.Marks(2, len(of))+`)`, args...)

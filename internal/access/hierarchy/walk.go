@@ -44,27 +44,26 @@ type Walk struct {
 // where the walk wants an accessible node: nodes.node_not_found, auth.permission_denied.
 func (s *Service) Walk(ctx context.Context, in scope.Environment, w Walk, to Walker) error {
 	ctx = database.Long(ctx)
-	walk := func(tx *database.Tx, at revision.At, held Holding) (none struct{}, err error) {
+	walk := func(tx *database.Tx, at revision.At, held Holding) (told bool, err error) {
 		if stop, err := to.Begin(w.tag(in, at, held.Turned())); err != nil || stop {
-			return none, err
+			return false, err
 		}
 		above, err := s.start(ctx, tx, in, w)
 		if err != nil || len(above) == 0 {
-			return none, err
+			return false, err
 		}
 		t := &treeWalk{reading: inTree(), ctx: ctx, tx: tx, in: in, w: w, to: to, holders: held.Walk()}
 		for _, n := range above[:len(above)-1] {
 			t.way = append(t.way, n.ID)
 			t.holders.Enter(n.ID)
 		}
-		_, err = t.visit(&branch{node: above[len(above)-1]}, true)
-		return none, err
+		return t.visit(&branch{node: above[len(above)-1]}, true)
 	}
 	var err error
 	if w.Counted {
 		_, err = counting(ctx, s, in, walk)
 	} else {
-		_, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (struct{}, error) {
+		_, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (bool, error) {
 			return walk(tx, at, nobody{})
 		})
 	}

@@ -1,9 +1,8 @@
 package membership
 
 import (
-	"slices"
-
 	"context"
+	"slices"
 
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/enduser"

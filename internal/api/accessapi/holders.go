@@ -159,7 +159,9 @@ func (h *Holders) listAt(ctx context.Context, c *wire.Call, by wire.By, _ wire.N
 	return wire.PageOf(rows, info, err, viewHolder)
 }
 
-func (h *Holders) summaryAt(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Data[nodeCounts], error) {
+func (h *Holders) summaryAt(
+	ctx context.Context, c *wire.Call, by wire.By, _ wire.None,
+) (wire.Data[nodeCounts], error) {
 	s, err := h.Grants.SummaryAt(ctx, by.In, nodeID.Of(c))
 	n := nodeCounts{
 		GrantCounts: GrantCounts(s.Summary), Direct: s.Direct, Inherited: s.Inherited,

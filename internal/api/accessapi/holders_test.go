@@ -103,9 +103,12 @@ func TestWindowsTurnToTheMillisecond(t *testing.T) {
 			soon  int
 			turns bool
 		}{
-			{from.Add(-time.Millisecond), "scheduled", 0, true}, {from, "active", 0, true},
-			{soon.Add(-time.Millisecond), "active", 0, false}, {soon, "active", 1, false},
-			{to.Add(-time.Millisecond), "active", 1, false}, {to, "expired", 0, true},
+			{from.Add(-time.Millisecond), "scheduled", 0, true},
+			{from, "active", 0, true},
+			{soon.Add(-time.Millisecond), "active", 0, false},
+			{soon, "active", 1, false},
+			{to.Add(-time.Millisecond), "active", 1, false},
+			{to, "expired", 0, true},
 		} {
 			s.Clock.Stop(c.at)
 			inState := map[string]int{"active": 1, "scheduled": 0, "expired": 0} // ann's at North is always active
@@ -124,8 +127,9 @@ func TestWindowsTurnToTheMillisecond(t *testing.T) {
 				}
 			}
 			tree := get("/nodes?root=" + w.office)
-			if direct := map[bool]int{true: 1}[c.state == "active"]; number(tree, "data", "tree", "0", "direct_count") != direct ||
-				number(tree, "data", "tree", "0", "inherited_count") != 1 {
+			direct, inherited := map[bool]int{true: 1}[c.state == "active"], 1
+			if number(tree, "data", "tree", "0", "direct_count") != direct ||
+				number(tree, "data", "tree", "0", "inherited_count") != inherited {
 				t.Errorf("at %v: %s", c.at, tree.Raw)
 			}
 			if now := tree.Header.Get("ETag"); (now != tag) != c.turns {
@@ -161,7 +165,8 @@ func TestTreesCountHolders(t *testing.T) {
 			branch := w.Must(200, "GET", w.at+"/nodes/"+w.north+"/branch", nil)
 			sub := w.Must(200, "GET", w.at+"/nodes/"+w.office+"/tree", nil)
 			for field, n := range map[string]int{"direct_count": want[4], "inherited_count": want[5]} {
-				if number(way, "items", "2", field) != n || number(branch, "items", "0", field) != n || number(sub, "data", field) != n {
+				if number(way, "items", "2", field) != n || number(branch, "items", "0", field) != n ||
+					number(sub, "data", field) != n {
 					t.Errorf("%s: %s, %s, %s, want %d", field, way.Raw, branch.Raw, sub.Raw, n)
 				}
 			}
@@ -269,8 +274,10 @@ func TestWhoMayListHolders(t *testing.T) {
 		}
 		other, at := owned(p)
 		other.Tree(at)
-		for _, filter := range []string{"role_id=" + w.reader, "identity_id=" + w.ann, "source_node_id=" + w.north,
-			"under_node_id=" + w.root} {
+		for _, filter := range []string{
+			"role_id=" + w.reader, "identity_id=" + w.ann, "source_node_id=" + w.north,
+			"under_node_id=" + w.root,
+		} {
 			if a := other.Must(200, "GET", at+all+"?"+filter, nil); fmt.Sprint(a.At("items")) != "[]" {
 				t.Errorf("%s: %s", filter, a.Raw)
 			}

@@ -62,14 +62,15 @@ type People struct{ in set }
 // Len is how many they are.
 func (p People) Len() int { return p.in.size() }
 
-// Add adds others.
-func (p *People) Add(others People) {
-	if len(p.in) == 0 {
-		p.in = make(set, len(others.in)) // all sets of one index are as long, or empty
-	}
+// With are those and others.
+func (p People) With(others People) People {
+	// All sets of one index are as long, or empty.
+	all := make(set, max(len(p.in), len(others.in)))
+	copy(all, p.in)
 	for i, word := range others.in {
-		p.in[i] |= word
+		all[i] |= word
 	}
+	return People{all}
 }
 
 func (s set) size() (n int) {

@@ -112,7 +112,8 @@ func (x *Index) insert(rows []Row) {
 		pieces = append(pieces, split(merge(piece, entries[:here]))...)
 		entries = entries[here:]
 	}
-	x.pieces = append(pieces, split(entries)...)
+	pieces = append(pieces, split(entries)...)
+	x.pieces = pieces
 }
 
 // merge is a piece with more entries in it; both are sorted.

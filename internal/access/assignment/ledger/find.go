@@ -104,7 +104,7 @@ func (x *Index) filter(q *Query) (f filter, possible bool) {
 		f.ofPeople, f.people = true, newSet(len(x.people))
 		for n := range x.people {
 			if strings.Contains(x.people[n].Search, q.Part) {
-				f.people.add(uint32(n)) //nolint:gosec // as in take
+				f.people.add(uint32(n))
 			}
 		}
 	}
@@ -258,7 +258,7 @@ func compareHits(a, b *hit) int {
 // narrow brings the first n of what would be sorted to the front, in any order: that costs a
 // look at each hit or two, and sorting all of them many. No two hits are equal.
 func narrow(hits []hit, n int, compare func(a, b *hit) int) {
-	random := uint64(n)
+	random := uint64(len(hits))
 	for round := 0; n > 0 && n < len(hits); round++ {
 		if round == mostRounds {
 			slices.SortFunc(hits, func(a, b hit) int { return compare(&a, &b) })

@@ -136,13 +136,25 @@ func (b *Builder) grow() {
 	}
 }
 
+// inOrder reports whether the entries lie by age already.
+func (b *Builder) inOrder() bool {
+	for i := 1; i < len(b.entries); i++ {
+		if older(&b.entries[i-1], &b.entries[i]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Build makes the index; the builder is empty afterwards. Who was not told of has no name,
 // and does not count.
 func (b *Builder) Build() *Index {
 	for _, who := range b.Strangers() {
 		b.Person(Person{ID: who})
 	}
-	slices.SortFunc(b.entries, byAge)
+	if !b.inOrder() { // as a rule a store keeps them so
+		slices.SortFunc(b.entries, byAge)
+	}
 	x := &Index{n: len(b.entries), known: b.known, people: b.people, names: &names{}}
 	for piece := range slices.Chunk(b.entries, pieceLen) {
 		x.pieces = append(x.pieces, slices.Clone(piece))

@@ -18,8 +18,8 @@ func many(n int, people, nodes, roles []id.ID) ledger.Row {
 		Identity: people[n%len(people)], Node: nodes[n/7%len(nodes)], Role: roles[n/3%len(roles)],
 		From: math.MinInt64, To: math.MaxInt64, Created: int64(n * 7919 % 30_011),
 	}
-	binary.BigEndian.PutUint32(r.ID[:], uint32(n*2654435761)) //nolint:gosec // any will do
-	binary.BigEndian.PutUint32(r.ID[4:], uint32(n))           //nolint:gosec // n is small
+	binary.BigEndian.PutUint32(r.ID[:], uint32(n*2654435761))
+	binary.BigEndian.PutUint32(r.ID[4:], uint32(n))
 	if n%5 == 0 {
 		r.To = int64(n % 11)
 	}

@@ -293,7 +293,7 @@ func (d *draws) holders(x *ledger.Index, m *model, now int64) {
 			if sets[i].Len() != len(here) || union.Len() != len(above) {
 				d.t.Fatalf("%d at %d of %v, %d above; want %d, %d", sets[i].Len(), i, way, union.Len(), len(here), len(above))
 			}
-			union.Add(sets[i])
+			union = union.With(sets[i])
 			for who := range here {
 				above[who] = true
 			}

@@ -77,7 +77,7 @@ func (r *register) nodesWithout(some map[id.ID]bool) set {
 	s := newSet(len(r.nodes.ids))
 	for n, of := range r.nodes.ids {
 		if !some[of] {
-			s.add(uint32(n)) //nolint:gosec // as in take
+			s.add(uint32(n))
 		}
 	}
 	return s
@@ -137,7 +137,7 @@ func (x *Index) rankNames() []int64 {
 		if x.names.sorted == nil {
 			x.names.sorted = make([]uint32, len(x.people))
 			for i := range x.names.sorted {
-				x.names.sorted[i] = uint32(i) //nolint:gosec // as in take
+				x.names.sorted[i] = uint32(i)
 			}
 			slices.SortFunc(x.names.sorted, x.byName)
 		}
