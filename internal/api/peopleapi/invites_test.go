@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/server/servertest"
@@ -321,6 +323,43 @@ func TestMailOfInvites(t *testing.T) {
 		}
 		if n := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_invite`); n != 2 {
 			t.Errorf("%d invites", n)
+		}
+	})
+}
+
+// TestKeysSeeInvitesOfTheirEnvironment: those into another one are answered like none, on every
+// verb, and stay as they are.
+func TestKeysSeeInvitesOfTheirEnvironment(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, account := s.Provoker().Owner()
+		key := c.Key(account + development)
+		elsewhere := c.Must(201, "POST", invites(account+production), invite("dana@acme.com")).Text("data", "id")
+		directory := c.Must(201, "POST", invites(account), m{"email": "kim@acme.com"}).Text("data", "id")
+		dbtest.Exec(t, s.DB, `UPDATE identity_invite SET asked_at = asked_at - 600000000`)
+		for _, call := range [][2]string{{"GET", ""}, {"POST", "/resend"}, {"DELETE", ""}} {
+			ask := func(id string) servertest.Answer {
+				a := with(s, key, call[0], "/identity-invites/"+id+call[1], nil)
+				if e, is := a.At("error").(m); is {
+					delete(e, "timestamp")
+					delete(e, "path")
+				}
+				return a
+			}
+			unknown := ask(servertest.NoID)
+			for _, id := range []string{elsewhere, directory} {
+				a := ask(id)
+				if a.Code() != "invites.not_found" || !cmp.Equal(unknown.Body, a.Body) {
+					t.Errorf("%s: %s", call, a.Raw)
+				}
+			}
+		}
+		n := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_invite WHERE status = 'pending' AND send_count < 2`)
+		if n != 2 {
+			t.Error("something has changed")
+		}
+		if got := emails(with(s, key, "GET", "/identity-invites", nil)); got != " of 0" {
+			t.Error(got)
 		}
 	})
 }
