@@ -141,8 +141,9 @@ func things(c *servertest.Client, whose, environment string) map[string]string {
 		whose + "node":       c.Node(environment, root, "region", "North"),
 		whose + "permission": c.Must(201, "POST", environment+"/permissions", newPermission("lease.see")).Text("data", "id"),
 		whose + "role":       reader,
-		whose + "invite":     c.Must(201, "POST", environment+"/identity-invites", newIdentity("invited")).Text("data", "id"),
-		whose + "key":        c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
+		whose + "invite": c.Must(201, "POST", environment+"/identity-invites", newIdentity("invited")).
+			Text("data", "id"),
+		whose + "key": c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
 	}
 }
 

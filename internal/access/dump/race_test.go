@@ -76,7 +76,7 @@ func TestASourceIsReadAtOneMoment(t *testing.T) {
 		stop := make(chan struct{})
 		var writer sync.WaitGroup
 		writer.Go(func() {
-			for i := 0; ; i++ {
+			for i := range 900 { // fewer than an Environment may have roles
 				select {
 				case <-stop:
 					return

@@ -2,6 +2,7 @@ package hosted_test
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +40,7 @@ func newDesk(s *servertest.Server) desk {
 // invites invites an address and gives the invite's id and token.
 func (d desk) invites(email string, fields m) (id, token string) {
 	body := m{"email": email, "first_name": "<i>Dana</i>", "last_name": "Cole", "send_email": false}
-	for name, v := range fields {
-		body[name] = v
-	}
+	maps.Copy(body, fields)
 	a := d.owner.Must(201, "POST", d.here+"/identity-invites", body)
 	_, token, _ = strings.Cut(a.Text("data", "accept_url"), "#token=")
 	return a.Text("data", "id"), token
@@ -78,7 +77,8 @@ func TestIdentityAcceptsInABrowser(t *testing.T) {
 	d, b := newDesk(s), browser(t, s)
 	id, _ := d.invites("dana@acme.com", m{"send_email": true})
 	b.opens(ofIdentities, s.MailedToken("dana@acme.com"), "activate")
-	heading, lead := b.read(chromedp.Text("[data-state=activate] h1")), b.read(chromedp.Text("[data-state=activate] .lead"))
+	heading := b.read(chromedp.Text("[data-state=activate] h1"))
+	lead := b.read(chromedp.Text("[data-state=activate] .lead"))
 	if heading != "Join Desk" || !strings.HasPrefix(lead, "alex@acme.com has invited you.") {
 		t.Errorf("%q, %q", heading, lead)
 	}

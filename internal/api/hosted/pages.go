@@ -62,7 +62,9 @@ var helpers = template.FuncMap{
 		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "new-password", Rules: "portal"}
 	},
 	"newIdentityPassword": func(id, label string) field {
-		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "new-password", Rules: "identity"}
+		f := field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "new-password"}
+		f.Rules = "identity"
+		return f
 	},
 	"password": func(id, label string) field {
 		return field{ID: id, Name: "password", Label: label, Type: "password", Autocomplete: "current-password"}

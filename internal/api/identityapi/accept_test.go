@@ -314,6 +314,14 @@ func TestInviteIntoTheDirectory(t *testing.T) {
 		if a := w.owner.Must(200, "GET", w.at+"/identities/summary", nil); a.At("data", "total_identities") != 1. {
 			t.Error(a.Raw)
 		}
+		w.owner.Must(201, "POST", path, m{"email": "mia@acme.com"})
+		token = w.MailedToken("mia@acme.com")
+		w.memberAt(w.account+production, "mia@acme.com")
+		is(t, "who is there by now", w.accept(m{"token": token, "password": "wrong"}), "auth.invalid_credentials")
+		is(t, "who is there by now", w.accept(m{"token": token, "password": password}), "ok")
+		if a := w.owner.Must(200, "GET", w.at+"/identities/summary", nil); a.At("data", "total_identities") != 1. {
+			t.Error("the directory has made a member:", a.Raw)
+		}
 		unknown := m{"email": "kim@acme.com", "application_id": servertest.NoID}
 		is(t, "an unknown Application", w.owner.Do("POST", path, unknown), "applications.not_found")
 	})

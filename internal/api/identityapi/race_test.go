@@ -151,8 +151,9 @@ var orphans = map[string]string{
 		ON n.id = a.node_id AND n.deleted_at IS NULL WHERE n.id IS NULL`,
 	"an assignment of a role that is gone": `SELECT count(*) FROM assignment a LEFT JOIN role r ON r.id = a.role_id
 		WHERE r.id IS NULL`,
-	"an assignment of nobody": `SELECT count(*) FROM assignment a LEFT JOIN membership ms ON ms.identity_id = a.identity_id
-		AND ms.environment_id = a.environment_id AND ms.status = 'active' WHERE ms.id IS NULL`,
+	"an assignment of nobody": `SELECT count(*) FROM assignment a LEFT JOIN membership ms
+		ON ms.identity_id = a.identity_id AND ms.environment_id = a.environment_id AND ms.status = 'active'
+		WHERE ms.id IS NULL`,
 	"a membership of nobody": `SELECT count(*) FROM membership ms LEFT JOIN identity i ON i.id = ms.identity_id
 		WHERE i.id IS NULL`,
 	"a membership below none": `SELECT count(*) FROM membership ms LEFT JOIN app_membership am
@@ -209,4 +210,46 @@ func race(t *testing.T, w *world, name string, r *round, token string) {
 	default:
 		t.Errorf("%s: accept is %s, the other one %s", name, accepted.Raw, other.Raw)
 	}
+}
+
+// TestCreateAndWhatItStandsOn at once: no invite stands whose node or role is gone, and none of
+// somebody who was erased.
+func TestCreateAndWhatItStandsOn(t *testing.T) {
+	t.Parallel()
+	each(t, nil, func(t *testing.T, w *world) {
+		root := w.owner.Tree(w.at)
+		for name, refused := range map[string]string{
+			"delete the node": "nodes.node_not_found", "delete the role": "rbac.role_not_found",
+			"erase": "validation", "switch off": "identities.inactive",
+		} {
+			for i := range 6 {
+				email := strings.ReplaceAll(fmt.Sprintf("%s-%d@acme.com", name, i), " ", "-")
+				r := &round{
+					who:  w.memberAt(w.account+production, email),
+					node: w.owner.Node(w.at, root, "region", email), role: w.owner.Role(w.at, email),
+				}
+				var made, other answer
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					body := m{"email": email, "role_id": r.role, "node_id": r.node}
+					made = w.owner.Do("POST", w.at+"/identity-invites", body)
+				})
+				wg.Go(func() { other = rivals[name].does(w, r) })
+				wg.Wait()
+				is(t, name, other, "ok")
+				if got := servertest.Outcome(made); got != "ok" && got != refused {
+					t.Errorf("beside %s: %s", name, made.Raw)
+				}
+			}
+			for what, query := range orphans {
+				if n := dbtest.Number(t, w.DB, query); n != 0 {
+					t.Errorf("after %s: %d times %s", name, n, what)
+				}
+			}
+		}
+		n := dbtest.Number(t, w.DB, `SELECT count(*) FROM identity_invite WHERE email LIKE 'erase%'`)
+		if n != 0 {
+			t.Errorf("%d invites of who is erased", n)
+		}
+	})
 }

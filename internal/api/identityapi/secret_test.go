@@ -14,7 +14,8 @@ func TestTheLinkIsShownOnce(t *testing.T) {
 	each(t, nil, func(t *testing.T, w *world) {
 		key := w.owner.Key(w.at)
 		byKey := func(status int, method, path string, body any) answer {
-			return w.Client().Must(status, method, "/api/v1/identity-invites"+path, body, "X-API-Key", key, "Idempotency-Key", path+"k")
+			header := []string{"X-API-Key", key, "Idempotency-Key", path + "k"}
+			return w.Client().Must(status, method, "/api/v1/identity-invites"+path, body, header...)
 		}
 		made := byKey(201, "POST", "", invitation("dana@acme.com", m{"send_email": true}))
 		id, first := made.Text("data", "id"), tokenOf(t, made)
@@ -43,12 +44,13 @@ func TestTheLinkIsShownOnce(t *testing.T) {
 		is(t, "the link before", w.preview(portal), "invites.not_found")
 
 		w.Deliver()
-		walk := ""
+		var walked strings.Builder
 		for _, path := range []string{"/identity-invites", "/identity-invites/" + id, "/identity-invites/summary"} {
-			walk += w.owner.Must(200, "GET", w.at+path, nil).Raw
-			walk += w.Client().Must(200, "GET", "/api/v1"+path, nil, "X-API-Key", key).Raw
+			walked.WriteString(w.owner.Must(200, "GET", w.at+path, nil).Raw)
+			walked.WriteString(w.Client().Must(200, "GET", "/api/v1"+path, nil, "X-API-Key", key).Raw)
 		}
-		walk += w.owner.Must(200, "GET", w.account+"/identity-invites", nil).Raw
+		walked.WriteString(w.owner.Must(200, "GET", w.account+"/identity-invites", nil).Raw)
+		walk := walked.String()
 		for _, token := range []string{first, second, ofBulk, portal} {
 			if len(token) != 43 {
 				t.Fatalf("%q is no token", token)

@@ -63,8 +63,11 @@ func TestWhoeverAcceptsIsNobody(t *testing.T) {
 		_, token := w.invite("dana@acme.com", nil)
 		key := w.owner.Key(w.at)
 		for _, header := range [][]string{
-			{"Authorization", "Bearer " + w.owner.Token}, {"Authorization", "Bearer x"}, {"X-API-Key", key},
-			{"Authorization", "Bearer x", "X-API-Key", "y"}, {"Cookie", "canopy_identity_refresh=x; canopy_refresh=y"},
+			{"Authorization", "Bearer " + w.owner.Token},
+			{"Authorization", "Bearer x"},
+			{"X-API-Key", key},
+			{"Authorization", "Bearer x", "X-API-Key", "y"},
+			{"Cookie", "canopy_identity_refresh=x; canopy_refresh=y"},
 			{"X-Forwarded-Host", "evil.example", "X-Canopy-Environment", "production"},
 		} {
 			a := w.Client().Do("POST", previewing, m{"token": token}, header...)

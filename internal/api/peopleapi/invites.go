@@ -174,8 +174,8 @@ func (h *Invites) Routes(rt *wire.Router) {
 	}, h.createMany)
 	wire.HandlePair(g, wire.Route{
 		Method: http.MethodPost, Path: "/{id}/resend", ID: "resendIdentityInvite", Summary: "Send a new link",
-		About: "The earlier link is dead at once. At most once in five minutes. An invite that is not mailed is not mailed " +
-			"now, either.",
+		About: "The earlier link is dead at once. At most once in five minutes. An invite that is not mailed is not " +
+			"mailed now, either.",
 		Needs: permission.IdentityManage, Params: one, Status: http.StatusOK,
 		Faults: resending, Writes: []wire.EventType{identityinvite.Resent},
 	}, h.resendForLink, from(inEnvironment, h.resend))

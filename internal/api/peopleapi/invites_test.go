@@ -2,8 +2,12 @@ package peopleapi_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -83,9 +87,7 @@ func TestWhatAnInviteIsAbout(t *testing.T) {
 }
 
 func joinedBody(a, b m) m {
-	for key, v := range b {
-		a[key] = v
-	}
+	maps.Copy(a, b)
 	return a
 }
 
@@ -147,11 +149,11 @@ func TestListsOfInvites(t *testing.T) {
 				t.Errorf("%s: %s", bad, a.Raw)
 			}
 		}
-		for at, want := range map[string]string{
-			in:      `{"data":{"total_invites":3,"pending_count":1,"pending_with_role_count":0,"accepted_count":0,"expired_count":1,"revoked_count":1}}`,
-			account: `{"data":{"total_invites":5,"pending_count":3,"pending_with_role_count":0,"accepted_count":0,"expired_count":1,"revoked_count":1}}`,
-		} {
-			if a := c.Must(200, "GET", invites(at)+"/summary", nil); a.Raw != want {
+		for at, want := range map[string][2]int{in: {3, 1}, account: {5, 3}} {
+			a := c.Must(200, "GET", invites(at)+"/summary", nil)
+			counts := `{"data":{"total_invites":%d,"pending_count":%d,"pending_with_role_count":0,"accepted_count":0,` +
+				`"expired_count":1,"revoked_count":1}}`
+			if a.Raw != fmt.Sprintf(counts, want[0], want[1]) {
 				t.Errorf("%s: %s", at, a.Raw)
 			}
 		}
@@ -203,8 +205,10 @@ func TestManyInvites(t *testing.T) {
 		in := account + development
 		created(c, in, "member@acme.com")
 		rows := []m{
-			person("a@acme.com"), person("A@acme.com "), person("member@acme.com"), {"email": "x", "client_id": 1},
-			{"email": "nameless@acme.com"}, person("b@acme.com"), person("c@acme.com"), invite("d@acme.com"),
+			person("a@acme.com"), person("A@acme.com "), person("member@acme.com"),
+			{"email": "x", "client_id": 1},
+			{"email": "nameless@acme.com"},
+			person("b@acme.com"), person("c@acme.com"), invite("d@acme.com"),
 		}
 		codes := func(a servertest.Answer) string {
 			var list []string
@@ -235,14 +239,15 @@ func TestManyInvites(t *testing.T) {
 			t.Error(done.Raw)
 		}
 		s.Deliver()
-		mailed := ""
+		var mailed []string
 		for _, mail := range s.Mail.Messages() {
 			if strings.Contains(mail.Text, "/app/identity/accept-invite#token=") {
-				mailed += mail.To + " "
+				mailed = append(mailed, mail.To)
 			}
 		}
 		stored := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_invite`)
-		if mailed != "a@acme.com b@acme.com " && mailed != "b@acme.com a@acme.com " || stored != 3 {
+		slices.Sort(mailed)
+		if !slices.Equal(mailed, []string{"a@acme.com", "b@acme.com"}) || stored != 3 {
 			t.Errorf("mailed to %s, %d stored", mailed, stored)
 		}
 		nobody := c.Must(207, "POST", invites(in)+"/bulk-create", m{"invites": []m{{"email": "x"}}})
@@ -275,6 +280,11 @@ func TestMailOfInvites(t *testing.T) {
 		if a := c.Do("POST", invites(in)+"/"+silent+"/resend", nil); a.Code() != "invites.resend_cooldown" ||
 			a.Header.Get("Retry-After") == "" {
 			t.Error(a.Raw)
+		}
+		// A clock that was set back makes nobody wait longer.
+		dbtest.Exec(t, s.DB, `UPDATE identity_invite SET asked_at = asked_at + 3600000000`)
+		if a := c.Do("POST", invites(in)+"/"+silent+"/resend", nil); a.Header.Get("Retry-After") != "300" {
+			t.Error(a.Header)
 		}
 		later()
 		c.Must(200, "POST", invites(in)+"/"+silent+"/resend", nil)
@@ -313,6 +323,43 @@ func TestMailOfInvites(t *testing.T) {
 		}
 		if n := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_invite`); n != 2 {
 			t.Errorf("%d invites", n)
+		}
+	})
+}
+
+// TestKeysSeeInvitesOfTheirEnvironment: those into another one are answered like none, on every
+// verb, and stay as they are.
+func TestKeysSeeInvitesOfTheirEnvironment(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		c, account := s.Provoker().Owner()
+		key := c.Key(account + development)
+		elsewhere := c.Must(201, "POST", invites(account+production), invite("dana@acme.com")).Text("data", "id")
+		directory := c.Must(201, "POST", invites(account), m{"email": "kim@acme.com"}).Text("data", "id")
+		dbtest.Exec(t, s.DB, `UPDATE identity_invite SET asked_at = asked_at - 600000000`)
+		for _, call := range [][2]string{{"GET", ""}, {"POST", "/resend"}, {"DELETE", ""}} {
+			ask := func(id string) servertest.Answer {
+				a := with(s, key, call[0], "/identity-invites/"+id+call[1], nil)
+				if e, is := a.At("error").(m); is {
+					delete(e, "timestamp")
+					delete(e, "path")
+				}
+				return a
+			}
+			unknown := ask(servertest.NoID)
+			for _, id := range []string{elsewhere, directory} {
+				a := ask(id)
+				if a.Code() != "invites.not_found" || !cmp.Equal(unknown.Body, a.Body) {
+					t.Errorf("%s: %s", call, a.Raw)
+				}
+			}
+		}
+		n := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_invite WHERE status = 'pending' AND send_count < 2`)
+		if n != 2 {
+			t.Error("something has changed")
+		}
+		if got := emails(with(s, key, "GET", "/identity-invites", nil)); got != " of 0" {
+			t.Error(got)
 		}
 	})
 }

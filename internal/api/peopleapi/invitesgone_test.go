@@ -103,8 +103,8 @@ func TestInvitesAndLargeTrees(t *testing.T) {
 		dbtest.Exec(t, s.DB, `INSERT INTO node (id, environment_id, parent_id, node_type, name, name_fold, slug, status,
 			metadata, child_count, version, created_at, updated_at, ref)
 			WITH RECURSIVE k (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM k WHERE k < 1200)
-			SELECT substr(n.id, 1, 30) || 'ef' || substr('0000' || k.k, length('0000' || k.k) - 3), n.environment_id, n.id, 'office',
-				'Office', 'office', 'office-' || k.k, n.status, n.metadata, 0, 1, n.created_at, n.updated_at, n.ref
+			SELECT substr(n.id, 1, 30) || 'ef' || substr('0000' || k.k, length('0000' || k.k) - 3), n.environment_id, n.id,
+				'office', 'Office', 'office', 'office-' || k.k, n.status, n.metadata, 0, 1, n.created_at, n.updated_at, n.ref
 			FROM node n, k WHERE n.id = $1`, north)
 		dbtest.Exec(t, s.DB, `UPDATE node SET child_count = 1200 WHERE id = $1`, north)
 		last := north[:30] + "ef1200"
@@ -213,7 +213,9 @@ func TestInvitesGoWithTheirEnvironment(t *testing.T) {
 				t.Error(a.Raw)
 			}
 		}
-		s.Sweep(t.Context())
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
 		if n := dbtest.Number(t, s.DB, `SELECT count(*) FROM identity_invite`); n != 1 {
 			t.Errorf("%d rows are left", n)
 		}

@@ -111,7 +111,8 @@ var ofPeople = map[string]servertest.Provocation{
 	"invites.already_pending": inviting(m{}, "POST", "/identity-invites"),
 	"invites.not_pending": func(_ *testing.T, p provoker) answer {
 		c, _, at := here(p)
-		path := at + "/identity-invites/" + c.Must(201, "POST", at+"/identity-invites", person("dana@acme.com")).Text("data", "id")
+		path := at + "/identity-invites"
+		path += "/" + c.Must(201, "POST", path, person("dana@acme.com")).Text("data", "id")
 		c.Must(204, "DELETE", path, nil)
 		return c.Do("DELETE", path, nil)
 	},

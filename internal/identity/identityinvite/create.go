@@ -156,6 +156,7 @@ func (s *Service) insert(
 	i := Invite{
 		ID: id.New[ID](tx.Now), Account: f.account.ID, Email: f.email, Intent: intent, FirstName: f.first, LastName: f.last,
 		Node: f.node, Status: Pending, ExpiresAt: tx.Now.Add(s.Life), CreatedAt: tx.Now, Delivery: Unmailed, askedAt: tx.Now,
+		InvitedBy: by.ID, byUser: by.Kind == principal.KindUser,
 	}
 	if who.known {
 		i.FirstName, i.LastName = who.FirstName, who.LastName
@@ -173,7 +174,6 @@ func (s *Service) insert(
 		}
 		i.Application, i.Environment, i.EnvironmentName, i.environmentSlug = in.Application.ID, in.ID, e.Name, e.Slug
 	}
-	i.setInviter(by)
 	if err := s.store(ctx, tx, i, token, by.Kind); err != nil {
 		return made, err
 	}

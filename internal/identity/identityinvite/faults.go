@@ -6,7 +6,7 @@ import "canopy.dev/canopy/internal/foundation/fault"
 var (
 	ErrNotFound        = fault.InviteNotFound
 	ErrAlreadyMember   = fault.InviteAlreadyMember
-	ErrAlreadyPending  = fault.InviteAlreadyThere
+	ErrAlreadyPending  = fault.InviteAlreadyPending
 	ErrNotPending      = fault.InviteNotPending
 	ErrCooldown        = fault.InviteCooldown
 	ErrExpired         = fault.InviteExpired

@@ -8,7 +8,6 @@ import (
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
-	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/mail"
@@ -142,11 +141,6 @@ func (i Invite) mail() mail.Kind {
 		return mail.IdentityInviteReset
 	}
 	return mail.IdentityInvite
-}
-
-// setInviter says who invites.
-func (i *Invite) setInviter(by principal.Actor) {
-	i.InvitedBy, i.byUser = by.ID, by.Kind == principal.KindUser
 }
 
 // Counts are the numbers of invites by status.

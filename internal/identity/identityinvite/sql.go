@@ -29,9 +29,9 @@ const (
 	closeExpired = `UPDATE identity_invite SET status = 'expired' WHERE account_id = $1 AND email = $2
 		AND COALESCE(environment_id, '') = $3 AND organization_id IS NULL AND status = 'pending' AND expires_at <= $4`
 
-	insertInvite = `INSERT INTO identity_invite (id, account_id, application_id, environment_id, email, intent, first_name,
-			last_name, name_fold, search, role_id, node_id, status, token_hash, invited_by, inviter_kind, created_at,
-			expires_at, asked_at, delivery, send_count)
+	insertInvite = `INSERT INTO identity_invite (id, account_id, application_id, environment_id, email, intent,
+			first_name, last_name, name_fold, search, role_id, node_id, status, token_hash, invited_by, inviter_kind,
+			created_at, expires_at, asked_at, delivery, send_count)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $16, $18, $19)
 		ON CONFLICT DO NOTHING`
 

@@ -8,7 +8,7 @@ var (
 	ErrAlreadyMember     = fault.InviteAlreadyMember
 	ErrMemberDeactivated = fault.New(fault.Conflict, "invites.member_deactivated",
 		"This e-mail belongs to a deactivated member of the account; activate them instead")
-	ErrAlreadyPending  = fault.InviteAlreadyThere
+	ErrAlreadyPending  = fault.InviteAlreadyPending
 	ErrNotPending      = fault.InviteNotPending
 	ErrCooldown        = fault.InviteCooldown
 	ErrExpired         = fault.InviteExpired
