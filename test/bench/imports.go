@@ -164,8 +164,8 @@ func round(list []*beside, k int) error {
 // dumpOf is a dump with a tree of so many nodes.
 func dumpOf(size int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `{"format_version":1,"source_env":{"id":%q,"name":"Made","slug":"made","application_slug":"lease-desk",`+
-		`"exported_at":"2026-05-02T10:00:00.000Z"},"access_model":"hierarchy","hierarchy_schema":%s,`+
+	fmt.Fprintf(&b, `{"format_version":1,"source_env":{"id":%q,"name":"Made","slug":"made",`+
+		`"application_slug":"lease-desk","exported_at":"2026-05-02T10:00:00.000Z"},"access_model":"hierarchy","hierarchy_schema":%s,`+
 		`"permissions":[{"key":"made.up","name":"Made up","description":null,"category":"made"}],`+
 		`"roles":[{"name":"Made","description":null,"is_active":true,"permission_keys":["made.up"]}],"nodes":[`,
 		id.New[id.ID](time.Now()), treeSchema())
@@ -182,7 +182,8 @@ func dumpOf(size int) string {
 			level[k] = id.New[id.ID](time.Now())
 			b.WriteByte(',')
 			name := fmt.Sprintf("Unit-%d-%d", n, k)
-			node(level[k], fmt.Sprintf("%q", above[k*len(above)/len(level)]), fmt.Sprintf("t%d", n), name, strings.ToLower(name))
+			parent := fmt.Sprintf("%q", above[k*len(above)/len(level)])
+			node(level[k], parent, fmt.Sprintf("t%d", n), name, strings.ToLower(name))
 		}
 		above = level
 	}

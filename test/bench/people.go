@@ -28,8 +28,13 @@ func benchPeople(ctx context.Context, o options, engine database.Engine) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"cold", c.cold}, {"reads", c.reads}, {"lists", c.lists}, {"writes", c.writes}, {"several", c.several},
-		{"rates", c.rates}, {"imports", c.imports},
+		{"cold", c.cold},
+		{"reads", c.reads},
+		{"lists", c.lists},
+		{"writes", c.writes},
+		{"several", c.several},
+		{"rates", c.rates},
+		{"imports", c.imports},
 	} {
 		if len(o.steps) > 0 && !o.steps[step.name] {
 			continue

@@ -88,7 +88,8 @@ func newCrowd(ctx context.Context, o options, engine database.Engine) (*crowd, e
 	}
 	began := time.Now()
 	err = c.withRoles(ctx)
-	fmt.Printf("  %d permissions and %d roles by the API in %v\n", worldKeys, worldRoles, time.Since(began).Round(time.Millisecond))
+	fmt.Printf("  %d permissions and %d roles by the API in %v\n", worldKeys, worldRoles,
+		time.Since(began).Round(time.Millisecond))
 	return c, err
 }
 
@@ -161,7 +162,8 @@ func (c *crowd) addPeople(ctx context.Context, tx *database.Tx, engine database.
 		}
 		all = append(all, i)
 		c.people = append(c.people, i.ID.Any())
-		err := people.add(ctx, i.ID, c.accountID, i.Email, i.FirstName, i.LastName, i.NameFold(), i.Search(), i.Active, 0, at, at)
+		err := people.add(ctx, i.ID, c.accountID, i.Email, i.FirstName, i.LastName, i.NameFold(), i.Search(), i.Active,
+			0, at, at)
 		if err != nil {
 			return err
 		}
@@ -175,8 +177,8 @@ func (c *crowd) addPeople(ctx context.Context, tx *database.Tx, engine database.
 		if err != nil {
 			return err
 		}
-		err = members.add(ctx, id.New[id.ID](i.CreatedAt), c.accountID, c.application, c.environment, i.ID, "active", i.Email,
-			i.NameFold(), i.Search(), i.Active, grantsOfPerson, i.CreatedAt, i.CreatedAt)
+		err = members.add(ctx, id.New[id.ID](i.CreatedAt), c.accountID, c.application, c.environment, i.ID, "active",
+			i.Email, i.NameFold(), i.Search(), i.Active, grantsOfPerson, i.CreatedAt, i.CreatedAt)
 		if err != nil {
 			return err
 		}

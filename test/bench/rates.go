@@ -33,9 +33,9 @@ func (c *crowd) rates(ctx context.Context) error {
 		}
 		idle, decided, shares = append(idle, n), append(decided, d), append(shares, d/n)
 	}
-	fmt.Printf("  decisions %.0f/s, calls that do nothing %.0f/s, share %.0f %% (medians of 5, %d clients); shares %.2f\n",
-		median(decided), median(idle), 100*median(shares), c.o.clients, shares)
-	one, err := rounds(2000, func(k int) error { return c.decide(ctx, c.key, c.question()) })
+	fmt.Printf("  decisions %.0f/s, calls that do nothing %.0f/s, share %.0f %%"+
+		" (medians of 5, %d clients); shares %.2f\n", median(decided), median(idle), 100*median(shares), c.o.clients, shares)
+	one, err := rounds(2000, func(int) error { return c.decide(ctx, c.key, c.question()) })
 	fmt.Printf("  %-46s %v\n", "one decision after the other", one)
 	return err
 }
@@ -43,7 +43,8 @@ func (c *crowd) rates(ctx context.Context) error {
 // request is a whole request as it goes over the wire: a client that costs little leaves
 // the machine to the server.
 func (c *crowd) request(method, path, body string) string {
-	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nX-API-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nX-API-Key: %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		method, path, strings.TrimPrefix(c.url, "http://"), c.key, len(body), body)
 }
 

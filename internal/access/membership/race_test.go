@@ -140,7 +140,7 @@ func (w *world) off(who enduser.ID) error {
 		if i, err = enduser.SetActive(w.t.Context(), tx, i, false); err != nil {
 			return err
 		}
-		_, err = membership.FollowSwitch(w.t.Context(), tx, i)
+		_, err = membership.Follow(w.t.Context(), tx, i)
 		return err
 	})
 }

@@ -128,7 +128,7 @@ func (w *world) turn(p *person, active bool) {
 			i, err = enduser.SetActive(w.t.Context(), tx, i, active)
 		}
 		if err == nil {
-			_, err = membership.FollowSwitch(w.t.Context(), tx, i)
+			_, err = membership.Follow(w.t.Context(), tx, i)
 		}
 		return i, err
 	})
@@ -143,7 +143,7 @@ func (w *world) rename(p *person, first, last string) {
 		}
 		i.FirstName, i.LastName = first, last
 		if i, err = enduser.SaveProfile(w.t.Context(), tx, i); err == nil {
-			err = membership.Follow(w.t.Context(), tx, i)
+			_, err = membership.Follow(w.t.Context(), tx, i)
 		}
 		return i, err
 	})

@@ -73,6 +73,7 @@ func (q *question) Rules(f *text.Fields) {
 	f.Field("identity_id", &q.IdentityID, anyWord)
 	f.Field("permission", &q.Permission, anyPermissionWord)
 	f.Optional("node_id", q.NodeID, anyWord)
+	f.Check("scope", q.Scope == atNode || q.Scope == appWide, "must be node or app_wide")
 	f.Check("node_id", q.Scope != atNode || q.NodeID != nil, "is needed with the scope node")
 	f.Check("node_id", q.Scope != appWide || q.NodeID == nil, "must be absent with the scope app_wide")
 }

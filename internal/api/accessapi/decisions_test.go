@@ -65,6 +65,7 @@ func TestBulkNamesTheMalformedCheck(t *testing.T) {
 			{ask("scope", "node"), "checks[2].node_id is needed with the scope node"},
 			{ask("scope", "node", "node_id", nil), "checks[2].node_id is needed with the scope node"},
 			{ask("node_id", w.north), "checks[2].node_id must be absent with the scope app_wide"},
+			{ask("scope", "any"), "checks[2].scope must be node or app_wide"},
 			{ask("permission", ""), "checks[2].permission must be 1 to 255 characters"},
 			{ask("identity_id", strings.Repeat("a", 256)), "checks[2].identity_id must be 1 to 255 characters"},
 		} {

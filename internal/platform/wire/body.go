@@ -43,7 +43,8 @@ func newBodies() bodies {
 // schema is that of a request type.
 func (b bodies) schema(t reflect.Type) *huma.Schema {
 	if known, is := b.schemas.Load(t); is {
-		return known.(*huma.Schema)
+		schema, _ := known.(*huma.Schema)
+		return schema
 	}
 	made := b.registry.Schema(t, true, "")
 	b.schemas.Store(t, made)
