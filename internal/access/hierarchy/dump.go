@@ -45,6 +45,7 @@ func Dump(
 	}
 	t := &treeWalk{
 		reading: whole(), ctx: ctx, tx: tx, in: in, w: Walk{View: Everywhere(false), Ordinary: true},
+		holders: nobody{},
 	}
 	t.to = &dumped{walk: t, each: each}
 	_, err = t.visit(&branch{node: root}, true)
