@@ -14,6 +14,8 @@
 // the search on that wanted them first, and follow the changes that the revision keeps; where
 // they can't, and until they are loaded, the database answers.
 //
+// How many identities hold something at a node, and above it, Holders says.
+//
 // Every write holds the Environment's lock (environment.Write), so moves can't make a
 // cycle, and appends to its revision. The room refuses to know who may see what: a View
 // says that, and this room applies it.

@@ -45,7 +45,7 @@ func Dump(
 	}
 	t := &treeWalk{
 		reading: whole(), ctx: ctx, tx: tx, in: in, w: Walk{View: Everywhere(false), Ordinary: true},
-		holders: nobody{}.Walk(),
+		holders: nobody{},
 	}
 	t.to = &dumped{walk: t, each: each}
 	_, err = t.visit(&branch{node: root}, true)
