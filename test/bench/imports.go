@@ -165,7 +165,8 @@ func round(list []*beside, k int) error {
 func dumpOf(size int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"format_version":1,"source_env":{"id":%q,"name":"Made","slug":"made",`+
-		`"application_slug":"lease-desk","exported_at":"2026-05-02T10:00:00.000Z"},"access_model":"hierarchy","hierarchy_schema":%s,`+
+		`"application_slug":"lease-desk","exported_at":"2026-05-02T10:00:00.000Z"},`+
+		`"access_model":"hierarchy","hierarchy_schema":%s,`+
 		`"permissions":[{"key":"made.up","name":"Made up","description":null,"category":"made"}],`+
 		`"roles":[{"name":"Made","description":null,"is_active":true,"permission_keys":["made.up"]}],"nodes":[`,
 		id.New[id.ID](time.Now()), treeSchema())
