@@ -335,7 +335,9 @@ var opens = map[permission.Key][]string{
 		"POST /identities/{id}/verify-email", "POST /identity-invites", "POST /identity-invites/bulk-create",
 		"POST /identity-invites/{id}/resend", "POST /memberships/bulk-attach",
 	},
-	permission.AssignmentsView: {"GET /identities/{id}/assignments"},
+	permission.AssignmentsView: {
+		"GET /assignments/app-wide", "GET /assignments/app-wide/summary", "GET /identities/{id}/assignments",
+	},
 	permission.AssignmentsManage: {
 		"DELETE /assignments/{id}", "PATCH /assignments/{id}", "POST /assignments", "POST /assignments/bulk-change-role",
 		"POST /assignments/bulk-create", "POST /assignments/bulk-remove",
@@ -345,7 +347,8 @@ var opens = map[permission.Key][]string{
 	},
 	permission.HierarchyView: {
 		"GET /hierarchy-schema", "GET /nodes", "GET /nodes/parents", "GET /nodes/search", "GET /nodes/{id}",
-		"GET /nodes/{id}/ancestors", "GET /nodes/{id}/children", "GET /nodes/{id}/tree",
+		"GET /nodes/{id}/ancestors", "GET /nodes/{id}/children", "GET /nodes/{id}/identities",
+		"GET /nodes/{id}/identities/summary", "GET /nodes/{id}/tree",
 	},
 	permission.HierarchyManage: {
 		"DELETE /nodes/{id}", "PATCH /hierarchy-schema", "PATCH /nodes/{id}", "POST /nodes", "POST /nodes/{id}/move",

@@ -3,14 +3,12 @@ package wire
 import (
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
-	"canopy.dev/canopy/internal/foundation/text"
 )
 
 // QueryNumber is a query parameter with a whole number; absent when it does not come. Where
@@ -92,19 +90,6 @@ func nothing[I ~[16]byte]() (v I) {
 		v[i] = 0xff
 	}
 	return v
-}
-
-// QueryInstant is a query parameter with an instant, to the millisecond; nil when absent.
-func QueryInstant(name, about string) Value[*time.Time] {
-	return Value[*time.Time]{declaration{
-		name: name, in: "query", about: about, absent: (*time.Time)(nil),
-		schema: huma.Schema{Type: huma.TypeString, Format: "date-time", Examples: []any{"2027-01-01T00:00:00.000Z"}},
-		parse: func(raw string) (any, string) {
-			kept, broken := text.Instant(raw)
-			t := (&text.Clearable{Value: &kept}).Time()
-			return &t, broken
-		},
-	}}
 }
 
 // IDOrWord is an id, or a word that stands in its place; zero when absent.
