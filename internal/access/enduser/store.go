@@ -16,6 +16,31 @@ func Find(ctx context.Context, tx *database.Tx, in scope.AccountID, of ID) (Iden
 	return found(scan(tx.QueryRow(ctx, selectIdentity+` AND i.id = $2`, in, of)))
 }
 
+// FindAll reads identities of the Account, in the order of their ids in of; those that are not
+// there are left out.
+func FindAll(ctx context.Context, tx *database.Tx, in scope.AccountID, of []ID) ([]Identity, error) {
+	list := make([]Identity, 0, len(of))
+	if len(of) == 0 {
+		return list, nil
+	}
+	args := []any{in}
+	for _, one := range of {
+		args = append(args, one)
+	}
+	found := make(map[ID]Identity, len(of))
+	err := tx.Query(ctx, func(row database.Scanner) error {
+		i, err := Scan(row)
+		found[i.ID] = i
+		return err
+	}, selectIdentity+` AND i.id IN (`+database.Marks(2, len(of))+`)`, args...)
+	for _, one := range of {
+		if i, is := found[one]; is {
+			list = append(list, i)
+		}
+	}
+	return list, err
+}
+
 // ByEmail finds the identity of a normalised address; false when the Account has none.
 func ByEmail(ctx context.Context, tx *database.Tx, in scope.AccountID, email string) (Identity, bool, error) {
 	i, err := scan(tx.QueryRow(ctx, selectIdentity+` AND i.email = $2`, in, email))

@@ -69,7 +69,7 @@ func (s *Service) Directory(
 func (q DirectoryQuery) looking(
 	ctx context.Context, tx *database.Tx, in scope.Account,
 ) (l *looking, some bool, err error) {
-	l = &looking{from: enduser.FromAccount, id: "m.id", args: []any{database.PlanAnew, in.ID}}
+	l = &looking{in: in.ID, from: enduser.FromAccount, id: "m.id", args: []any{database.PlanAnew, in.ID}}
 	if q.NotInApplication != "" {
 		app, err := application.BySlug(ctx, tx, in.ID, q.NotInApplication)
 		if errors.Is(err, application.ErrNotFound) {

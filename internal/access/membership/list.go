@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/foundation/page"
@@ -65,7 +64,9 @@ func (s *Service) Get(ctx context.Context, at Place, who enduser.ID) (enduser.Id
 func (p Place) Members(
 	ctx context.Context, tx *database.Tx, q Query,
 ) ([]enduser.Identity, page.Info, error) {
-	l := &looking{from: fromMembers, id: "m.identity_id", args: []any{database.PlanAnew, p.environment.ID}}
+	l := &looking{
+		in: p.account.ID, from: fromMembers, id: "m.identity_id", args: []any{database.PlanAnew, p.environment.ID},
+	}
 	if app, is := p.AboveEnvironments(); is {
 		l.from, l.args = fromAppMembers, []any{database.PlanAnew, p.account.ID, app.ID}
 	}
@@ -142,6 +143,7 @@ func found(i enduser.Identity, err error) (enduser.Identity, error) {
 // looking is what the statements of a list have in common: a page and a count, which
 // together look at each row of an index once at most.
 type looking struct {
+	in   scope.AccountID
 	from string // up to the condition of its tier, with the row as m
 	id   string // the column of the identity
 	args []any  // PlanAnew, which takes no placeholder, comes first
@@ -153,6 +155,10 @@ func (l *looking) one(v any) string {
 	return "$" + strconv.Itoa(len(l.args)-1)
 }
 
+// mostSkipped is how many rows before a page are read to know how many there are: what is
+// found on the way to a page past the end needs no second look.
+const mostSkipped = 10_000
+
 // page reads one page.
 func (l *looking) page(
 	ctx context.Context, tx *database.Tx, q Query,
@@ -163,28 +169,36 @@ func (l *looking) page(
 	if q.Q != "" {
 		l.from += ` AND m.search LIKE ` + l.one(text.LikePattern(q.Q)) + ` ESCAPE '\'`
 	}
-	order := q.OrderBy(l.id)
-	query := `SELECT ` + enduser.Columns + ` FROM (SELECT ` + l.id + ` AS on_page` + l.from + order + q.Limit() +
-		`) AS p` + enduser.JoinIdentity + `on_page` + strings.ReplaceAll(strings.ReplaceAll(order, l.id, "i.id"), "m.", "i.")
-	list, err = database.All(ctx, tx, func(row database.Scanner) (enduser.Identity, error) {
-		return enduser.Scan(row)
-	}, query, slices.Clone(l.args)...)
+	skipped := 0
+	if q.Offset() > mostSkipped {
+		skipped = q.Offset()
+	}
+	limit := ` LIMIT ` + strconv.Itoa(q.Offset()+q.Take-skipped) + ` OFFSET ` + strconv.Itoa(skipped)
+	found, err := database.All(ctx, tx, func(row database.Scanner) (of enduser.ID, err error) {
+		return of, row.Scan(&of)
+	}, `SELECT `+l.id+l.from+q.OrderBy(l.id)+limit, slices.Clone(l.args)...)
 	if err != nil {
 		return nil, info, err
 	}
-	count, err := l.count(ctx, tx, q, list)
+	list, err = enduser.FindAll(ctx, tx, l.in, found[min(len(found), q.Offset()-skipped):])
+	if err != nil {
+		return nil, info, err
+	}
+	count, err := l.count(ctx, tx, q, skipped, len(found), list)
 	return list, q.Of(count), err
 }
 
-// count is how many there are on all pages: what comes after the page's last row is counted,
-// the page has looked at the rest.
-func (l *looking) count(ctx context.Context, tx *database.Tx, q Query, list []enduser.Identity) (int, error) {
-	seen := q.Offset() + len(list)
+// count is how many there are on all pages, of which some were skipped and some found: what
+// comes after the page's last row is counted.
+func (l *looking) count(
+	ctx context.Context, tx *database.Tx, q Query, skipped, found int, list []enduser.Identity,
+) (int, error) {
+	seen := skipped + found
 	switch {
-	case len(list) > 0 && len(list) < q.Take, len(list) == 0 && seen == 0:
-		return seen, nil
-	case len(list) == 0: // past the end
+	case found == 0 && skipped > 0: // past the end
 		seen = 0
+	case seen < q.Offset()+q.Take:
+		return seen, nil
 	default:
 		than := ` > `
 		if q.Desc {
