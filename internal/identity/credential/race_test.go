@@ -50,12 +50,12 @@ func each(t *testing.T, history int, fn func(t *testing.T, w *world, clock *dbte
 		worker := outbox.NewWorker(outbox.Config{
 			DB: db, Box: box, Lanes: []outbox.Lane{{Name: mailqueue.Lane, Parallel: 1}},
 		})
+		hasher := secret.NewHasher(secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}, 0, 200)
+		limiter := ratelimit.New(db, limits)
 		w := &world{t: t, db: db, Service: &credential.Service{
-			DB: db, Mail: &mailqueue.Queue{Outbox: worker.Queue(mailqueue.Lane), Limits: ratelimit.New(db, limits)},
-			Passwords: &credential.Passwords{
-				Hasher: secret.NewHasher(secret.Params{MemoryKiB: 64, Time: 1, Threads: 1}, 0, 200), History: history,
-				Breached: secret.Common(),
-			},
+			DB: db, Mail: &mailqueue.Queue{Outbox: worker.Queue(mailqueue.Lane), Limits: limiter},
+			Passwords: &credential.Passwords{Hasher: hasher, History: history, Breached: secret.Common()},
+			Guard:     &credential.Guard{DB: db, Hasher: hasher, Limits: limiter},
 		}}
 		in := scope.Account{ID: id.New[account.ID](db.Now())}
 		w.at = membership.InAccount(in)
