@@ -41,7 +41,7 @@ var areas = []struct {
 	},
 	{
 		"foundation",
-		[]string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id", "private", "task"},
+		[]string{"text", "secret", "principal", "permission", "scope", "page", "fault", "id", "private", "shelf", "task"},
 	},
 }
 

@@ -29,7 +29,6 @@ var acrossTenants = []exception{
 	{"invite", "WHERE id = $1 AND token_hash = $2", "the mail's own invite and link"},
 	{"invite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
 	{"invite", "SELECT count(*) FROM user_invite…", "followed by filter, which begins with the Account"},
-	{"invite", "SELECT id AS on_page FROM user_invite…", "followed by filter, which begins with the Account"},
 	{"identityinvite", "WHERE v.token_hash = $1", "a link's token names its invite"},
 	{"identityinvite", "WHERE v.id = $1 AND v.token_hash = $2", "the mail's own invite and link"},
 	{"identityinvite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
@@ -58,7 +57,6 @@ var acrossTenants = []exception{
 	{"identitysession", "WHERE ended_at < $1", "sweeps by age"},
 	{"hierarchy", "updated_at = $2 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},
 	{"hierarchy", "ref = v.column3 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},
-	{"membership", "AS on_page…", "followed by what a list looks at, which begins with its tier"},
 }
 
 type exception struct{ room, piece, why string }

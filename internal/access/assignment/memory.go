@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"canopy.dev/canopy/internal/access/assignment/ledger"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/shelf"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
 	"canopy.dev/canopy/internal/tenant/revision"
@@ -22,10 +22,7 @@ const defaultMemory = 256 << 20
 
 // memory is the ledgers that a process holds, of the Environments that were asked for last.
 type memory struct {
-	mu    sync.Mutex
-	books map[scope.EnvironmentID]*book
-	clock uint64 // counts uses
-	bytes int
+	books shelf.Shelf[scope.EnvironmentID, book]
 }
 
 // book is the ledger of an Environment that is held, or is about to be.
@@ -33,9 +30,6 @@ type book struct {
 	held   atomic.Pointer[held]
 	before atomic.Pointer[[]*held] // what was held before, the latest last: for readings that began then
 	turn   chan struct{}           // who has its one token brings the ledger up to date
-
-	used  uint64 // under memory.mu
-	bytes int    // under memory.mu
 }
 
 // held is the assignments of an Environment at one moment.
@@ -47,19 +41,7 @@ type held struct {
 
 // book gives the book of an Environment, empty where it is not held.
 func (m *memory) book(in scope.EnvironmentID) *book {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	b := m.books[in]
-	if b == nil {
-		if m.books == nil {
-			m.books = map[scope.EnvironmentID]*book{}
-		}
-		b = &book{turn: make(chan struct{}, 1)}
-		m.books[in] = b
-	}
-	m.clock++
-	b.used = m.clock
-	return b
+	return m.books.GetOr(in, func() *book { return &book{turn: make(chan struct{}, 1)} })
 }
 
 // mostBefore is how many ledgers of before are held; they share with the present one what is
@@ -99,44 +81,10 @@ func (b *book) hold(h *held) {
 	b.held.Store(h)
 }
 
-// keep holds a ledger from now on, and lets go of those that were used longest ago, until all
-// fit. One that is in use stays, whatever it takes.
+// keep holds a ledger from now on, as long as there is room; the caller has the turn.
 func (m *memory) keep(in scope.EnvironmentID, b *book, h *held, most int) {
 	b.hold(h)
-	size := h.Bytes()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.books[in] != b {
-		return // it was let go of meanwhile; who asked for it has it
-	}
-	m.bytes += size - b.bytes
-	b.bytes = size
-	for m.bytes > most {
-		oldest := in
-		for of, other := range m.books {
-			if of != in && other.bytes > 0 && (oldest == in || other.used < m.books[oldest].used) {
-				oldest = of
-			}
-		}
-		if oldest == in {
-			return
-		}
-		m.drop(oldest)
-	}
-}
-
-// forget lets go of an Environment that is gone.
-func (m *memory) forget(in scope.EnvironmentID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.drop(in)
-}
-
-func (m *memory) drop(in scope.EnvironmentID) {
-	if b := m.books[in]; b != nil {
-		m.bytes -= b.bytes
-		delete(m.books, in)
-	}
+	m.books.Weigh(in, b, h.Bytes(), most)
 }
 
 // enter waits for the turn to bring a ledger up to date.
@@ -224,7 +172,7 @@ func (s *Service) ready(ctx context.Context, in scope.Environment) error {
 	h, err := s.load(database.Long(ctx), in)
 	switch {
 	case errors.Is(err, environment.ErrNotFound):
-		s.memory.forget(in.ID)
+		s.memory.books.Drop(in.ID, nil)
 	case err == nil:
 		s.memory.keep(in.ID, b, h, cmp.Or(s.Memory, defaultMemory))
 	}

@@ -2,9 +2,7 @@ package decision
 
 // Held is how many Environments are held.
 func (s *Service) Held() (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, w := range s.worlds {
+	for _, w := range s.worlds.All() {
 		if w.held.Load() != nil {
 			n++
 		}

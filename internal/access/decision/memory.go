@@ -17,59 +17,19 @@ const defaultMemory = 1 << 30
 
 // world gives the world of an Environment, empty where it is not held.
 func (s *Service) world(in scope.EnvironmentID) *world {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.worlds[in]
-	if w == nil {
-		if s.worlds == nil {
-			s.worlds = map[scope.EnvironmentID]*world{}
-		}
-		w = &world{turn: make(chan struct{}, 1)}
-		s.worlds[in] = w
-	}
-	s.clock++
-	w.used = s.clock
-	return w
+	return s.worlds.GetOr(in, func() *world { return &world{turn: make(chan struct{}, 1)} })
 }
 
-// keep holds a snapshot from now on, and lets go of the worlds that were used longest ago
-// until all fit.
+// keep holds a snapshot from now on.
 func (s *Service) keep(w *world, in scope.EnvironmentID, h *held) {
 	w.held.Store(h)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.worlds[in] != w {
-		return // it was let go of meanwhile; who asked for it has it
-	}
-	s.bytes += sizeOf(h.Snapshot) - w.bytes
-	w.bytes = sizeOf(h.Snapshot)
-	for s.bytes > cmp.Or(s.Memory, defaultMemory) {
-		oldest := in
-		for of, other := range s.worlds {
-			if of != in && other.bytes > 0 && (oldest == in || other.used < s.worlds[oldest].used) {
-				oldest = of
-			}
-		}
-		if oldest == in {
-			return
-		}
-		s.drop(oldest)
-	}
+	s.worlds.Weigh(in, w, sizeOf(h.Snapshot), cmp.Or(s.Memory, defaultMemory))
 }
 
 // forget lets go of an Environment that is gone.
 func (s *Service) forget(in scope.EnvironmentID, err error) {
 	if errors.Is(err, database.ErrNoRows) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.drop(in)
-	}
-}
-
-func (s *Service) drop(in scope.EnvironmentID) {
-	if w := s.worlds[in]; w != nil {
-		s.bytes -= w.bytes
-		delete(s.worlds, in)
+		s.worlds.Drop(in, nil)
 	}
 }
 
@@ -87,9 +47,7 @@ const followTime = time.Second
 // it, to be called after its commit and before its answer.
 func (s *Service) Committed(ctx context.Context, tx *database.Tx) {
 	for _, in := range revision.Raises(tx) {
-		s.mu.Lock()
-		w := s.worlds[in.ID]
-		s.mu.Unlock()
+		w := s.worlds.Peek(in.ID)
 		if w == nil || w.held.Load() == nil {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/shelf"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
 	"canopy.dev/canopy/internal/tenant/revision"
@@ -33,19 +34,13 @@ type Service struct {
 	once  sync.Once
 	watch *database.Watch // of SQLite
 
-	mu     sync.Mutex
-	worlds map[scope.EnvironmentID]*world
-	clock  uint64 // counts uses
-	bytes  int
+	worlds shelf.Shelf[scope.EnvironmentID, world]
 }
 
 // world is an Environment that is held, or is about to be.
 type world struct {
 	held atomic.Pointer[held]
 	turn chan struct{} // who has its one token brings the world up to date
-
-	used  uint64 // under Service.mu
-	bytes int    // under Service.mu
 }
 
 // held is an Environment at one moment.

@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy/names"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/foundation/shelf"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
 	"canopy.dev/canopy/internal/tenant/revision"
@@ -28,10 +29,10 @@ const (
 
 // known are the names that a process holds, of the Environments that were searched last.
 type known struct {
-	mu    sync.Mutex
-	trees map[scope.EnvironmentID]*tree
-	clock uint64 // counts uses
-	want  chan scope.Environment
+	trees shelf.Shelf[scope.EnvironmentID, tree]
+
+	once sync.Once
+	want chan scope.Environment
 }
 
 // tree is the names of an Environment. Its lock is held over at and index.
@@ -39,63 +40,12 @@ type tree struct {
 	mu    sync.RWMutex
 	at    revision.At
 	index *names.Index // nil: it can't be followed any more
-	used  uint64       // under known.mu
-	bytes int          // under known.mu
-}
-
-func (k *known) get(in scope.EnvironmentID) *tree {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	t := k.trees[in]
-	if t != nil {
-		k.clock++
-		t.used = k.clock
-	}
-	return t
 }
 
 // wanted gives the queue of Environments to be loaded.
 func (k *known) wanted() chan scope.Environment {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.want == nil {
-		k.want = make(chan scope.Environment, mostWanted)
-	}
+	k.once.Do(func() { k.want = make(chan scope.Environment, mostWanted) })
 	return k.want
-}
-
-// keep holds a tree, and lets go of those that were used longest ago, until all fit.
-func (k *known) keep(in scope.EnvironmentID, t *tree) {
-	t.bytes = t.index.Bytes()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.trees == nil {
-		k.trees = map[scope.EnvironmentID]*tree{}
-	}
-	k.clock++
-	t.used = k.clock
-	k.trees[in] = t
-	for {
-		sum, oldest := 0, in
-		for of, other := range k.trees {
-			sum += other.bytes
-			if of != in && (oldest == in || other.used < k.trees[oldest].used) {
-				oldest = of
-			}
-		}
-		if sum <= namesMemory || oldest == in {
-			return
-		}
-		delete(k.trees, oldest)
-	}
-}
-
-func (k *known) drop(in scope.EnvironmentID, t *tree) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.trees[in] == t {
-		delete(k.trees, in)
-	}
 }
 
 // names gives the names of a tree as they are at a revision, to be let go of afterwards; nil
@@ -104,7 +54,7 @@ func (k *known) drop(in scope.EnvironmentID, t *tree) {
 func (s *Service) names(
 	ctx context.Context, tx *database.Tx, in scope.Environment, at revision.At,
 ) (x *names.Index, free func(), err error) {
-	t := s.known.get(in.ID)
+	t := s.known.trees.Get(in.ID)
 	if t == nil {
 		return nil, nil, s.wish(ctx, tx, in)
 	}
@@ -120,7 +70,7 @@ func (s *Service) names(
 		case passed:
 			return nil, nil, nil
 		case !behind:
-			s.known.drop(in.ID, t)
+			s.known.trees.Drop(in.ID, t)
 			return nil, nil, s.wish(ctx, tx, in)
 		}
 		if err := t.follow(ctx, tx, in, at); err != nil {
@@ -151,7 +101,7 @@ func (s *Service) Follow(ctx context.Context, failed func(error)) {
 		case <-ctx.Done():
 			return
 		case in := <-s.known.wanted():
-			if s.known.get(in.ID) != nil {
+			if s.known.trees.Get(in.ID) != nil {
 				continue
 			}
 			if err := s.Load(ctx, in); err != nil && ctx.Err() == nil && !errors.Is(err, environment.ErrNotFound) {
@@ -172,7 +122,9 @@ func (s *Service) Load(ctx context.Context, in scope.Environment) error {
 		return &tree{at: at, index: names.New(nodes)}, nil
 	})
 	if err == nil {
-		s.known.keep(in.ID, t)
+		bytes := t.index.Bytes() // before others follow it
+		s.known.trees.Put(in.ID, t)
+		s.known.trees.Weigh(in.ID, t, bytes, namesMemory)
 	}
 	return err
 }
