@@ -29,6 +29,7 @@ var acrossTenants = []exception{
 	{"invite", "WHERE id = $1 AND token_hash = $2", "the mail's own invite and link"},
 	{"invite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
 	{"invite", "SELECT count(*) FROM user_invite…", "followed by filter, which begins with the Account"},
+	{"invite", "SELECT id AS on_page FROM user_invite…", "followed by filter, which begins with the Account"},
 	{"identityinvite", "WHERE v.token_hash = $1", "a link's token names its invite"},
 	{"identityinvite", "WHERE v.id = $1 AND v.token_hash = $2", "the mail's own invite and link"},
 	{"identityinvite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
