@@ -1,6 +1,7 @@
 package shelf_test
 
 import (
+	"strings"
 	"testing"
 
 	"canopy.dev/canopy/internal/foundation/shelf"
@@ -8,13 +9,14 @@ import (
 
 type thing struct{ name string }
 
-func held(s *shelf.Shelf[string, thing], of ...string) (names string) {
+func held(s *shelf.Shelf[string, thing], of ...string) string {
+	var names strings.Builder
 	for _, one := range of {
 		if v := s.Peek(one); v != nil {
-			names += v.name
+			names.WriteString(v.name)
 		}
 	}
-	return names
+	return names.String()
 }
 
 func TestWhatWasUsedLongestAgoGoesFirst(t *testing.T) {
