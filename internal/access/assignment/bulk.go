@@ -30,8 +30,15 @@ func (s *Service) BulkCreate(
 ) ([]Result, error) {
 	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) ([]Result, error) {
 		g, results, made := newGiver(tx, in), make([]Result, len(list)), []ID{}
+		drafts := make([]New, len(list))
 		for i, d := range list {
-			a, _, err := g.give(ctx, d.asNew())
+			drafts[i] = d.asNew()
+		}
+		if err := g.meet(ctx, drafts); err != nil {
+			return nil, err
+		}
+		for i, n := range drafts {
+			a, _, err := g.give(ctx, n)
 			switch {
 			case err == nil:
 				made = append(made, a.ID)

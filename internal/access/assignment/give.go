@@ -120,6 +120,19 @@ type conflictData struct {
 	Assignment ID `json:"assignment_id"`
 }
 
+// meet looks up at once who of those that are to get something is a member.
+func (g *giver) meet(ctx context.Context, list []New) error {
+	ids := make([]principal.IdentityID, len(list))
+	for i, n := range list {
+		ids[i] = n.Identity
+	}
+	active, err := membership.ActiveOf(ctx, g.tx, g.in, ids)
+	for _, of := range ids {
+		g.members[of] = active[of]
+	}
+	return err
+}
+
 // isMember is identities.not_found without an active membership.
 func (g *giver) isMember(ctx context.Context, of principal.IdentityID) error {
 	is, known := g.members[of]

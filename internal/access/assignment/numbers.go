@@ -105,13 +105,36 @@ func (n *numbers) Close(ctx context.Context, tx *database.Tx) error {
 				return err
 			}
 		}
-		for of, by := range c.places {
-			if c.gone[of.role] {
-				continue
-			}
-			if err := add(ctx, tx, by, addPlace, deleteNoPlace, in, of.node, of.role); err != nil {
+		if err := c.countPlaces(ctx, tx, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countPlaces writes how the numbers at nodes change: those that grow in pieces, since many
+// assignments of one call are mostly at as many nodes.
+func (c *changed) countPlaces(ctx context.Context, tx *database.Tx, in scope.EnvironmentID) error {
+	var grow []place
+	for of, by := range c.places {
+		switch {
+		case c.gone[of.role]:
+		case by > 0:
+			grow = append(grow, of)
+		default:
+			one := addPlaces + database.Rows(placeRow, 1, 1) + addToPlaces
+			if err := add(ctx, tx, by, one, deleteNoPlace, in, of.node, of.role); err != nil {
 				return err
 			}
+		}
+	}
+	for some := range slices.Chunk(grow, database.Piece) {
+		args := []any{in}
+		for _, of := range some {
+			args = append(args, of.node, of.role, c.places[of])
+		}
+		if _, err := tx.Exec(ctx, addPlaces+database.Rows(placeRow, 1, len(some))+addToPlaces, args...); err != nil {
+			return err
 		}
 	}
 	return nil

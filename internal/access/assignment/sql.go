@@ -104,8 +104,10 @@ const (
 
 	selectTally = `SELECT COALESCE(sum(n), 0) FROM assignment_tally WHERE environment_id = $1 AND kind = $2 AND item = $3`
 
-	addPlace = `INSERT INTO assignment_place (environment_id, node_id, role_id, n) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (environment_id, node_id, role_id) DO UPDATE SET n = assignment_place.n + excluded.n`
+	// Rows follow, and addToPlaces; the Environment is $1.
+	addPlaces   = `INSERT INTO assignment_place (environment_id, node_id, role_id, n) VALUES `
+	placeRow    = `($1, ?, ?, ?)`
+	addToPlaces = ` ON CONFLICT (environment_id, node_id, role_id) DO UPDATE SET n = assignment_place.n + excluded.n`
 
 	deleteNoPlace = `DELETE FROM assignment_place
 		WHERE environment_id = $1 AND node_id = $2 AND role_id = $3 AND n <= 0`

@@ -17,6 +17,29 @@ func IsActive(ctx context.Context, tx *database.Tx, in scope.Environment, of pri
 	return n > 0, err
 }
 
+// ActiveOf are those of some identities that have an active membership in the Environment.
+func ActiveOf(
+	ctx context.Context, tx *database.Tx, in scope.Environment, of []principal.IdentityID,
+) (map[principal.IdentityID]bool, error) {
+	active := make(map[principal.IdentityID]bool, len(of))
+	for some := range slices.Chunk(of, database.Piece) {
+		args := []any{in.ID}
+		for _, one := range some {
+			args = append(args, one)
+		}
+		err := tx.Query(ctx, func(row database.Scanner) error {
+			var one principal.IdentityID
+			err := row.Scan(&one)
+			active[one] = true
+			return err
+		}, selectActives+`(`+database.Marks(2, len(some))+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return active, nil
+}
+
 // CountAssignments has the transaction change how many assignments a member has. That is
 // written at its very end, identities ascending: a long import does not hold the rows that
 // switching a person off wants.

@@ -169,42 +169,48 @@ func (l *looking) page(
 	if q.Q != "" {
 		l.from += ` AND m.search LIKE ` + l.one(text.LikePattern(q.Q)) + ` ESCAPE '\'`
 	}
-	skipped := 0
+	skipped, upTo := 0, q.Offset()+q.Take
 	if q.Offset() > mostSkipped {
 		skipped = q.Offset()
+	} else if q.Q != "" || q.Unassigned || q.Holding != nil {
+		upTo = max(upTo, mostSkipped) // it may be that there are no more
 	}
-	limit := ` LIMIT ` + strconv.Itoa(q.Offset()+q.Take-skipped) + ` OFFSET ` + strconv.Itoa(skipped)
+	limit := ` LIMIT ` + strconv.Itoa(upTo-skipped) + ` OFFSET ` + strconv.Itoa(skipped)
 	found, err := database.All(ctx, tx, func(row database.Scanner) (of enduser.ID, err error) {
 		return of, row.Scan(&of)
 	}, `SELECT `+l.id+l.from+q.OrderBy(l.id)+limit, slices.Clone(l.args)...)
 	if err != nil {
 		return nil, info, err
 	}
-	list, err = enduser.FindAll(ctx, tx, l.in, found[min(len(found), q.Offset()-skipped):])
+	onPage := found[min(len(found), q.Offset()-skipped):]
+	list, err = enduser.FindAll(ctx, tx, l.in, onPage[:min(len(onPage), q.Take)])
 	if err != nil {
 		return nil, info, err
 	}
-	count, err := l.count(ctx, tx, q, skipped, len(found), list)
+	count, err := l.count(ctx, tx, q, skipped, upTo, found)
 	return list, q.Of(count), err
 }
 
-// count is how many there are on all pages, of which some were skipped and some found: what
-// comes after the page's last row is counted.
+// count is how many there are on all pages, of which some were skipped and some found, up to
+// some number: what comes after the last of them is counted.
 func (l *looking) count(
-	ctx context.Context, tx *database.Tx, q Query, skipped, found int, list []enduser.Identity,
+	ctx context.Context, tx *database.Tx, q Query, skipped, upTo int, found []enduser.ID,
 ) (int, error) {
-	seen := skipped + found
+	seen := skipped + len(found)
 	switch {
-	case found == 0 && skipped > 0: // past the end
+	case len(found) == 0 && skipped > 0: // past the end
 		seen = 0
-	case seen < q.Offset()+q.Take:
+	case seen < upTo:
 		return seen, nil
 	default:
 		than := ` > `
 		if q.Desc {
 			than = ` < `
 		}
-		last := list[len(list)-1]
+		last, err := enduser.Find(ctx, tx, l.in, found[len(found)-1])
+		if err != nil {
+			return 0, err
+		}
 		l.from += ` AND (` + q.Sort.Column + `, ` + l.id + `)` + than + `(` + l.one(sortedBy(q.Sort, last)) + `, ` +
 			l.one(last.ID) + `)`
 	}

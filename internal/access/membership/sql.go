@@ -28,6 +28,10 @@ const (
 	deactivate = `UPDATE membership SET status = 'deactivated'
 		WHERE environment_id = $1 AND identity_id = $2 AND status = 'active' RETURNING id`
 
+	// A list of identities follows.
+	selectActives = `SELECT identity_id FROM membership
+		WHERE environment_id = $1 AND status = 'active' AND identity_id IN `
+
 	selectActive = `SELECT count(*) FROM membership
 		WHERE environment_id = $1 AND identity_id = $2 AND status = 'active'`
 

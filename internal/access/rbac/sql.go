@@ -34,9 +34,11 @@ const (
 
 	roleColumns = `r.id, r.name, r.description, r.is_active, r.system_key, r.version, r.created_at, r.updated_at`
 
-	selectRoles = `SELECT ` + roleColumns + `,
-		(SELECT count(*) FROM role_permission rp WHERE rp.role_id = r.id)
-		FROM role r WHERE r.environment_id = $1`
+	// Permissions are counted for all at once: for each by itself PostgreSQL may look at all.
+	selectRoles = `SELECT ` + roleColumns + `, COALESCE(held.n, 0) FROM role r
+		LEFT JOIN (SELECT rp.role_id, count(*) AS n FROM role own JOIN role_permission rp ON rp.role_id = own.id
+			WHERE own.environment_id = $1 GROUP BY rp.role_id) held ON held.role_id = r.id
+		WHERE r.environment_id = $1`
 
 	selectRole = `SELECT ` + roleColumns + ` FROM role r WHERE r.environment_id = $1 AND r.id = $2`
 
