@@ -2,6 +2,8 @@ package assignment
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
@@ -120,15 +122,23 @@ type conflictData struct {
 	Assignment ID `json:"assignment_id"`
 }
 
-// meet looks up at once who of those that are to get something is a member.
+// meet looks up at once who of those that are to get something is a member, and the nodes.
 func (g *giver) meet(ctx context.Context, list []New) error {
-	ids := make([]principal.IdentityID, len(list))
+	people, at := make([]principal.IdentityID, len(list)), map[hierarchy.ID]bool{}
 	for i, n := range list {
-		ids[i] = n.Identity
+		people[i] = n.Identity
+		at[n.Node] = true
 	}
-	active, err := membership.ActiveOf(ctx, g.tx, g.in, ids)
-	for _, of := range ids {
+	active, err := membership.ActiveOf(ctx, g.tx, g.in, people)
+	if err != nil {
+		return err
+	}
+	for _, of := range people {
 		g.members[of] = active[of]
+	}
+	nodes, err := hierarchy.Some(ctx, g.tx, g.in, slices.Collect(maps.Keys(at)))
+	for _, n := range nodes {
+		g.nodes[n.ID] = looked[hierarchy.Node]{n, nil}
 	}
 	return err
 }

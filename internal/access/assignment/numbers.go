@@ -2,6 +2,7 @@ package assignment
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -171,18 +172,40 @@ func (c *changed) countHolders(ctx context.Context, tx *database.Tx, in scope.En
 			c.tally[item] = now
 			continue
 		}
-		for of, by := range holders {
-			if by == 0 {
-				continue
-			}
-			var now int
-			if err := tx.QueryRow(ctx, countHeld, in, of, role).Scan(&now); err != nil {
-				return err
-			}
-			switch {
-			case now > 0 && now-by == 0:
+		if err := c.countFew(ctx, tx, in, role, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countFew finds who of a role's holders has become one, and who is none any more.
+func (c *changed) countFew(
+	ctx context.Context, tx *database.Tx, in scope.EnvironmentID, role rbac.RoleID, item [2]string,
+) error {
+	holders := c.holders[role]
+	maps.DeleteFunc(holders, func(_ principal.IdentityID, by int) bool { return by == 0 })
+	for some := range slices.Chunk(slices.Collect(maps.Keys(holders)), database.Piece) {
+		args := []any{in, role}
+		for _, of := range some {
+			args = append(args, of)
+		}
+		now := make(map[principal.IdentityID]int, len(some))
+		err := tx.Query(ctx, func(row database.Scanner) error {
+			var of principal.IdentityID
+			var n int
+			err := row.Scan(&of, &n)
+			now[of] = n
+			return err
+		}, countHeld+`(`+database.Marks(3, len(some))+`) GROUP BY identity_id`, args...)
+		if err != nil {
+			return err
+		}
+		for _, of := range some {
+			switch before := now[of] - holders[of]; {
+			case now[of] > 0 && before == 0:
 				c.tally[item]++
-			case now == 0 && now-by > 0:
+			case now[of] == 0 && before > 0:
 				c.tally[item]--
 			}
 		}

@@ -125,7 +125,9 @@ const (
 	countMembersOfRole = `SELECT count(*) FROM (SELECT DISTINCT identity_id FROM assignment
 		WHERE environment_id = $1 AND role_id = $2) held`
 
-	countHeld = `SELECT count(*) FROM assignment WHERE environment_id = $1 AND identity_id = $2 AND role_id = $3`
+	// A list of identities follows, and the grouping.
+	countHeld = `SELECT identity_id, count(*) FROM assignment
+		WHERE environment_id = $1 AND role_id = $2 AND identity_id IN `
 
 	sweepAssignments = `DELETE FROM assignment WHERE environment_id = $1 AND id IN
 		(SELECT id FROM assignment WHERE environment_id = $1 LIMIT 500)`
