@@ -51,7 +51,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&accessapi.Permissions{Access: t.access},
 			&accessapi.Roles{Access: t.access},
 			&accessapi.Setup{Access: t.access},
-			&accessapi.Decisions{Decisions: t.decisions, Members: i.members},
+			&accessapi.Decisions{Decisions: t.decisions, Members: i.members, Keys: t.keys},
 			&accessapi.Schema{Tree: t.tree, Environment: tenantapi.AnyEnvironment},
 			&accessapi.Tree{Tree: t.tree},
 			&accessapi.Nodes{Tree: t.tree},

@@ -46,7 +46,7 @@ func newTenant(p *platform) *tenant {
 		mfa.Part{},
 		identityinvite.Part{},
 	}
-	prover := &revision.Prover{DB: p.db}
+	prover := &revision.Prover{DB: p.db, Log: p.log}
 	applications := &application.Service{DB: p.db, Parts: parts}
 	atNodes := []hierarchy.Dependent{assignment.Part{}, identityinvite.Part{}}
 	ofRoles := []rbac.Dependent{assignment.Part{}, identityinvite.Part{}}

@@ -37,6 +37,43 @@ type known struct {
 	at  revision.At // of its Environment at that moment
 }
 
+// Held is a key that is in memory, and not proven to be live.
+type Held struct {
+	Key principal.Key
+
+	hash string
+	at   revision.At
+	asOf uint64 // of the watch
+	now  time.Time
+}
+
+// Held gives the key of a value where it is in memory, for who proves at once that it is still
+// live: by Live, from where its Environment stands.
+func (s *Service) Held(value string) (Held, bool) {
+	c, now, hash := &s.cache, s.DB.Now(), secret.Hash(value)
+	asOf := c.version(s.DB)
+	found, is := c.get(asOf, hash)
+	return Held{found.key, hash, found.at, asOf, now}, is && !found.expired(now)
+}
+
+// Live reports whether the key is live at a moment of its Environment, and counts as a use of
+// it. same reports whether no key was changed between another moment and that one.
+func (s *Service) Live(k Held, at revision.At, same func(since revision.At) bool) bool {
+	switch {
+	case s.cache.watch != nil:
+		if s.cache.watch.Version() != k.asOf {
+			return false
+		}
+	case k.at != at:
+		if !same(k.at) {
+			return false
+		}
+		s.cache.advance(k.hash, k.at, at)
+	}
+	s.uses.note(k.Key, k.now)
+	return true
+}
+
 // mostKnown bounds how many keys are kept in memory.
 const mostKnown = 10_000
 
@@ -63,11 +100,7 @@ var readOf = slices.Concat([]string{"api_key"}, environment.Tables(), applicatio
 // store is now; database.ErrNoRows when there is none.
 func (s *Service) live(ctx context.Context, hash string) (principal.Key, error) {
 	c := &s.cache
-	c.once.Do(func() { c.watch = s.DB.Watch(readOf...) })
-	var asOf uint64
-	if c.watch != nil {
-		asOf = c.watch.Version()
-	}
+	asOf := c.version(s.DB)
 	if found, is := c.get(asOf, hash); is && !found.expired(s.DB.Now()) {
 		current, err := s.current(ctx, found)
 		if err != nil || current {
@@ -104,6 +137,25 @@ func (s *Service) lookUp(ctx context.Context, hash string) (known, error) {
 	return database.Ask(ctx, s.DB, func(tx *database.Tx) (known, error) {
 		return scanKnown(tx.QueryRow(ctx, selectByValue, hash, tx.Now))
 	})
+}
+
+// version is that of the watch; 0 where there is none.
+func (c *cache) version(db *database.DB) uint64 {
+	c.once.Do(func() { c.watch = db.Watch(readOf...) })
+	if c.watch == nil {
+		return 0
+	}
+	return c.watch.Version()
+}
+
+// advance notes that a key is live at a later moment, too.
+func (c *cache) advance(hash string, from, to revision.At) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found, is := c.known[hash]; is && found.at == from {
+		found.at = to
+		c.known[hash] = found
+	}
 }
 
 func (c *cache) get(asOf uint64, hash string) (found known, is bool) {

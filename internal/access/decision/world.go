@@ -48,6 +48,8 @@ type held struct {
 	*decide.Snapshot
 	at   revision.At
 	asOf uint64 // of the watch: as long as that stays, nothing was written
+	// quiet are the moments, this one included, since API keys were changed last.
+	quiet quiet
 }
 
 // fresh is a snapshot of the Environment that holds every write that was answered before
@@ -79,9 +81,11 @@ func (s *Service) proven(ctx context.Context, in scope.Environment) (*held, erro
 		switch {
 		case h != nil && h.at == where:
 			if s.watch != nil {
-				w.held.CompareAndSwap(h, &held{h.Snapshot, h.at, asOf})
+				w.held.CompareAndSwap(h, &held{h.Snapshot, h.at, asOf, h.quiet})
 			}
 			return h, nil
+		case h != nil && h.at.Revision > where.Revision && scope.Aged(ctx):
+			return h, nil // what is held was read after what is proven
 		case h != nil && h.at.Revision > where.Revision:
 			// Another question was proven after this one, and the world brought further. If it
 			// still is ahead of the next proof, the store was set back.
@@ -164,12 +168,14 @@ func (s *Service) rebuild(ctx context.Context, w *world, in scope.Environment, a
 func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, asOf uint64) (*held, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (*held, error) {
 		var changes []decide.Change
-		unclear := false
+		unclear, keys := false, false
 		known, err := revision.Since(ctx, tx, in, from.at, func(kind revision.Kind, of id.ID, body []byte) error {
 			c, err := edits.Of(kind, of, body)
 			unclear = unclear || err != nil
 			if c != nil {
 				changes = append(changes, c)
+			} else if kind != revision.Nothing {
+				keys = true // or something else that no snapshot shows
 			}
 			return nil
 		})
@@ -178,7 +184,10 @@ func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, 
 		}
 		next, problems := from.Apply(decide.Edit{Revision: at.Revision, Changes: changes})
 		s.report(ctx, in, problems)
-		return &held{next, at, asOf}, nil
+		if keys {
+			return &held{next, at, asOf, quiet{at}}, nil
+		}
+		return &held{next, at, asOf, from.quiet.with(at)}, nil
 	})
 }
 
@@ -196,7 +205,7 @@ func (s *Service) build(ctx context.Context, in scope.Environment, asOf uint64) 
 		}
 		snapshot, problems := b.Build(at.Revision)
 		s.report(ctx, in, problems)
-		return &held{snapshot, at, asOf}, nil
+		return &held{snapshot, at, asOf, quiet{at}}, nil
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decision"
 	"canopy.dev/canopy/internal/access/enduser"
@@ -24,6 +25,7 @@ import (
 type Decisions struct {
 	Decisions *decision.Service
 	Members   *membership.Service
+	Keys      *apikey.Service // of who asks on the short way
 }
 
 // asked is where a question asks about.
@@ -239,24 +241,26 @@ func (h *Decisions) Routes(rt *wire.Router) {
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate", ID: "evaluate", Summary: "Decide",
 		About: "May this identity do this here, or anywhere? A denial is an answer like any other: 200.",
-		Needs: permission.Evaluate, Quiet: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.evaluate)
+	rt.Express("/api/v1/permissions/evaluate", mostOfQuestion, h.evaluateExpress)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/bulk", ID: "evaluateBulk", Summary: "Decide many",
 		About: "Up to 1,000 questions, answered in their order as of one moment.",
-		Needs: permission.Evaluate, Body: wire.BodyRows, Quiet: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Body: wire.BodyRows, Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.bulk)
+	rt.Express("/api/v1/permissions/evaluate/bulk", mostOfQuestions, h.bulkExpress)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/explain", ID: "explain", Summary: "Explain a decision",
 		About: "What evaluate answers about a node, with every assignment on the way there.",
-		Needs: permission.Evaluate, Quiet: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Quiet: true, Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{enduser.ErrNotFound, hierarchy.ErrNotFound},
 	}, h.explain)
 	p := rt.Twins("/identities/{id}", tagDecisions)
 	wire.HandleTwins(p, wire.Route{
 		Method: http.MethodGet, Path: "/permissions", ID: "listIdentityPermissions", Summary: "List what an identity may do",
 		About: "Keys that the identity holds now, anywhere or at a node; none while it is switched off.",
-		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Status: http.StatusOK,
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{hierarchy.ErrNotFound},
 	}, h.permissions)
 	wire.Handle(rt.InDefaultEnvironment("/identities/{id}", tagDecisions), wire.Route{
@@ -264,14 +268,14 @@ func (h *Decisions) Routes(rt *wire.Router) {
 		Summary: "List what an Application's identity may do",
 		About: "Keys that it holds now in the default Environment, anywhere or at a node; none where it is no member " +
 			"there or switched off.",
-		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Status: http.StatusOK,
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{hierarchy.ErrNotFound},
 	}, h.ofApplication)
 	wire.HandleTwins(p, wire.Route{
 		Method: http.MethodGet, Path: "/grants", ID: "listIdentityGrants", Summary: "List an identity's grants",
 		About: "For applications that decide by themselves: what grants now, and at which nodes it was given. " +
 			"With GET /nodes/parents they walk up from a node until they meet one of them.",
-		Needs: permission.IdentityView, Params: []wire.Parameter{identityID}, ValidUntil: true, Status: http.StatusOK,
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID}, ValidUntil: true, Consistent: true, Status: http.StatusOK,
 	}, h.grants)
 }
 

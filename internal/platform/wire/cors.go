@@ -12,7 +12,7 @@ const (
 	corsRequest = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key, " +
 		"X-Canopy-Environment, X-Request-Id, Canopy-Consistency"
 	corsAnswer = "ETag, Retry-After, X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, " +
-		"Canopy-Revision, Idempotency-Replayed"
+		"Canopy-Revision, Canopy-Consistency, Canopy-Valid-Until, Idempotency-Replayed"
 )
 
 // preflight lets the allowed origins in (CORS), and answers their question

@@ -205,6 +205,9 @@ func (d *document) parameters(op *operation) []*huma.Param {
 	if op.access.header {
 		list = append(list, environmentSlug)
 	}
+	if op.Consistent {
+		list = append(list, consistency)
+	}
 	return list
 }
 

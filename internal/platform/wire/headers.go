@@ -73,6 +73,8 @@ func headers() map[string]*huma.Header {
 		"X-Request-Id":    text("The id of the request, as in logs and audit rows.", exampleID),
 		"ETag":            text("The version of the answered object, quoted.", `"3"`),
 		"Canopy-Revision": text("The revision of the Environment that the answer is of; it only grows.", "1841"),
+		consistencyHeader: text("strict: the answer holds every write that was answered before the call; "+
+			"bounded: every one that was that many seconds earlier.", "strict"),
 		"Canopy-Valid-Until": text("When the answer changes by time alone; absent when it does not.",
 			"2027-01-01T00:00:00.000Z"),
 		"Idempotency-Replayed": text("true when this is the kept answer of an earlier call.", "true"),
@@ -101,6 +103,9 @@ func (d *document) answerHeaders(op *operation) map[string]*huma.Header {
 	}
 	if op.access.revision {
 		list = append(list, "Canopy-Revision")
+	}
+	if op.Consistent {
+		list = append(list, consistencyHeader)
 	}
 	if op.ValidUntil {
 		list = append(list, "Canopy-Valid-Until")

@@ -33,6 +33,7 @@ type Route struct {
 	ValidUntil bool           // the answer may say when time alone changes it
 	Long       bool           // it is about so much at once that it takes its time, which is no fault of anybody
 	Quiet      bool           // success has no log line: it is asked far too often
+	Consistent bool           // Canopy-Consistency is honoured
 	Waits      bool           // behind large writes, longer than other calls; of Environments every write does
 	CacheFor   time.Duration  // how long others may keep the answer; 0: not at all
 

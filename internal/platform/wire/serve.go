@@ -45,6 +45,13 @@ func serve[By, In, Out any](
 	if err := c.take(ctx, ByIP, c.Actor.Request.Network); err != nil {
 		return answer{}, err
 	}
+	ctx, lenient, err := c.consistency(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if lenient != nil {
+		c.r = c.r.WithContext(ctx)
+	}
 	by, err := prove(c)
 	if err != nil {
 		return answer{}, err
@@ -75,6 +82,7 @@ func serve[By, In, Out any](
 		if err != nil {
 			return answer{}, err
 		}
+		c.consistent(lenient)
 		return c.answer(out, seen)
 	}
 	if !c.op.Idempotent || len(c.r.Header.Values("Idempotency-Key")) == 0 {

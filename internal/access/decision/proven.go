@@ -1,0 +1,54 @@
+package decision
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/foundation/scope"
+	"canopy.dev/canopy/internal/tenant/revision"
+)
+
+// Proven is an Environment as it stands now, for who asks at once: what was proven of it holds
+// for the credential of the call as well.
+type Proven struct{ *held }
+
+// Prove gives the Environment with every write that was answered before Prove was called.
+// Errors are as from Evaluate.
+func (s *Service) Prove(ctx context.Context, in scope.Environment) (Proven, error) {
+	h, err := s.proven(ctx, in)
+	return Proven{h}, err
+}
+
+// Evaluate answers a question as of now; names is room for those of the roles that grant.
+func (p Proven) Evaluate(q decide.Question, now decide.Instant, names []string) decide.Decision {
+	return p.Snapshot.Evaluate(q, now, names)
+}
+
+// At is where the Environment stands.
+func (p Proven) At() revision.At { return p.at }
+
+// SameKeys reports whether no API key was changed since the Environment stood there. It may
+// say no where none was.
+func (p Proven) SameKeys(since revision.At) bool { return since == p.at || p.quiet.has(since) }
+
+// quiet are moments of an Environment since the last change that concerns API keys, in their
+// order. It is shared by the snapshots that follow one another, and only grows.
+type quiet []revision.At
+
+// mostQuiet bounds the moments that are remembered.
+const mostQuiet = 1024
+
+func (q quiet) has(at revision.At) bool {
+	i, is := slices.BinarySearchFunc(q, at, func(one, at revision.At) int { return cmp.Compare(one.Revision, at.Revision) })
+	return is && q[i] == at
+}
+
+// with is q with one moment more.
+func (q quiet) with(at revision.At) quiet {
+	if len(q) >= mostQuiet {
+		q = slices.Clone(q[mostQuiet/2:])
+	}
+	return append(q, at)
+}
