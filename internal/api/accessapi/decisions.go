@@ -18,6 +18,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -241,19 +242,22 @@ func (h *Decisions) Routes(rt *wire.Router) {
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate", ID: "evaluate", Summary: "Decide",
 		About: "May this identity do this here, or anywhere? A denial is an answer like any other: 200.",
-		Needs: permission.Evaluate, Quiet: true, Consistent: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Evaluate),
+		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.evaluate)
-	rt.Express("/api/v1/permissions/evaluate", mostOfQuestion, h.evaluateExpress)
+	rt.Express("/api/v1/permissions/evaluate", ratelimit.Evaluate, mostOfQuestion, h.evaluateExpress)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/bulk", ID: "evaluateBulk", Summary: "Decide many",
 		About: "Up to 1,000 questions, answered in their order as of one moment.",
-		Needs: permission.Evaluate, Body: wire.BodyRows, Quiet: true, Consistent: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.EvaluateBulk), Body: wire.BodyRows,
+		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.bulk)
-	rt.Express("/api/v1/permissions/evaluate/bulk", mostOfQuestions, h.bulkExpress)
+	rt.Express("/api/v1/permissions/evaluate/bulk", ratelimit.EvaluateBulk, mostOfQuestions, h.bulkExpress)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/explain", ID: "explain", Summary: "Explain a decision",
 		About: "What evaluate answers about a node, with every assignment on the way there.",
-		Needs: permission.Evaluate, Quiet: true, Consistent: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Explain),
+		Quiet: true, Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{enduser.ErrNotFound, hierarchy.ErrNotFound},
 	}, h.explain)
 	p := rt.Twins("/identities/{id}", tagDecisions)
@@ -277,6 +281,10 @@ func (h *Decisions) Routes(rt *wire.Router) {
 			"With GET /nodes/parents they walk up from a node until they meet one of them.",
 		Needs: permission.IdentityView, Params: []wire.Parameter{identityID}, ValidUntil: true, Consistent: true, Status: http.StatusOK,
 	}, h.grants)
+}
+
+func perEnvironment(name ratelimit.Name) []wire.Limit {
+	return []wire.Limit{{Name: name, By: wire.ByEnvironment}}
 }
 
 func (h *Decisions) evaluate(

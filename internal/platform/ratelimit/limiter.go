@@ -47,6 +47,9 @@ func (l *Limiter) Count(ctx context.Context, tx *database.Tx, name Name, subject
 	return refused(rule, rule.Period)
 }
 
+// Limited reports whether a limit is in force.
+func (l *Limiter) Limited(name Name) bool { return !l.rules[name].Off() }
+
 // Take is Count in a transaction of its own. It must not be called inside
 // another write transaction.
 func (l *Limiter) Take(ctx context.Context, name Name, subject string) error {

@@ -11,6 +11,7 @@ import (
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 )
 
 // Express is a call on the short way: the form in which a product asks on each of its own
@@ -50,8 +51,11 @@ type express struct {
 }
 
 // Express adds the short way of a POST route without parameters, for bodies of at most so
-// many bytes.
-func (rt *Router) Express(path string, most int, handle ExpressHandler) {
+// many bytes. Where the limit is in force nothing goes that way.
+func (rt *Router) Express(path string, limit ratelimit.Name, most int, handle ExpressHandler) {
+	if rt.Limited != nil && rt.Limited(limit) {
+		return
+	}
 	if rt.express == nil {
 		rt.express = map[string]*express{}
 	}

@@ -196,7 +196,7 @@ func Handle[By, In, Out any](
 	if op.Body == 0 {
 		op.Body = g.access.body
 	}
-	if len(op.access.schemes) > 0 && op.Method != http.MethodGet {
+	if len(op.access.schemes) > 0 && op.Method != http.MethodGet && !op.Consistent {
 		op.Limits = append(slices.Clip(op.Limits), Limit{ratelimit.Principal, ByPrincipal})
 	}
 	if err := op.check(); err != nil {
@@ -264,6 +264,9 @@ func (op *operation) checkLimits() error {
 	}
 	if len(op.access.schemes) == 0 && (limitedBy(BySession) || limitedBy(ByPrincipal)) {
 		return errors.New("a limit counts by a credential that it does not ask for")
+	}
+	if limitedBy(ByEnvironment) && !op.access.revision {
+		return errors.New("a limit counts by an Environment, and it is in none")
 	}
 	if limitedBy(ByIPAndBody) && !reflect.PointerTo(op.in).Implements(reflect.TypeFor[Limited]()) {
 		return errors.New("a limit counts by the body, which is not Limited")

@@ -68,8 +68,10 @@ const (
 	ByUseCase
 	// BySession counts the calls of the session that the access token belongs to.
 	BySession
+	// ByEnvironment counts the calls about one Environment.
+	ByEnvironment
 	// ByPrincipal counts the calls of one caller with a credential. Every route that
-	// writes has the limit of that name without saying so.
+	// writes has the limit of that name without saying so; what is Consistent reads.
 	ByPrincipal
 )
 

@@ -40,6 +40,8 @@ type Config struct {
 	// Limit counts one call of a subject under a limit's name; its fault is
 	// rate_limit.exceeded.
 	Limit func(ctx context.Context, name ratelimit.Name, subject string) error
+	// Limited reports whether a limit is in force at all; nil: none is.
+	Limited func(ratelimit.Name) bool
 	// Streams is how many long answers may be under way, 8 at most; 0 is 8.
 	Streams int
 	// Observe is told of every answered request, for metrics; may be nil.

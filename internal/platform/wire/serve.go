@@ -59,6 +59,11 @@ func serve[By, In, Out any](
 	if err := c.allowed(ctx); err != nil {
 		return answer{}, err
 	}
+	if at, is := any(by).(interface{ environment() string }); is {
+		if err := c.take(ctx, ByEnvironment, at.environment()); err != nil {
+			return answer{}, err
+		}
+	}
 	raw, leave, err := c.body(ctx)
 	if err != nil {
 		return answer{}, err

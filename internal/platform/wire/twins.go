@@ -19,6 +19,8 @@ type By struct {
 	In     scope.Environment
 }
 
+func (b By) environment() string { return b.In.ID.String() }
+
 // Twins is a set of routes with two mounts: the public API under /api/v1, for API keys
 // and portal users, and the same below the path of an Environment in the portal, for
 // portal users. One handler serves both, so they can't differ.

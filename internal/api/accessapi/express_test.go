@@ -1,0 +1,139 @@
+package accessapi_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/server/servertest"
+)
+
+// ordinary is a header that changes nothing, and sends a call the ordinary way.
+var ordinary = []string{"Canopy-Consistency", "strict"}
+
+// TestShortWayAnswersAlike: with the same bytes, status and headers as the ordinary way,
+// whatever is asked.
+func TestShortWayAnswersAlike(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newStaffed(s.Provoker())
+		w.Must(201, "POST", w.at+"/permissions", permissions("lease.read"))
+		for _, role := range []string{w.reader, w.Role(w.at, `Leser "Süd" <&> \ / 日本`), w.Role(w.at, "Übrige")} {
+			w.Must(200, "PUT", w.at+"/roles/"+role+"/permissions", m{"permission_keys": []string{"lease.read"}})
+			if role != w.reader {
+				w.Assign(w.at, w.ann, w.north, role)
+			}
+		}
+		key := s.Client()
+		value := w.Key(w.at, "permissions.evaluate")
+		wrong := w.Key(w.at, "identity.view")
+		one := func(more string) string {
+			return `{"identity_id":"` + w.ann + `","permission":"lease.read",` + more + `}`
+		}
+		here := one(`"scope":"node","node_id":"` + w.office + `"`)
+		anywhere := one(`"scope":"app_wide"`)
+		single := []string{
+			here, anywhere, one(`"scope":"node","node_id":"` + w.root + `"`), " \t\r\n" + here + "\n",
+			strings.ReplaceAll(here, `":"`, `" : "`),
+			`{"scope":"app_wide","permission":"lease.write","identity_id":"x"}`, one(`"scope":"app_wide","node_id":null`),
+			one(`"scope":"node"`), one(`"scope":"app_wide","node_id":"` + w.root + `"`), one(`"scope":"any"`),
+			one(`"scope":"app_wide","scope":"app_wide"`), one(`"scope":"app_wide","more":"x"`), one(`"scope":"app_wide",`),
+			one(`"scope":"app_wide"`) + `x`, here + here, `[]`, `""`, `{`, `{}`, `null`, ` `, one(`"scope":"node","node_id":""`),
+			`{"identity_id":"` + strings.Repeat("a", 255) + `","permission":"x.y","scope":"app_wide"}`,
+			`{"identity_id":"` + strings.Repeat("a", 256) + `","permission":"x.y","scope":"app_wide"}`,
+			`{"identity_id":"ü","permission":"<a&b>\u2028","scope":"app_wide"}`,
+			`{"identity_id":"a` + "\x7f" + `","permission":"'/<>&","scope":"app_wide"}`,
+			"{\"identity_id\":\"a\xff\",\"permission\":\"x.y\",\"scope\":\"app_wide\"}",
+			`{"identity_id":"a","permission":"x` + "\x00" + `","scope":"app_wide"}`, one(`"scope":1`),
+			`{"identity_id":"a","permission":"` + strings.Repeat("a", 5000) + `","scope":"app_wide"}`,
+		}
+		many := []string{
+			`{"checks":[` + here + `,` + anywhere + `]}`, `{ "checks" : [ ` + anywhere + ` ] }`, `{"checks":[]}`, `{"checks":{}}`,
+			`{"checks":[` + here + `,]}`, `{"checks":[` + here + `],"checks":[]}`, `{"checks":[` + here + `]}]`, `{"checks":[{}]}`,
+			`{"checks":[` + strings.Repeat(anywhere+`,`, 999) + here + `]}`,
+			`{"checks":[` + strings.Repeat(anywhere+`,`, 1000) + here + `]}`, here, `{"checks":` + here + `}`,
+		}
+		alike := func(path, body, value string, headers ...string) {
+			headers = append(headers, "X-API-Key", value)
+			short := key.Do("POST", path, body, headers...)
+			long := key.Do("POST", path, body, append(headers, ordinary...)...)
+			if short.Status != 200 { // refusals tell the time
+				short.Raw, long.Raw = short.Code()+strings.Join(details(short), "\n"), long.Code()+strings.Join(details(long), "\n")
+			}
+			for _, h := range []http.Header{short.Header, long.Header} {
+				h.Del("Date")
+				h.Del("X-Request-Id")
+				h.Del("Content-Length") // known before on the short way alone
+			}
+			if diff := cmp.Diff(long.Raw, short.Raw) + cmp.Diff(long.Header, short.Header); diff != "" || short.Status != long.Status {
+				t.Errorf("%.300s: %d, and %d on the short way\n%s", body, long.Status, short.Status, diff)
+			}
+		}
+		for _, body := range single {
+			alike("/api/v1/permissions/evaluate", body, value)
+		}
+		for _, body := range many {
+			alike("/api/v1/permissions/evaluate/bulk", body, value)
+		}
+		for _, other := range []string{"", "nonsense", wrong, value + " ", strings.ToUpper(value)} {
+			alike("/api/v1/permissions/evaluate", here, other)
+		}
+		alike("/api/v1/permissions/evaluate", here, value, "Content-Type", "text/plain")
+		alike("/api/v1/permissions/evaluate", here, value, "Content-Encoding", "gzip")
+		alike("/api/v1/permissions/evaluate?x=1", here, value)
+		own := "7d444840-9dc0-11d1-b245-5ffdce74fad2"
+		if a := key.Do("POST", "/api/v1/permissions/evaluate", here, "X-API-Key", value, "X-Request-Id", own); a.Status != 200 ||
+			a.Header.Get("X-Request-Id") != own {
+			t.Errorf("%d %v", a.Status, a.Header)
+		}
+	})
+}
+
+func details(a servertest.Answer) (list []string) {
+	given, _ := a.At("error", "details").([]any)
+	for _, d := range given {
+		list = append(list, d.(string))
+	}
+	return list
+}
+
+// mostAllocations is what a decision over HTTP may allocate, net/http's own work and this
+// test's request excepted.
+const mostAllocations = 12
+
+// TestDecisionAllocates counts what a decision costs the collector.
+//
+//nolint:paralleltest // counting allocations bears nothing beside it
+func TestDecisionAllocates(t *testing.T) {
+	s := servertest.New(t, database.SQLite, nil)
+	w := newStaffed(s.Provoker())
+	value := w.Key(w.at, "permissions.evaluate")
+	body := `{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"node","node_id":"` + w.office + `"}`
+	ask := func() {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/api/v1/permissions/evaluate", strings.NewReader(body))
+		r.Host = "localhost"
+		r.Header["X-Api-Key"], r.Header["Content-Type"] = []string{value}, []string{"application/json"}
+		rec := httptest.NewRecorder()
+		s.Router.ServeHTTP(rec, r)
+		if rec.Code != 200 {
+			t.Errorf("%d %s", rec.Code, rec.Body)
+		}
+	}
+	nothing := func() {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/api/v1/permissions/evaluate", strings.NewReader(body))
+		r.Host = "localhost"
+		r.Header["X-Api-Key"], r.Header["Content-Type"] = []string{value}, []string{"application/json"}
+		rec := httptest.NewRecorder()
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }).ServeHTTP(rec, r)
+	}
+	ask()
+	if all, own := testing.AllocsPerRun(200, ask), testing.AllocsPerRun(200, nothing); all-own > mostAllocations {
+		t.Errorf("%v allocations, of which %v are the test's: more than %d", all, own, mostAllocations)
+	} else {
+		t.Logf("%v allocations, of which %v are the test's", all, own)
+	}
+}
