@@ -78,3 +78,6 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s.pages(o)
 	return s, nil
 }
+
+// Proofs is how many reads of revisions decisions and credentials have stood on.
+func (s *Server) Proofs() uint64 { return s.tenant.prover.Reads() }

@@ -32,6 +32,7 @@ type tenant struct {
 	keys         *apikey.Service
 	grants       *assignment.Service
 	decisions    *decision.Service
+	prover       *revision.Prover
 	dumps        *dump.Service
 }
 
@@ -53,6 +54,7 @@ func newTenant(p *platform) *tenant {
 	grants := &assignment.Service{DB: p.db}
 	return &tenant{
 		db:           p.db,
+		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,
 		environments: &environment.Service{DB: p.db, Parts: parts},
