@@ -18,7 +18,7 @@ var areas = []struct {
 	name  string
 	rooms []string
 }{
-	{"top", []string{"command", "server", "config"}},
+	{"top", []string{"command", "server", "server/serverbench", "config"}},
 	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "identityapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{
@@ -26,7 +26,7 @@ var areas = []struct {
 		[]string{"identityinvite", "enrolment", "profile", "roster", "credential", "mfa", "identitysession"},
 	},
 	{"access", []string{
-		"decision", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names",
+		"decision", "decisionlog", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names",
 		"rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench",
 	}},
@@ -56,8 +56,9 @@ var sideways = []struct {
 	from []string
 	why  string
 }{
-	{"server", []string{"command"}, "serve runs one"},
-	{"config", []string{"command", "server"}, "settings come in here and go down as values: no room below knows them"},
+	{"server", []string{"command", "server/serverbench"}, "serve runs one, and one is measured"},
+	{"server/serverbench", []string{"command"}, "is a verb"},
+	{"config", []string{"command", "server", "server/serverbench"}, "settings come in here and go down as values: no room below knows them"},
 	{"portaluser", []string{"signup", "session", "recovery", "invite", "member"}, "the person behind all five"},
 	{
 		"signup",
@@ -98,7 +99,8 @@ var sideways = []struct {
 	{"hierarchy", []string{"assignment", "decision", "dump"}, "a role is given at a node; a dump holds a tree"},
 	{"rbac", []string{"assignment", "decision", "dump"}, "what is given is a role; a dump holds permissions and roles"},
 	{"assignment", []string{"decision", "dump"}, "hands its rows over; what a dump removes takes assignments along"},
-	{"decide", []string{"decide/decidebench"}, "measures it"},
+	{"decide", []string{"decide/decidebench", "decisionlog"}, "measures it, and writes what it decides"},
+	{"decisionlog", []string{"decision"}, "has its decisions written"},
 	{"assignment/ledger", []string{"assignment"}, "holds assignments for its lists and counts"},
 	{"hierarchy/names", []string{"hierarchy"}, "holds a tree's names for its searches"},
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},

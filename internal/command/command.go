@@ -197,7 +197,7 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 	} else if err := db.UpToDate(ctx); err != nil {
 		return err
 	}
-	return listen(ctx, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version}, nil)
+	return listen(ctx, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version, Stdout: e.Stdout}, nil)
 }
 
 func listen(ctx context.Context, o server.Options, ready func(*server.Server) error) error {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/foundation/private"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
@@ -51,6 +52,8 @@ type Settings struct {
 	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
 	ImportLimit     string        `help:"How large the dump of an import may be, unpacked, up to 1GiB." env:"CANOPY_IMPORT_LIMIT" default:"64MiB"`
 	Breached        string        `name:"breached-passwords" help:"Passwords that identities may not choose: bundled, the common ones in the program; off; or the path of a file with the SHA-1 of one in hexadecimal on each line, sorted, as Have I Been Pwned publishes them." env:"CANOPY_BREACHED_PASSWORDS" default:"bundled"`
+	DecisionLog     string        `help:"Which decisions are written as JSON lines: off, all, denied, or a share of all such as 0.01." env:"CANOPY_DECISION_LOG" default:"off"`
+	DecisionLogTo   string        `help:"Where to: stdout, or a file that is appended to." env:"CANOPY_DECISION_LOG_TO" default:"stdout"`
 	PasswordHistory int           `help:"How many passwords of an identity may not come again, the present one included, up to 24; 0 remembers none." env:"CANOPY_PASSWORD_HISTORY" default:"5"`
 	MetricsAddr     string        `help:"Listen address of its own for /metrics, such as 127.0.0.1:9090; without it there is no /metrics." env:"CANOPY_METRICS_ADDR"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
@@ -68,6 +71,7 @@ type Checked struct {
 
 	ImportBytes int64 // how large a dump may be
 	Breaches    secret.Breaches
+	Decided     decisionlog.Mode // which decisions are written
 }
 
 // Check reads what is more than a text. The error tells every problem, in one
@@ -85,6 +89,7 @@ func (s Settings) Check() (*Checked, error) {
 		c.checkLives(),
 		c.checkSizes(),
 		c.checkPasswords(),
+		c.checkDecisions(),
 		fromFile(&c.SMTPURL, c.SMTPURLFile, "CANOPY_SMTP_URL"),
 	}
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }

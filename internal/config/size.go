@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"canopy.dev/canopy/internal/access/decisionlog"
 )
 
 const (
@@ -36,4 +38,13 @@ func size(s string) (bytes int64, ok bool) {
 		return 0, false
 	}
 	return int64(n) * unit, true
+}
+
+// checkDecisions reads which decisions are written.
+func (c *Checked) checkDecisions() error {
+	var ok bool
+	if c.Decided, ok = decisionlog.ParseMode(c.DecisionLog); !ok {
+		return errors.New("CANOPY_DECISION_LOG must be off, all, denied, or a share from 0.001 to 1")
+	}
+	return nil
 }

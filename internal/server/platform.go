@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/access/apikey"
+	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/idempotency"
@@ -36,6 +37,7 @@ type platform struct {
 	mail     *mailqueue.Queue
 
 	importLimit int64 // bytes
+	decided     *decisionlog.Log
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -57,7 +59,14 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	if p.sender == nil && c.SMTP != nil {
 		p.sender = mail.NewSender(*c.SMTP)
 	}
+	p.decided, err = decisionlog.Open(decisionlog.Config{
+		Mode: c.Decided, To: c.DecisionLogTo, Stdout: o.Stdout, Now: o.DB.Now, Errors: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	p.metrics = telemetry.New(telemetry.Sources{
+		Decided:         func() (written, dropped uint64) { return p.decided.Written(), p.decided.Dropped() },
 		PasswordWaiting: p.hasher.Waiting, PasswordDone: p.hasher.Done, Pool: p.pool,
 		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, p.db) },
 	})

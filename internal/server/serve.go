@@ -56,6 +56,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.tenant.tree.Follow(ctx, func(err error) { s.log.ErrorContext(ctx, "names can't be read", "error", err) })
 	})
 	keep("clock", s.watchClock)
+	if s.platform.decided != nil {
+		keep("decision log", s.platform.decided.Run)
+	}
 
 	failed := make(chan error, 1)
 	keep("calls", func(context.Context) { failed <- h.Serve(ln) })

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -28,6 +29,7 @@ type Options struct {
 	Sender  mailqueue.Sender // instead of the SMTP server of the settings
 	DevMail *DevMail         // shown at /dev/mail
 	Version string
+	Stdout  io.Writer // for what the settings want there
 }
 
 // Server is one Canopy.

@@ -61,7 +61,7 @@ func newTenant(p *platform) *tenant {
 		access:       &rbac.Service{DB: p.db, Dependents: ofRoles},
 		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes, Holders: grants},
 		grants:       grants,
-		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log},
+		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log, Decided: p.decided},
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		dumps: dump.New(dump.Config{
 			DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
@@ -20,21 +22,42 @@ func (s *Service) now() decide.Instant { return instant(s.DB.Now()) }
 func instant(t time.Time) decide.Instant { return decide.Instant(t.UnixMicro()) }
 
 // Evaluate answers one question. An unknown identity, node or permission is a denial.
-func (s *Service) Evaluate(ctx context.Context, in scope.Environment, q decide.Question) (decide.Decision, error) {
+func (s *Service) Evaluate(
+	ctx context.Context, by principal.Actor, in scope.Environment, q decide.Question,
+) (decide.Decision, error) {
 	h, err := s.fresh(ctx, in)
 	if err != nil {
 		return decide.Decision{}, err
 	}
-	return h.Evaluate(q, s.now(), nil), nil
+	now := s.DB.Now()
+	d := h.Evaluate(q, instant(now), nil)
+	s.note(by, in.ID, h, now, q, d)
+	return d, nil
+}
+
+// note has a decision written that is wanted.
+func (s *Service) note(
+	by principal.Actor, in scope.EnvironmentID, h *held, now time.Time, q decide.Question, d decide.Decision,
+) {
+	if s.Decided.Wants(d.Allowed) {
+		s.Decided.Note(decisionlog.Entry{By: by, In: in, Revision: h.at.Revision, At: now, Question: q, Decision: d})
+	}
 }
 
 // Bulk answers all questions as of one moment, in their order.
-func (s *Service) Bulk(ctx context.Context, in scope.Environment, list []decide.Question) ([]decide.Decision, error) {
+func (s *Service) Bulk(
+	ctx context.Context, by principal.Actor, in scope.Environment, list []decide.Question,
+) ([]decide.Decision, error) {
 	h, err := s.fresh(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	return h.Bulk(list, s.now(), nil), nil
+	now := s.DB.Now()
+	decided := h.Bulk(list, instant(now), nil)
+	for i, d := range decided {
+		s.note(by, in.ID, h, now, list[i], d)
+	}
+	return decided, nil
 }
 
 // Trace is how a question is decided, with the names of what led to it.
@@ -47,7 +70,7 @@ type Trace struct {
 // zero time is now. Faults: identities.not_found for somebody who never was a member,
 // nodes.node_not_found.
 func (s *Service) Explain(
-	ctx context.Context, in scope.Environment, identity id.ID, permission string, node id.ID, at time.Time,
+	ctx context.Context, by principal.Actor, in scope.Environment, identity id.ID, permission string, node id.ID, at time.Time,
 ) (t Trace, err error) {
 	now := s.now()
 	if !at.IsZero() {
@@ -74,8 +97,13 @@ func (s *Service) Explain(
 			t.Names, err = hierarchy.NamesOf(ctx, tx, in, ids)
 			return at == h.at, err
 		})
-		if err != nil || same {
+		if err != nil {
 			return t, err
+		}
+		if same {
+			q := decide.Question{Identity: identity, Permission: permission, Scope: decide.AtNode, Node: node}
+			s.note(by, in.ID, h, time.UnixMicro(int64(now)), q, t.Decision)
+			return t, nil
 		}
 	}
 	return t, fmt.Errorf("%w: the Environment does not stand still", database.ErrSlow)

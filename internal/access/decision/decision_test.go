@@ -17,6 +17,7 @@ import (
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -254,22 +255,23 @@ func TestNothingIsAnsweredUnproven(t *testing.T) {
 		w := newWorld(t, db)
 		w.must(w.give(w.ann, w.root, w.role, assignment.Always))
 		q := decide.Question{Identity: w.ann.Any(), Permission: read, Node: w.root.Any()}
-		if d, err := w.Evaluate(t.Context(), w.in, q); err != nil || !d.Allowed {
+		if d, err := w.Evaluate(t.Context(), principal.Actor{}, w.in, q); err != nil || !d.Allowed {
 			t.Fatal(d, err)
 		}
 		gone := w.in
 		gone.ID = scope.EnvironmentID{9}
-		if d, err := w.Evaluate(t.Context(), gone, q); !errors.Is(err, environment.ErrNotFound) || d.Allowed {
+		if d, err := w.Evaluate(t.Context(), principal.Actor{}, gone, q); !errors.Is(err, environment.ErrNotFound) || d.Allowed {
 			t.Errorf("of an Environment that is gone: %+v, %v", d, err)
 		}
 		w.must(w.give(w.ann, w.node(w.root, "North"), w.role, assignment.Always))
 		ended, end := context.WithCancel(t.Context())
 		end()
-		if d, err := (&decision.Service{DB: db, Prover: w.Prover, Log: w.Log}).Evaluate(ended, w.in, q); err == nil {
+		if d, err := (&decision.Service{DB: db, Prover: w.Prover, Log: w.Log}).Evaluate(
+			ended, principal.Actor{}, w.in, q); err == nil {
 			t.Errorf("of a call that has ended: %+v", d)
 		}
 		dbtest.Exec(t, db, `ALTER TABLE revision RENAME TO revision_lost`)
-		d, err := w.Evaluate(t.Context(), w.in, q)
+		d, err := w.Evaluate(t.Context(), principal.Actor{}, w.in, q)
 		if err == nil && db.Engine == database.Postgres {
 			t.Errorf("of a store that does not answer: %+v", d)
 		}

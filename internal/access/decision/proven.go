@@ -4,26 +4,41 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
+	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decisionlog"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Proven is an Environment as it stands now, for who asks at once: what was proven of it holds
 // for the credential of the call as well.
-type Proven struct{ *held }
+type Proven struct {
+	*held
+	s  *Service
+	in scope.EnvironmentID
+}
 
 // Prove gives the Environment with every write that was answered before Prove was called.
 // Errors are as from Evaluate.
 func (s *Service) Prove(ctx context.Context, in scope.Environment) (Proven, error) {
 	h, err := s.proven(ctx, in)
-	return Proven{h}, err
+	return Proven{h, s, in.ID}, err
 }
 
 // Evaluate answers a question as of now; names is room for those of the roles that grant.
-func (p Proven) Evaluate(q decide.Question, now decide.Instant, names []string) decide.Decision {
-	return p.Snapshot.Evaluate(q, now, names)
+func (p Proven) Evaluate(by *principal.Actor, q decide.Question, now time.Time, names []string) decide.Decision {
+	d := p.Snapshot.Evaluate(q, instant(now), names)
+	if p.s.Decided.Wants(d.Allowed) {
+		kept := d
+		kept.GrantingRoles = slices.Clone(d.GrantingRoles)
+		q.Permission = strings.Clone(q.Permission)
+		p.s.Decided.Note(decisionlog.Entry{By: *by, In: p.in, Revision: p.at.Revision, At: now, Question: q, Decision: kept})
+	}
+	return d
 }
 
 // At is where the Environment stands.

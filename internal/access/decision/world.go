@@ -10,6 +10,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
@@ -24,9 +25,10 @@ import (
 
 // Service decides. It may be used by many at once.
 type Service struct {
-	DB     *database.DB
-	Prover *revision.Prover
-	Log    *slog.Logger
+	DB      *database.DB
+	Prover  *revision.Prover
+	Log     *slog.Logger
+	Decided *decisionlog.Log // may be nil
 	// Memory is about how many bytes snapshots may take in all; 0 is 1 GiB. One that is in
 	// use stays, whatever it takes.
 	Memory int

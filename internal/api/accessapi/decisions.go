@@ -290,7 +290,7 @@ func perEnvironment(name ratelimit.Name) []wire.Limit {
 func (h *Decisions) evaluate(
 	ctx context.Context, _ *wire.Call, by wire.By, in question,
 ) (wire.Data[verdict], error) {
-	d, err := h.Decisions.Evaluate(ctx, by.In, in.decided())
+	d, err := h.Decisions.Evaluate(ctx, by.Actor, by.In, in.decided())
 	return wire.Of(viewVerdict(in, d), err)
 }
 
@@ -299,7 +299,7 @@ func (h *Decisions) bulk(ctx context.Context, _ *wire.Call, by wire.By, in quest
 	for i := range in.Checks {
 		list[i] = in.Checks[i].decided()
 	}
-	decided, err := h.Decisions.Bulk(ctx, by.In, list)
+	decided, err := h.Decisions.Bulk(ctx, by.Actor, by.In, list)
 	answers := wire.Items[verdict]{Items: make([]verdict, len(decided))}
 	for i, d := range decided {
 		answers.Items[i] = viewVerdict(in.Checks[i], d)
@@ -308,7 +308,8 @@ func (h *Decisions) bulk(ctx context.Context, _ *wire.Call, by wire.By, in quest
 }
 
 func (h *Decisions) explain(ctx context.Context, _ *wire.Call, by wire.By, in explained) (wire.Data[trace], error) {
-	t, err := h.Decisions.Explain(ctx, by.In, idOf(in.IdentityID), in.Permission, idOf(in.NodeID), in.At.Time())
+	t, err := h.Decisions.Explain(
+		ctx, by.Actor, by.In, idOf(in.IdentityID), in.Permission, idOf(in.NodeID), in.At.Time())
 	return wire.Of(viewTrace(in, t), err)
 }
 

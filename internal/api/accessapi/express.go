@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decision"
 	"canopy.dev/canopy/internal/foundation/permission"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -24,7 +25,7 @@ const (
 
 // evaluateExpress is evaluate.
 func (h *Decisions) evaluateExpress(ctx context.Context, x *wire.Express) bool {
-	standing, in, is := h.admit(ctx, x)
+	standing, by, in, is := h.admit(ctx, x)
 	if !is {
 		return false
 	}
@@ -34,27 +35,25 @@ func (h *Decisions) evaluateExpress(ctx context.Context, x *wire.Express) bool {
 	if !is || !in.end() {
 		return false
 	}
-	now := decide.Instant(x.Now.UnixMicro())
-	x.Out = q.appendVerdict(x.Out, standing.Evaluate(q.decided(), now, names[:0]))
+	x.Out = q.appendVerdict(x.Out, standing.Evaluate(by, q.decided(), x.Now, names[:0]))
 	x.Out = append(x.Out, '}')
 	return true
 }
 
 // bulkExpress is bulk.
 func (h *Decisions) bulkExpress(ctx context.Context, x *wire.Express) bool {
-	standing, in, is := h.admit(ctx, x)
+	standing, by, in, is := h.admit(ctx, x)
 	if !is || !in.take('{') || !in.member("checks") || !in.take('[') {
 		return false
 	}
 	var names [8]string
-	now := decide.Instant(x.Now.UnixMicro())
 	x.Out = append(x.Out, `{"items":[`...)
 	for n := 0; ; n++ {
 		q, is := in.question()
 		if !is || n == mostAsked {
 			return false
 		}
-		x.Out = q.appendVerdict(x.Out, standing.Evaluate(q.decided(), now, names[:0]))
+		x.Out = q.appendVerdict(x.Out, standing.Evaluate(by, q.decided(), x.Now, names[:0]))
 		if !in.take(',') {
 			break
 		}
@@ -65,22 +64,26 @@ func (h *Decisions) bulkExpress(ctx context.Context, x *wire.Express) bool {
 }
 
 // admit reads the body and gives the Environment of a live key that may ask, as it stands
-// after that.
-func (h *Decisions) admit(ctx context.Context, x *wire.Express) (standing decision.Proven, in plainly, is bool) {
+// after that, and whose the key is.
+func (h *Decisions) admit(
+	ctx context.Context, x *wire.Express,
+) (standing decision.Proven, by *principal.Actor, in plainly, is bool) {
 	key, is := h.Keys.Held(x.Key)
 	if !is || !key.Key.Holds(permission.Evaluate) {
-		return standing, in, false
+		return standing, nil, in, false
 	}
 	body, is := x.Body()
 	if !is {
-		return standing, in, false
+		return standing, nil, in, false
 	}
 	standing, err := h.Decisions.Prove(ctx, key.Key.Environment)
 	if err != nil || !h.Keys.Live(key, standing.At(), standing.SameKeys) {
-		return standing, in, false
+		return standing, nil, in, false
 	}
 	x.Revision = standing.At().Revision
-	return standing, plainly{body}, true
+	by = &key.Key.Actor
+	by.Request.ID = x.RequestID()
+	return standing, by, plainly{body}, true
 }
 
 // swift is a question on the short way.

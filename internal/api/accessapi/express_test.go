@@ -1,6 +1,7 @@
 package accessapi_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -135,5 +136,27 @@ func TestDecisionAllocates(t *testing.T) {
 		t.Errorf("%v allocations, of which %v are the test's: more than %d", all, own, mostAllocations)
 	} else {
 		t.Logf("%v allocations, of which %v are the test's", all, own)
+	}
+}
+
+// BenchmarkDecision is what a decision takes inside the router, on the short way.
+func BenchmarkDecision(b *testing.B) {
+	s := servertest.New(b, database.SQLite, nil)
+	w := newStaffed(s.Provoker())
+	value := w.Key(w.at, "permissions.evaluate")
+	body := `{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"node","node_id":"` + w.office + `"}`
+	r := httptest.NewRequestWithContext(b.Context(), "POST", "/api/v1/permissions/evaluate", nil)
+	r.Host = "localhost"
+	r.Header["X-Api-Key"], r.Header["Content-Type"] = []string{value}, []string{"application/json"}
+	in := strings.NewReader(body)
+	r.Body, r.ContentLength = io.NopCloser(in), int64(len(body))
+	rec := httptest.NewRecorder()
+	for b.Loop() {
+		in.Reset(body)
+		rec.Body.Reset()
+		s.Router.ServeHTTP(rec, r)
+	}
+	if rec.Code != 200 {
+		b.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }

@@ -20,6 +20,8 @@ type Sources struct {
 	Pool            func() Pool  // connections to the database
 	PasswordWaiting func() int64 // sign-ins that wait for a turn at hashing
 	PasswordDone    func() int64 // passwords hashed and compared so far
+	// Decided counts the lines of the decision log: those written, and those that were dropped.
+	Decided func() (written, dropped uint64)
 	// Outbox counts the jobs that wait and says how long the oldest does.
 	Outbox func(context.Context) (queued int, oldest time.Duration, err error)
 }
@@ -66,6 +68,17 @@ func New(s Sources) *Metrics {
 		Name: "canopy_password_hashes_total",
 		Help: "Passwords hashed and compared.",
 	}, func() float64 { return float64(s.PasswordDone()) }))
+	counter := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
+	}
+	counter("canopy_decision_log_lines_total", "Decisions written to the decision log.", func() float64 {
+		written, _ := s.Decided()
+		return float64(written)
+	})
+	counter("canopy_decision_log_dropped_total", "Decisions that the decision log had to drop.", func() float64 {
+		_, dropped := s.Decided()
+		return float64(dropped)
+	})
 	gauge("canopy_database_connections_in_use", "Connections to the database that are busy.", func() float64 {
 		return float64(s.Pool().InUse)
 	})

@@ -22,6 +22,7 @@ func sources() Sources {
 		Pool:            func() Pool { return Pool{InUse: 3, Idle: 2, Waited: time.Second} },
 		PasswordWaiting: func() int64 { return 7 },
 		PasswordDone:    func() int64 { return 41 },
+		Decided:         func() (written, dropped uint64) { return 12, 5 },
 		Outbox:          func(context.Context) (int, time.Duration, error) { return 4, 9 * time.Second, nil },
 	}
 }
@@ -39,6 +40,7 @@ func TestMetrics(t *testing.T) {
 		`canopy_sign_ins_total{result="auth.invalid_credentials"} 1`,
 		"canopy_database_connections_in_use 3", "canopy_database_connections_idle 2", "canopy_database_wait_seconds 1",
 		"canopy_password_hashes_waiting 7", "canopy_password_hashes_total 41", "canopy_outbox_queued 4",
+		"canopy_decision_log_lines_total 12", "canopy_decision_log_dropped_total 5",
 		"canopy_outbox_oldest_seconds 9", "go_goroutines", "process_resident_memory_bytes",
 	} {
 		if status != 200 || !strings.Contains(body, want) {

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"time"
+
+	"canopy.dev/canopy/internal/foundation/task"
 )
 
 // Options are what to generate and how long to measure.
@@ -198,7 +200,7 @@ func (b *bench) besideWrites(ctx context.Context, s *stand) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	written, failed := 0, make(chan error, 1)
-	go func() {
+	go task.Try(ctx, s.log, "writes", func() {
 		var err error
 		for ctx.Err() == nil && err == nil {
 			if err = s.giveAndTake(ctx, written); err == nil {
@@ -206,7 +208,7 @@ func (b *bench) besideWrites(ctx context.Context, s *stand) error {
 			}
 		}
 		failed <- err
-	}()
+	})
 	m, err := s.evaluate.flood(ctx, b.o.Clients[0], time.Duration(b.o.Turns)*b.o.Duration)
 	stop()
 	if wrote := <-failed; err == nil && wrote != nil && !errors.Is(wrote, context.Canceled) {

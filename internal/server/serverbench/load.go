@@ -3,14 +3,20 @@ package serverbench
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"canopy.dev/canopy/internal/foundation/task"
 )
+
+var errEnded = errors.New("serverbench: a client has panicked")
 
 // load is requests as they go over the wire: a client that costs little leaves the machine to
 // the server.
@@ -38,7 +44,10 @@ func (l load) flood(ctx context.Context, clients int, d time.Duration) (m measur
 	took, errs := make([]times, clients), make([]error, clients)
 	var all sync.WaitGroup
 	for n := range clients {
-		all.Go(func() { took[n], errs[n] = l.pour(ctx, n, began.Add(d)) })
+		all.Go(func() {
+			errs[n] = errEnded
+			task.Try(ctx, slog.Default(), "client", func() { took[n], errs[n] = l.pour(ctx, n, began.Add(d)) })
+		})
 	}
 	all.Wait()
 	m.took = time.Since(began)

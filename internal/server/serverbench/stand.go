@@ -17,6 +17,7 @@ import (
 
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/signup"
@@ -27,6 +28,7 @@ import (
 type stand struct {
 	options Options
 	engine  string
+	log     *slog.Logger
 	server  *server.Server
 	addr    string
 
@@ -47,7 +49,7 @@ const anAnswer = `{"data":{"allowed":true,"permission":"area1.action10","scope_e
 
 // open starts a server over an empty store: the given one, or a SQLite file of its own.
 func open(ctx context.Context, o Options, url string) (s *stand, err error) {
-	s = &stand{options: o, engine: "postgres"}
+	s = &stand{options: o, engine: "postgres", log: slog.New(slog.DiscardHandler)}
 	if url == "" {
 		dir, err := os.MkdirTemp("", "canopy-bench-")
 		if err != nil {
@@ -78,8 +80,7 @@ func open(ctx context.Context, o Options, url string) (s *stand, err error) {
 	if err := db.Migrate(ctx); err != nil {
 		return s, err
 	}
-	log := slog.New(slog.DiscardHandler)
-	if s.server, err = server.New(ctx, server.Options{Config: checked, DB: db, Log: log}); err != nil {
+	if s.server, err = server.New(ctx, server.Options{Config: checked, DB: db, Log: s.log}); err != nil {
 		return s, err
 	}
 	s.server.Router.Express(nothingPath, "", 4<<10, func(_ context.Context, x *wire.Express) bool {
@@ -90,10 +91,10 @@ func open(ctx context.Context, o Options, url string) (s *stand, err error) {
 	})
 	serving, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	go func() {
+	go task.Try(ctx, s.log, "server", func() {
 		defer close(ended)
 		_ = s.server.Serve(serving, ln)
-	}()
+	})
 	s.end = append(s.end, func() { stop(); <-ended })
 	return s, s.signIn(ctx)
 }
@@ -175,7 +176,7 @@ func newBare(ctx context.Context, s *stand) (*bare, error) {
 	}
 	b := &bare{
 		http: &http.Server{
-			ReadHeaderTimeout: time.Minute,
+			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.ReadAll(r.Body)
 				w.Header().Set("Content-Type", "application/json")
@@ -184,11 +185,11 @@ func newBare(ctx context.Context, s *stand) (*bare, error) {
 		},
 		load: load{addr: ln.Addr().String(), requests: s.nothing.requests},
 	}
-	go func() {
+	go task.Try(ctx, slog.Default(), "bare server", func() {
 		if err := b.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			panic(err) // nobody else would learn of it
 		}
-	}()
+	})
 	return b, nil
 }
 

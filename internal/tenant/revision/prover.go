@@ -123,24 +123,38 @@ func (p *Prover) join(ctx context.Context, of id.ID, account scope.AccountID) *r
 	}
 	p.next.of[of] = account
 	if !p.runs {
-		p.runs = true
 		// Others wait for it too, so the end of one call is not its end.
-		go p.run(context.WithoutCancel(ctx))
+		p.start(context.WithoutCancel(ctx))
 	}
 	return p.next
 }
 
-// run reads rounds until nobody waits for one.
-func (p *Prover) run(ctx context.Context) {
-	for {
-		p.mu.Lock()
-		r := p.next
-		p.next, p.runs = nil, r != nil
-		p.mu.Unlock()
-		if r == nil {
-			return
+// start has rounds read, until nobody waits for one.
+func (p *Prover) start(ctx context.Context) {
+	p.runs = true
+	go task.Try(ctx, cmp.Or(p.Log, slog.Default()), "proof", func() {
+		defer p.ended(ctx)
+		for r := p.take(); r != nil; r = p.take() {
+			p.read(ctx, r)
 		}
-		task.Try(ctx, cmp.Or(p.Log, slog.Default()), "proof", func() { p.read(ctx, r) })
+	})
+}
+
+// take takes the next round out of the way of those who come now; nil for none.
+func (p *Prover) take() *round {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.next
+	p.next = nil
+	return r
+}
+
+// ended begins again where somebody has come meanwhile, or a read has panicked.
+func (p *Prover) ended(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.runs = false; p.next != nil {
+		p.start(ctx)
 	}
 }
 
