@@ -26,7 +26,8 @@ var areas = []struct {
 		[]string{"identityinvite", "enrolment", "profile", "roster", "credential", "mfa", "identitysession"},
 	},
 	{"access", []string{
-		"decision", "decisionlog", "dump", "assignment", "assignment/ledger", "membership", "enduser", "hierarchy", "hierarchy/names",
+		"decision", "decisionlog", "dump", "assignment", "assignment/ledger", "membership", "enduser",
+		"hierarchy", "hierarchy/names",
 		"rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench",
 	}},
@@ -58,7 +59,11 @@ var sideways = []struct {
 }{
 	{"server", []string{"command", "server/serverbench"}, "serve runs one, and one is measured"},
 	{"server/serverbench", []string{"command"}, "is a verb"},
-	{"config", []string{"command", "server", "server/serverbench"}, "settings come in here and go down as values: no room below knows them"},
+	{
+		"config",
+		[]string{"command", "server", "server/serverbench"},
+		"settings come in here and go down as values: no room below knows them",
+	},
 	{"portaluser", []string{"signup", "session", "recovery", "invite", "member"}, "the person behind all five"},
 	{
 		"signup",

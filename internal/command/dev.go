@@ -53,7 +53,9 @@ func (v *devCmd) Run(ctx context.Context, e *environment) error {
 	}
 	caught := &server.DevMail{}
 	return listen(ctx,
-		server.Options{Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version, Stdout: e.Stdout},
+		server.Options{
+			Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version, Stdout: e.Stdout,
+		},
 		func(s *server.Server) error {
 			return v.demo(ctx, e, db, s, c.PublicURL)
 		})

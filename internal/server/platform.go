@@ -117,6 +117,7 @@ func newRouter(o Options, p *platform, t *tenant, portal *portal) *wire.Router {
 		Authenticate: portal.sessions.Authenticate, AuthenticateKey: t.keys.Authenticate,
 		Denied: t.keys.Denied, DeniedEvent: apikey.Refused,
 		InvalidToken: signingkey.ErrInvalidToken, Places: t.places(),
-		Idempotency: p.answers, Limit: p.limits.Take, Limited: p.limits.Limited, Streams: o.DB.Streams(), Observe: p.metrics.Request,
+		Idempotency: p.answers, Limit: p.limits.Take, Limited: p.limits.Limited,
+		Streams: o.DB.Streams(), Observe: p.metrics.Request,
 	})
 }

@@ -70,7 +70,8 @@ type Trace struct {
 // zero time is now. Faults: identities.not_found for somebody who never was a member,
 // nodes.node_not_found.
 func (s *Service) Explain(
-	ctx context.Context, by principal.Actor, in scope.Environment, identity id.ID, permission string, node id.ID, at time.Time,
+	ctx context.Context, by principal.Actor, in scope.Environment, identity id.ID, permission string, node id.ID,
+	at time.Time,
 ) (t Trace, err error) {
 	now := s.now()
 	if !at.IsZero() {

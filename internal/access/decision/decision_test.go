@@ -260,7 +260,8 @@ func TestNothingIsAnsweredUnproven(t *testing.T) {
 		}
 		gone := w.in
 		gone.ID = scope.EnvironmentID{9}
-		if d, err := w.Evaluate(t.Context(), principal.Actor{}, gone, q); !errors.Is(err, environment.ErrNotFound) || d.Allowed {
+		d, err := w.Evaluate(t.Context(), principal.Actor{}, gone, q)
+		if !errors.Is(err, environment.ErrNotFound) || d.Allowed {
 			t.Errorf("of an Environment that is gone: %+v, %v", d, err)
 		}
 		w.must(w.give(w.ann, w.node(w.root, "North"), w.role, assignment.Always))

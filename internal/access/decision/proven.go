@@ -56,7 +56,8 @@ type quiet []revision.At
 const mostQuiet = 1024
 
 func (q quiet) has(at revision.At) bool {
-	i, is := slices.BinarySearchFunc(q, at, func(one, at revision.At) int { return cmp.Compare(one.Revision, at.Revision) })
+	byRevision := func(one, at revision.At) int { return cmp.Compare(one.Revision, at.Revision) }
+	i, is := slices.BinarySearchFunc(q, at, byRevision)
 	return is && q[i] == at
 }
 

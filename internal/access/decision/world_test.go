@@ -180,7 +180,8 @@ func (w *world) switchTo(of enduser.ID, active bool) {
 // may asks.
 func (w *world) may(of enduser.ID, at hierarchy.ID) string {
 	w.t.Helper()
-	d, err := w.Evaluate(w.t.Context(), principal.Actor{}, w.in, decide.Question{Identity: of.Any(), Permission: read, Node: at.Any()})
+	q := decide.Question{Identity: of.Any(), Permission: read, Node: at.Any()}
+	d, err := w.Evaluate(w.t.Context(), principal.Actor{}, w.in, q)
 	if err != nil {
 		return err.Error()
 	}

@@ -85,7 +85,8 @@ func Open(c Config) (*Log, error) {
 	if c.Mode.Off() {
 		return nil, nil //nolint:nilnil // a nil Log is one that is off
 	}
-	l := &Log{mode: c.Mode, out: cmp.Or(c.Stdout, io.Discard), now: c.Now, queue: make(chan Entry, queued), errors: c.Errors}
+	l := &Log{mode: c.Mode, out: cmp.Or(c.Stdout, io.Discard), now: c.Now, errors: c.Errors}
+	l.queue = make(chan Entry, queued)
 	if to := c.To; to != "" && to != "stdout" {
 		file, err := os.OpenFile(to, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -128,7 +129,7 @@ func (l *Log) Written() uint64 {
 func (l *Log) Run(ctx context.Context) {
 	w := bufio.NewWriterSize(l.out, 64<<10)
 	var line []byte
-	waiting := 0 // in the buffer
+	waiting := uint64(0) // in the buffer
 	put := func(e Entry) {
 		line = e.append(line[:0])
 		if _, err := w.Write(line); err == nil {
@@ -141,7 +142,7 @@ func (l *Log) Run(ctx context.Context) {
 	flush := func() {
 		err := w.Flush()
 		if err == nil {
-			l.written.Add(uint64(waiting))
+			l.written.Add(waiting)
 		} else {
 			l.failed(ctx, w, waiting, err)
 		}
@@ -169,8 +170,8 @@ func (l *Log) Run(ctx context.Context) {
 }
 
 // failed counts what could not be written, and goes on with an empty buffer.
-func (l *Log) failed(ctx context.Context, w *bufio.Writer, lost int, err error) {
-	l.dropped.Add(uint64(lost))
+func (l *Log) failed(ctx context.Context, w *bufio.Writer, lost uint64, err error) {
+	l.dropped.Add(lost)
 	w.Reset(l.out)
 	if now := l.now(); now.Sub(l.told) > time.Minute {
 		l.told = now

@@ -96,8 +96,8 @@ func TestLines(t *testing.T) {
 	anywhere.Question = decide.Question{Permission: "a\nb", Scope: decide.AppWide}
 	l := open(t, "all", "stdout", &out, nil)
 	run(l, entry(true), anywhere)
-	want := `{"time":"2026-11-27T12:00:00.345Z","environment_id":"02000000-0000-0000-0000-000000000000","revision":"41",` +
-		`"identity_id":"03000000-0000-0000-0000-000000000000","permission":"lease.read","scope":"node",` +
+	want := `{"time":"2026-11-27T12:00:00.345Z","environment_id":"02000000-0000-0000-0000-000000000000",` +
+		`"revision":"41","identity_id":"03000000-0000-0000-0000-000000000000","permission":"lease.read","scope":"node",` +
 		`"node_id":"04000000-0000-0000-0000-000000000000","allowed":true,"denial_reason":null,` +
 		`"granting_roles":["A \"B\"","Ü"],"caller":"api_key","caller_id":"01000000-0000-0000-0000-000000000000",` +
 		`"request_id":"r-1"}

@@ -264,7 +264,8 @@ func (h *Decisions) Routes(rt *wire.Router) {
 	wire.HandleTwins(p, wire.Route{
 		Method: http.MethodGet, Path: "/permissions", ID: "listIdentityPermissions", Summary: "List what an identity may do",
 		About: "Keys that the identity holds now, anywhere or at a node; none while it is switched off.",
-		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Consistent: true, Status: http.StatusOK,
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode},
+		Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{hierarchy.ErrNotFound},
 	}, h.permissions)
 	wire.Handle(rt.InDefaultEnvironment("/identities/{id}", tagDecisions), wire.Route{
@@ -272,14 +273,16 @@ func (h *Decisions) Routes(rt *wire.Router) {
 		Summary: "List what an Application's identity may do",
 		About: "Keys that it holds now in the default Environment, anywhere or at a node; none where it is no member " +
 			"there or switched off.",
-		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode}, Consistent: true, Status: http.StatusOK,
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID, permissionNode},
+		Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{hierarchy.ErrNotFound},
 	}, h.ofApplication)
 	wire.HandleTwins(p, wire.Route{
 		Method: http.MethodGet, Path: "/grants", ID: "listIdentityGrants", Summary: "List an identity's grants",
 		About: "For applications that decide by themselves: what grants now, and at which nodes it was given. " +
 			"With GET /nodes/parents they walk up from a node until they meet one of them.",
-		Needs: permission.IdentityView, Params: []wire.Parameter{identityID}, ValidUntil: true, Consistent: true, Status: http.StatusOK,
+		Needs: permission.IdentityView, Params: []wire.Parameter{identityID}, ValidUntil: true,
+		Consistent: true, Status: http.StatusOK,
 	}, h.grants)
 }
 

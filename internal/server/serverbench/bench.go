@@ -28,7 +28,7 @@ type Options struct {
 }
 
 func (o Options) check() error {
-	if o.Nodes < 2 || o.Identities < 1 || o.Roles < 1 || o.Assignments < 1 || o.Turns < 1 || o.Many < 1 || len(o.Clients) == 0 {
+	if min(o.Nodes-1, o.Identities, o.Roles, o.Assignments, o.Turns, o.Many, len(o.Clients)) < 1 {
 		return errors.New("the smallest world has 2 nodes, and one of everything else")
 	}
 	if o.Assignments > o.Identities*o.Roles*o.Nodes/2 {
@@ -50,19 +50,24 @@ func Run(ctx context.Context, o Options, out, progress io.Writer) error {
 		urls = append(urls, o.Postgres)
 	}
 	var stands []*stand
+	defer func() {
+		for _, s := range stands {
+			s.close()
+		}
+	}()
 	for _, url := range urls {
 		s, err := open(ctx, o, url)
 		if s != nil {
-			defer s.close()
+			stands = append(stands, s)
 		}
 		if err != nil {
 			return err
 		}
 		logf("%s: making %d nodes, %d identities and %d assignments", s.engine, o.Nodes, o.Identities, o.Assignments)
-		if err := s.fill(ctx, rand.New(rand.NewPCG(o.Seed, 0))); err != nil {
+		rnd := rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // a world, not a secret
+		if err := s.fill(ctx, rnd); err != nil {
 			return err
 		}
-		stands = append(stands, s)
 	}
 	bare, err := newBare(ctx, stands[0])
 	if err != nil {
@@ -118,7 +123,10 @@ func (b *bench) rates(ctx context.Context, clients int) error {
 		list = append(list,
 			&series{name: s.engine + ": nothing", load: s.nothing},
 			&series{name: s.engine + ": evaluate", load: s.evaluate, proofs: s.server.Proofs},
-			&series{name: fmt.Sprintf("%s: evaluate in %d Environments", s.engine, b.o.Many), load: s.spread, proofs: s.server.Proofs})
+			&series{
+				name: fmt.Sprintf("%s: evaluate in %d Environments", s.engine, b.o.Many), load: s.spread,
+				proofs: s.server.Proofs,
+			})
 	}
 	for turn := range b.o.Turns {
 		b.logf("%d clients, turn %d of %d", clients, turn+1, b.o.Turns)

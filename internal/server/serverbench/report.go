@@ -1,10 +1,11 @@
 package serverbench
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/go-json-experiment/json"
 )
 
 // Report is the result of a run.
@@ -34,7 +35,7 @@ type Row struct {
 func (r *Report) print(out io.Writer) error {
 	if r.World.JSON {
 		r.World.Postgres = ""
-		return json.NewEncoder(out).Encode(r)
+		return json.MarshalWrite(out, r)
 	}
 	fmt.Fprintf(out, "%d CPUs, %s; %d nodes, %d identities, %d roles, %d assignments; medians of %d turns of %v\n\n",
 		r.CPUs, r.Go, r.World.Nodes, r.World.Identities, r.World.Roles, r.World.Assignments, r.World.Turns, r.World.Duration)

@@ -63,7 +63,7 @@ func open(ctx context.Context, o Options, url string) (s *stand, err error) {
 		return s, err
 	}
 	s.addr = ln.Addr().String()
-	settings := config.Settings{
+	settings := config.Settings{ //nolint:gosec // of a store that is made and thrown away
 		PublicURL: "http://" + s.addr, DatabaseURL: url, MailFrom: "Canopy <no-reply@localhost>", Signup: "open",
 		SecretKey: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", RateLimits: "off", InviteTTL: 168 * time.Hour,
 		PasswordHistory: 5, AccessTTL: time.Hour, RefreshTTL: 720 * time.Hour, RefreshMax: 2160 * time.Hour,
@@ -109,7 +109,7 @@ func (s *stand) close() {
 
 // signIn makes the Account and signs its owner in.
 func (s *stand) signIn(ctx context.Context) error {
-	const email, password = "bench@canopy.example", "Bench-A-Long-Secret-1a"
+	const email, password = "bench@canopy.example", "Bench-A-Long-Secret-1a" //nolint:gosec // likewise
 	r, err := s.server.Signups.Bootstrap(ctx, principal.System(), signup.Params{
 		Email: email, Password: password, FirstName: "Be", LastName: "Nch", AccountName: "Bench", ApplicationName: "Bench",
 	})

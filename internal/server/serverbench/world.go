@@ -37,7 +37,9 @@ func (s *stand) fill(ctx context.Context, rnd *rand.Rand) error {
 	if err := s.call(ctx, http.MethodPost, at+"/import", s.dump(rnd), nil); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, *rand.Rand, string) error{s.readPlaces, s.addPeople, s.addGrants, s.addKeys} {
+	for _, step := range []func(context.Context, *rand.Rand, string) error{
+		s.readPlaces, s.addPeople, s.addGrants, s.addKeys,
+	} {
 		if err := step(ctx, rnd, at); err != nil {
 			return err
 		}
@@ -51,7 +53,9 @@ type object = map[string]any
 func (s *stand) dump(rnd *rand.Rand) object {
 	var catalogue, roles, nodes []object
 	for n := range permissions {
-		catalogue = append(catalogue, object{"key": permissionOf(n), "name": permissionOf(n), "description": nil, "category": "area"})
+		catalogue = append(catalogue, object{
+			"key": permissionOf(n), "name": permissionOf(n), "description": nil, "category": "area",
+		})
 	}
 	for n := range s.options.Roles {
 		var keys []string
@@ -195,7 +199,8 @@ func (s *stand) addKeys(ctx context.Context, _ *rand.Rand, at string) error {
 	s.keys = []string{s.key}
 	for n := 1; len(s.keys) < s.options.Many; n++ {
 		name := fmt.Sprintf("more-%d", n)
-		if err := s.call(ctx, http.MethodPost, s.account+"/applications", object{"name": name, "slug": name}, nil); err != nil {
+		body := object{"name": name, "slug": name}
+		if err := s.call(ctx, http.MethodPost, s.account+"/applications", body, nil); err != nil {
 			return err
 		}
 		for _, env := range []string{"development", "production"} {
@@ -245,7 +250,8 @@ func (s *stand) prepare(rnd *rand.Rand) error {
 			of(s.people), permissionOf(rnd.IntN(permissions))))
 	})
 	fill(&s.whoCan, asked, func() string {
-		return post(s.key, "who-can", fmt.Sprintf(`{"permission":%q,"node_id":%q}`, permissionOf(rnd.IntN(permissions)), of(s.nodes)))
+		return post(s.key, "who-can", fmt.Sprintf(`{"permission":%q,"node_id":%q}`,
+			permissionOf(rnd.IntN(permissions)), of(s.nodes)))
 	})
 	fill(&s.held, asked, func() string {
 		return request(http.MethodGet, s.addr, "/api/v1/identities/"+of(s.people)+"/permissions", s.key, "")
