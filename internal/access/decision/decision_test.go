@@ -272,7 +272,7 @@ func TestNothingIsAnsweredUnproven(t *testing.T) {
 			t.Errorf("of a call that has ended: %+v", d)
 		}
 		dbtest.Exec(t, db, `ALTER TABLE revision RENAME TO revision_lost`)
-		d, err := w.Evaluate(t.Context(), principal.Actor{}, w.in, q)
+		d, err = w.Evaluate(t.Context(), principal.Actor{}, w.in, q)
 		if err == nil && db.Engine == database.Postgres {
 			t.Errorf("of a store that does not answer: %+v", d)
 		}
