@@ -24,7 +24,7 @@ func (s *Server) Demo(ctx context.Context, in scope.Application) (made Demo, err
 		tenant: s.tenant, people: s.people, by: principal.System(), places: map[string]hierarchy.ID{},
 		persons: map[string]enduser.ID{},
 	}
-	if d.in, err = d.applications.Default(ctx, in); err != nil {
+	if d.in, err = d.named.Default(ctx, in); err != nil {
 		return made, err
 	}
 	for _, step := range []func(context.Context) error{d.access, d.schema, d.tree, d.team, d.second} {

@@ -19,6 +19,7 @@ import (
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/telemetry"
 	"canopy.dev/canopy/internal/platform/wire"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // platform is what every area stands on.
@@ -115,7 +116,7 @@ func newRouter(o Options, p *platform, t *tenant, portal *portal) *wire.Router {
 		PublicOrigin: o.Config.Origin, Origins: o.Config.AllowedOrigins,
 		Hosts: o.Config.AllowedHosts, Proxies: o.Config.Proxies,
 		Authenticate: portal.sessions.Authenticate, AuthenticateKey: t.keys.Authenticate,
-		Denied: t.keys.Denied, DeniedEvent: apikey.Refused,
+		Admit: revision.Admit, Denied: t.keys.Denied, DeniedEvent: apikey.Refused,
 		InvalidToken: signingkey.ErrInvalidToken, Places: t.places(),
 		Idempotency: p.answers, Limit: p.limits.Take, Limited: p.limits.Limited,
 		Streams: o.DB.Streams(), Observe: p.metrics.Request,

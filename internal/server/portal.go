@@ -33,7 +33,7 @@ func newPortal(c *config.Checked, p *platform, t *tenant) *portal {
 			DB: p.db, Guard: guard, Mail: p.mail, Applications: t.applications, Closed: c.Signup == "closed",
 		},
 		sessions: &session.Service{
-			DB: p.db, Guard: guard, Keys: p.keys, Observe: p.metrics.SignIn,
+			DB: p.db, Prover: t.prover, Guard: guard, Keys: p.keys, Observe: p.metrics.SignIn,
 			AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, RefreshMax: c.RefreshMax,
 		},
 		recovery: &recovery.Service{DB: p.db, Guard: guard, Mail: p.mail},

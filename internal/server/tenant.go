@@ -26,6 +26,7 @@ type tenant struct {
 	db           *database.DB
 	accounts     *account.Service
 	applications *application.Service
+	named        *application.Places
 	environments *environment.Service
 	access       *rbac.Service
 	tree         *hierarchy.Service
@@ -57,6 +58,7 @@ func newTenant(p *platform) *tenant {
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,
+		named:        &application.Places{DB: p.db, Prover: prover},
 		environments: &environment.Service{DB: p.db, Parts: parts},
 		access:       &rbac.Service{DB: p.db, Dependents: ofRoles},
 		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes, Holders: grants},
@@ -73,9 +75,8 @@ func newTenant(p *platform) *tenant {
 // places finds what a path names.
 func (t *tenant) places() wire.Places {
 	return wire.Places{
-		Application: t.applications.Place, Environment: t.environments.Place,
-		DefaultEnvironment: t.applications.Default,
-		AccountNotFound:    account.ErrNotFound, ApplicationNotFound: application.ErrNotFound,
+		Application: t.named.Application, Environment: t.named.Environment, DefaultEnvironment: t.named.Default,
+		AccountNotFound: account.ErrNotFound, ApplicationNotFound: application.ErrNotFound,
 		EnvironmentNotFound: environment.ErrNotFound,
 	}
 }

@@ -7,11 +7,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/events/eventtest"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 func (w world) flush() {
@@ -185,7 +185,7 @@ func TestManyDenialsFillNoMemory(t *testing.T) {
 		w.FillDenials()
 		w.denied(k, permission.RolesView, "/x")
 	}
-	if n := len(eventtest.Take(t, w.DB)); n != 1 || w.ToldDenials() > apikey.MostKept {
+	if n := len(eventtest.Take(t, w.DB)); n != 1 || w.ToldDenials() > revision.MostKept {
 		t.Errorf("%d are told, %d are in memory", n, w.ToldDenials())
 	}
 }

@@ -34,7 +34,7 @@ type Service struct {
 	// Most is how many keys an Environment may have; 0 is 500.
 	Most int
 
-	cache   cache
+	known   revision.Memo[string, principal.Key] // by the hash of a value
 	uses    uses
 	denials denials
 }

@@ -58,8 +58,8 @@ func scan(row database.Scanner) (k Key, err error) {
 	return k, json.Unmarshal([]byte(scopes), &k.Scopes)
 }
 
-func scanKnown(row database.Scanner) (found known, err error) {
-	k, at := &found.key, &found.at
+func scanKnown(row database.Scanner) (found revision.Kept[principal.Key], err error) {
+	k, at := &found.Value, &found.At
 	env := &k.Environment
 	app := &env.Application
 	var mode Mode
@@ -69,6 +69,7 @@ func scanKnown(row database.Scanner) (found known, err error) {
 	if err != nil {
 		return found, err
 	}
+	found.Of, found.Account = env.ID.Any(), app.Account.ID
 	k.Kind, k.ID, k.FullAccess = principal.KindAPIKey, k.KeyID.Any(), mode == FullAccess
 	return found, json.Unmarshal([]byte(scopes), &k.Scopes)
 }

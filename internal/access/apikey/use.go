@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // uses are the keys that were used since the last flush.
@@ -29,7 +30,7 @@ func (u *uses) note(k principal.Key, now time.Time) {
 	if u.last == nil {
 		u.last = map[ID]use{}
 	}
-	if _, is := u.last[k.KeyID]; is || len(u.last) < mostKnown {
+	if _, is := u.last[k.KeyID]; is || len(u.last) < revision.MostKept {
 		u.last[k.KeyID] = use{k.Environment.ID, now}
 	}
 }

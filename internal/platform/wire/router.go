@@ -29,6 +29,9 @@ type Config struct {
 	Authenticate func(ctx context.Context, token string) (principal.Principal, error)
 	// AuthenticateKey makes the principal of an API key; any failure is a fault. May be nil.
 	AuthenticateKey func(ctx context.Context, key string) (principal.Principal, error)
+	// Admit gives the context in which a call is admitted: what was proven once since it came in
+	// need not be proven again for that. May be nil.
+	Admit func(context.Context) context.Context
 	// Denied is told of a right that an API key lacks; may be nil.
 	Denied func(ctx context.Context, k principal.Key, by principal.Actor, p permission.Key, method, path string) error
 	// DeniedEvent is what Denied may record; may be nil.

@@ -49,8 +49,8 @@ func serve[By, In, Out any](
 	if err != nil {
 		return answer{}, err
 	}
-	if lenient != nil {
-		c.r = c.r.WithContext(ctx)
+	if len(c.op.access.schemes) > 0 && c.rt.Admit != nil {
+		c.r = c.r.WithContext(c.rt.Admit(ctx))
 	}
 	by, err := prove(c)
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Portal is what the rooms stand on, and the rooms. The limits are the defaults
@@ -99,7 +100,7 @@ func start(t testing.TB, engine database.Engine) *Portal {
 	}
 	p.Signups = &signup.Service{DB: p.DB, Guard: p.Guard, Mail: p.Mail, Applications: p.Applications}
 	p.Sessions = &session.Service{
-		DB: p.DB, Guard: p.Guard, Keys: p.Keys,
+		DB: p.DB, Prover: &revision.Prover{DB: p.DB}, Guard: p.Guard, Keys: p.Keys,
 		AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, RefreshMax: 90 * 24 * time.Hour,
 	}
 	p.Recovery = &recovery.Service{DB: p.DB, Guard: p.Guard, Mail: p.Mail}

@@ -15,6 +15,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Membership is a portal user's place in one Account.
@@ -159,12 +160,14 @@ func OtherOwners(ctx context.Context, tx *database.Tx, in scope.AccountID, besid
 
 // RemoveMember takes a person out of an Account. The user stays.
 func RemoveMember(ctx context.Context, tx *database.Tx, in scope.AccountID, userID ID) error {
+	revision.AppendAccount(tx, in)
 	_, err := tx.Exec(ctx, deleteMember, in, userID)
 	return err
 }
 
 // SetMemberActive switches a membership on or off.
 func SetMemberActive(ctx context.Context, tx *database.Tx, in scope.AccountID, userID ID, active bool) error {
+	revision.AppendAccount(tx, in)
 	_, err := tx.Exec(ctx, updateMemberActive, active, in, userID)
 	return err
 }
@@ -173,6 +176,14 @@ func SetMemberActive(ctx context.Context, tx *database.Tx, in scope.AccountID, u
 func SetMemberRole(
 	ctx context.Context, tx *database.Tx, in scope.AccountID, userID ID, role permission.AccountRole,
 ) error {
+	revision.AppendAccount(tx, in)
 	_, err := tx.Exec(ctx, updateMemberRole, string(role), in, userID)
 	return err
+}
+
+// AccountsOf are the Accounts that a person is a member of, active or not.
+func AccountsOf(ctx context.Context, tx *database.Tx, userID ID) ([]scope.AccountID, error) {
+	return database.All(ctx, tx, func(row database.Scanner) (in scope.AccountID, err error) {
+		return in, row.Scan(&in)
+	}, selectAccountsOf, userID)
 }

@@ -69,6 +69,8 @@ const (
 	countOtherOwners = `SELECT count(*) FROM account_member
 		WHERE account_id = $1 AND account_role = 'owner' AND is_active = 1 AND user_id <> $2`
 
+	selectAccountsOf = `SELECT account_id FROM account_member WHERE user_id = $1`
+
 	deleteMember = `DELETE FROM account_member WHERE account_id = $1 AND user_id = $2`
 
 	updateMemberActive = `UPDATE account_member SET is_active = $1 WHERE account_id = $2 AND user_id = $3`

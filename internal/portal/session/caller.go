@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"canopy.dev/canopy/internal/foundation/permission"
@@ -12,10 +11,8 @@ import (
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
-
-// mostCallers bounds how many callers are kept in memory.
-const mostCallers = 10_000
 
 // claimed is whom and what an access token names.
 type claimed struct {
@@ -33,64 +30,31 @@ type caller struct {
 	endsAt time.Time
 }
 
-// callers keeps what the store said for as long as nothing is written that it was read
-// of. Only SQLite's writes are all seen here; on PostgreSQL each call asks.
-type callers struct {
-	once  sync.Once
-	watch *database.Watch
-
-	mu    sync.Mutex
-	asOf  uint64
-	known map[claimed]caller
-}
-
-// readOf are the tables of selectCaller.
+// readOf are the tables of selectCaller, save that of revisions.
 var readOf = slices.Concat([]string{"portal_session"}, portaluser.Tables(), account.Tables(), application.Tables())
 
-// caller finds whom a token stands for now; database.ErrNoRows when it is of no more use.
+// caller finds whom a token stands for now; database.ErrNoRows when it is of no more use. It is
+// kept while its Account is what it was: whatever ends it raises the Account's revision (raise).
 func (s *Service) caller(ctx context.Context, of claimed) (caller, error) {
-	s.callers.once.Do(func() { s.callers.watch = s.DB.Watch(readOf...) })
-	if s.callers.watch == nil {
-		return s.lookUp(ctx, of)
-	}
-	asOf := s.callers.watch.Version()
-	if found, is := s.callers.get(asOf, of); is && s.DB.Now().Before(found.endsAt) {
-		return found, nil
-	}
-	found, err := s.lookUp(ctx, of)
-	if err == nil {
-		s.callers.put(asOf, of, found)
-	}
-	return found, err
-}
-
-func (s *Service) lookUp(ctx context.Context, of claimed) (caller, error) {
-	return database.Ask(ctx, s.DB, func(tx *database.Tx) (c caller, err error) {
-		err = tx.QueryRow(ctx, selectCaller, of.session, of.user, of.account, of.application, tx.Now).
-			Scan(&c.role, &c.email, &c.slug, &c.endsAt)
-		return c, err
+	from := revision.Source{DB: s.DB, Prover: s.Prover, Tables: readOf}
+	good := func(c caller) bool { return s.DB.Now().Before(c.endsAt) }
+	return s.callers.Get(ctx, from, of, good, func(ctx context.Context) (revision.Kept[caller], error) {
+		return database.Ask(ctx, s.DB, func(tx *database.Tx) (revision.Kept[caller], error) {
+			found := revision.Kept[caller]{Of: of.account.Any(), Account: of.account}
+			c, at := &found.Value, &found.At
+			err := tx.QueryRow(ctx, selectCaller, of.session, of.user, of.account, of.application, tx.Now).
+				Scan(&c.role, &c.email, &c.slug, &c.endsAt, &at.Revision, &at.Stamp, &at.Tree, &at.TreeStamp)
+			return found, err
+		})
 	})
 }
 
-func (k *callers) get(asOf uint64, of claimed) (found caller, is bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.asOf != asOf {
-		return found, false
+// raise has those who keep the callers of a person look again: in every Account that the person
+// may be in, since a token stays bound to its own, wherever its session goes.
+func raise(ctx context.Context, tx *database.Tx, who portaluser.ID) error {
+	accounts, err := portaluser.AccountsOf(ctx, tx, who)
+	for _, in := range accounts {
+		revision.AppendAccount(tx, in)
 	}
-	found, is = k.known[of]
-	return found, is
-}
-
-// put keeps what was read since a version, unless that is over already.
-func (k *callers) put(asOf uint64, of claimed, found caller) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if asOf < k.asOf {
-		return
-	}
-	if asOf > k.asOf || k.known == nil || len(k.known) >= mostCallers {
-		k.asOf, k.known = asOf, map[claimed]caller{}
-	}
-	k.known[of] = found
+	return err
 }

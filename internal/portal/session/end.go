@@ -96,8 +96,8 @@ func endEvery(ctx context.Context, tx *database.Tx, by principal.User, reason En
 
 // end ends the live sessions that match; the condition begins at $2.
 func end(ctx context.Context, tx *database.Tx, condition string, args ...any) (int, error) {
-	n, err := tx.Exec(ctx, updateEnded+condition, append([]any{tx.Now}, args...)...)
-	return int(n), err
+	n, err := endEach(ctx, tx, condition, args...)
+	return n[scope.AccountID{}], err
 }
 
 // counts are numbers of sessions by Account; the zero id has all.
@@ -105,12 +105,20 @@ type counts map[scope.AccountID]int
 
 // endEach is end, told by Account.
 func endEach(ctx context.Context, tx *database.Tx, condition string, args ...any) (counts, error) {
-	list, err := database.All(ctx, tx, func(row database.Scanner) (in scope.AccountID, err error) {
-		return in, row.Scan(&in)
-	}, updateEnded+condition+` RETURNING account_id`, append([]any{tx.Now}, args...)...)
-	n := counts{{}: len(list)}
-	for _, in := range list {
+	n, owners := counts{}, map[portaluser.ID]bool{}
+	err := tx.Query(ctx, func(row database.Scanner) error {
+		var in scope.AccountID
+		var who portaluser.ID
+		err := row.Scan(&in, &who)
 		n[in]++
+		n[scope.AccountID{}]++
+		owners[who] = true
+		return err
+	}, updateEnded+condition+` RETURNING account_id, user_id`, append([]any{tx.Now}, args...)...)
+	for who := range owners {
+		if err == nil {
+			err = raise(ctx, tx, who)
+		}
 	}
 	return n, err
 }

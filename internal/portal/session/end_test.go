@@ -68,8 +68,10 @@ func TestAuthenticateLooksAtWhatHoldsNow(t *testing.T) {
 		if u := p.Caller(b); u.Role != permission.Admin || u.Holds(permission.UserManageOwners) {
 			t.Errorf("%+v", u)
 		}
-		dbtest.Exec(t, p.DB, `UPDATE account_member SET account_role = 'owner' WHERE user_id = $1`, b.User.ID)
 		dbtest.Exec(t, p.DB, `UPDATE portal_user SET email = 'd@acme.com' WHERE id = $1`, b.User.ID)
+		dbtest.Do(t, p.DB, func(tx *database.Tx) error {
+			return portaluser.SetMemberRole(t.Context(), tx, acme.ID, b.User.ID, permission.Owner)
+		})
 		if u := p.Caller(b); u.Role != permission.Owner || !u.Holds(permission.UserManageOwners) || u.Label != "d@acme.com" {
 			t.Errorf("%+v", u)
 		}

@@ -16,6 +16,7 @@ import (
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaltest"
 	"canopy.dev/canopy/internal/portal/session"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // refresh renews with a token and gives the next one.
@@ -76,7 +77,7 @@ func TestRefreshOfManyGivesOneSuccessor(t *testing.T) {
 		b := p.SignIn(alex)
 		_ = eventtest.Take(t, p.DB)
 		other := &session.Service{
-			DB: p.DB, Guard: p.Guard, Keys: p.Keys,
+			DB: p.DB, Prover: &revision.Prover{DB: p.DB}, Guard: p.Guard, Keys: p.Keys,
 			AccessTTL: p.Sessions.AccessTTL, RefreshTTL: p.Sessions.RefreshTTL, RefreshMax: p.Sessions.RefreshMax,
 		}
 		processes := make(chan *session.Service, 50)

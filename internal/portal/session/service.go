@@ -11,11 +11,13 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases of sessions. It is safe for concurrent use.
 type Service struct {
 	DB         *database.DB
+	Prover     *revision.Prover // proves that callers in memory are current
 	Guard      *portaluser.Guard
 	Keys       *signingkey.Service
 	AccessTTL  time.Duration // of access tokens
@@ -24,7 +26,7 @@ type Service struct {
 	// Observe is told how each sign-in ended, "ok" or a code; may be nil.
 	Observe func(result string)
 
-	callers callers
+	callers revision.Memo[claimed, caller]
 }
 
 // open starts a session in a transaction that has checked the person. Event:
@@ -38,7 +40,11 @@ func (s *Service) open(
 		permissions: permissions, endsAt: tx.Now.Add(s.RefreshMax),
 	}
 	st.expiresAt = s.expiry(tx, st)
-	if _, err := tx.Exec(ctx, endOldest, tx.Now, u.ID, mostSessions-1); err != nil {
+	n, err := tx.Exec(ctx, endOldest, tx.Now, u.ID, mostSessions-1)
+	if err == nil && n > 0 {
+		err = raise(ctx, tx, u.ID)
+	}
+	if err != nil {
 		return nil, err
 	}
 	b, err := s.bind(ctx, tx, st, at)

@@ -5,6 +5,7 @@ import (
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 const (
@@ -47,11 +48,13 @@ const (
 
 	// The membership is that of the token's Account: a session that was switched
 	// elsewhere does not take the older token along.
-	selectCaller = `SELECT m.account_role, u.email, slug.slug, s.ends_at FROM portal_session s` +
+	selectCaller = `SELECT m.account_role, u.email, slug.slug, s.ends_at,
+		rev.revision, rev.stamp, rev.tree_revision, rev.tree_stamp FROM portal_session s` +
 		portaluser.JoinActiveMember + `s.user_id AND m.account_id = $3` +
 		account.JoinSlug + `m.account_id` +
 		portaluser.JoinUser + `s.user_id` +
-		application.JoinApplication + `$4 AND app.account_id = m.account_id
+		application.JoinApplication + `$4 AND app.account_id = m.account_id` +
+		revision.JoinRevision + `m.account_id
 		WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.ends_at > $5`
 
 	selectLive = `SELECT s.id, slug.slug, COALESCE(app.slug, ''), s.ip_address, s.user_agent, s.created_at,

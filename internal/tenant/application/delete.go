@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // AddEnvironment makes an Environment, or a copy of one. A chosen slug that is taken is
@@ -62,6 +63,7 @@ func (s *Service) DeleteEnvironment(ctx context.Context, by principal.Actor, in 
 		case e.ID == a.DefaultEnvironmentID:
 			return none, ErrIsDefault
 		}
+		revision.AppendAccount(tx, in.Application.Account.ID)
 		removed, err := s.Parts.Cut(ctx, tx, in)
 		if err != nil {
 			return none, err
@@ -146,6 +148,7 @@ func (s *Service) delete(
 		}
 		assignments += removed.Assignments
 	}
+	revision.AppendAccount(tx, in.Account.ID)
 	if _, err := tx.Exec(ctx, deleteApplication, in.Account.ID, in.ID); err != nil {
 		return err
 	}

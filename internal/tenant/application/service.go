@@ -14,6 +14,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases of Applications, one transaction each. It is safe for
@@ -50,23 +51,9 @@ func lock(ctx context.Context, tx *database.Tx, in scope.Application) (Applicati
 	return Find(ctx, tx, in.Account.ID, in.ID)
 }
 
-// Place finds the Application of a slug in an Account; ErrNotFound.
-func (s *Service) Place(ctx context.Context, in scope.Account, slug string) (scope.Application, error) {
-	a, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (Application, error) {
-		return BySlug(ctx, tx, in.ID, slug)
-	})
-	return scope.Application{Account: in, ID: a.ID, Slug: a.Slug}, err
-}
-
 // BySlug finds the Application of a slug in an Account; ErrNotFound.
 func BySlug(ctx context.Context, tx *database.Tx, accountID scope.AccountID, slug string) (Application, error) {
 	return found(scan(tx.QueryRow(ctx, selectApplication+` AND p.slug = $2`, accountID, slug)))
-}
-
-// Default is the Environment of an Application for who names none; ErrNotFound.
-func (s *Service) Default(ctx context.Context, in scope.Application) (scope.Environment, error) {
-	a, err := s.Get(ctx, in)
-	return scope.Environment{Application: in, ID: a.DefaultEnvironmentID, Slug: a.DefaultEnvironmentSlug}, err
 }
 
 // Get reads the Application; ErrNotFound.
@@ -202,6 +189,7 @@ func (s *Service) SetDefault(
 		if err != nil || e.ID == a.DefaultEnvironmentID {
 			return a, err
 		}
+		revision.AppendAccount(tx, in.Account.ID)
 		from := a.DefaultEnvironmentSlug
 		a.DefaultEnvironmentID, a.DefaultEnvironmentSlug = e.ID, e.Slug
 		if a, err = a.save(ctx, tx); err != nil {

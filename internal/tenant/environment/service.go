@@ -17,12 +17,6 @@ type Service struct {
 	Parts Parts
 }
 
-// Place finds the Environment of a slug in an Application; environments.not_found.
-func (s *Service) Place(ctx context.Context, in scope.Application, slug string) (scope.Environment, error) {
-	e, err := database.Ask(ctx, s.DB, func(tx *database.Tx) (Environment, error) { return BySlug(ctx, tx, in, slug) })
-	return e.In(in), err
-}
-
 // BySlug finds the Environment of a slug in an Application; environments.not_found.
 func BySlug(ctx context.Context, tx *database.Tx, in scope.Application, slug string) (Environment, error) {
 	return found(scan(tx.QueryRow(ctx, selectEnvironment+` AND env.application_id = $2 AND env.slug = $3`,
@@ -64,6 +58,9 @@ func (s *Service) Update(
 			return before, err
 		}
 		after.Follow(tx, in)
+		if after.Slug != before.Slug {
+			revision.AppendAccount(tx, in.Application.Account.ID)
+		}
 		return after, event.Record(ctx, tx, Updated, after.entry(by), UpdatedPayload{fields})
 	})
 }

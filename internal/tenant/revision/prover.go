@@ -73,9 +73,16 @@ func (p *Prover) At(ctx context.Context, in scope.Environment) (At, error) {
 	return p.prove(ctx, in.ID.Any(), in.Application.Account.ID)
 }
 
-// AtAccount is At for an Account.
+// AtAccount is At for an Account, once a call (Admit).
 func (p *Prover) AtAccount(ctx context.Context, in scope.AccountID) (At, error) {
-	return p.prove(ctx, in.Any(), in)
+	if at, is := admitted(ctx, in); is {
+		return at, nil
+	}
+	at, err := p.prove(ctx, in.Any(), in)
+	if err == nil {
+		remember(ctx, in, at)
+	}
+	return at, err
 }
 
 func (p *Prover) prove(ctx context.Context, of id.ID, account scope.AccountID) (At, error) {

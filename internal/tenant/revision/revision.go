@@ -121,6 +121,12 @@ func Now(ctx context.Context, tx *database.Tx, in scope.Environment) (at At, err
 	return at, err
 }
 
+// NowAccount is Now for an Account.
+func NowAccount(ctx context.Context, tx *database.Tx, in scope.AccountID) (at At, err error) {
+	err = tx.QueryRow(ctx, selectRevision, in, in).Scan(&at.Revision, &at.Stamp, &at.Tree, &at.TreeStamp)
+	return at, err
+}
+
 // Since hands over what was changed in an Environment after it stood somewhere, in order:
 // the kind, the row's id and its body. known is false when the kept changes don't lead on
 // from there: some were swept, or the store is another's or was restored.
