@@ -21,6 +21,7 @@ var acrossTenants = []exception{
 	},
 	{"account", "SELECT count(*) FROM account_slug WHERE slug = $1", "whether a slug is taken in the install"},
 	{"portaluser", "WHERE m.user_id = $1", "where a person may go: the question is about all Accounts"},
+	{"portaluser", "SELECT account_id FROM account_member WHERE user_id = $1", "whose sessions end, in all Accounts"},
 	{"signup", "WHERE token_hash = $1", "a link's token names its sign-up, which has no Account yet"},
 	{"signup", "WHERE email = $1", "a sign-up belongs to an address, and has no Account yet"},
 	{"signup", "WHERE id = $3 AND status = 'pending'", "the sign-up just found by its address"},
