@@ -75,11 +75,14 @@ var (
 )
 
 // put says what decisions see of the assignment.
-func (a Assignment) put() revision.Change {
-	return edits.PutAssignment(decide.Assignment{
+func (a Assignment) put() revision.Change { return edits.PutAssignment(a.Decided()) }
+
+// Decided is the assignment as decisions see it.
+func (a Assignment) Decided() decide.Assignment {
+	return decide.Assignment{
 		ID: a.ID.Any(), Identity: a.Identity.Any(), Node: a.Node.Any(), Role: a.Role.Any(),
 		From: a.Window.From, To: a.Window.To,
-	})
+	}
 }
 
 // drop says that decisions see it no more.

@@ -115,15 +115,21 @@ func anyReserved(rows []row) error {
 	return nil
 }
 
+// removable are assignments that may be removed together. Faults as of BulkRemove.
+func removable(ctx context.Context, tx *database.Tx, in scope.Environment, some Some) ([]row, error) {
+	rows, err := findAll(ctx, tx, in, some)
+	if err == nil {
+		err = anyReserved(rows)
+	}
+	return rows, err
+}
+
 // BulkRemove removes all of the assignments, or none. Faults: rbac.assignment_not_found (data:
 // ids), nodes.reserved_type. One event: assignment.bulk_removed.
 func (s *Service) BulkRemove(ctx context.Context, by principal.Actor, in scope.Environment, some Some) error {
 	_, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
-		rows, err := findAll(ctx, tx, in, some)
-		if err == nil {
-			err = anyReserved(rows)
-		}
+		rows, err := removable(ctx, tx, in, some)
 		if err != nil {
 			return none, err
 		}
@@ -139,6 +145,30 @@ func (s *Service) BulkRemove(ctx context.Context, by principal.Actor, in scope.E
 	return err
 }
 
+// movable are the assignments that would get another role, and that role. Faults as of
+// BulkChangeRole; then the rows are all that were named, or none.
+func movable(
+	ctx context.Context, tx *database.Tx, in scope.Environment, c NewRole,
+) (rows []row, role rbac.Role, err error) {
+	if rows, err = findAll(ctx, tx, in, c.Some); err != nil {
+		return nil, role, err
+	}
+	if role, err = rbac.FindRole(ctx, tx, in, named[rbac.RoleID](c.RoleID)); err == nil {
+		err = anyReserved(rows)
+	}
+	if err != nil {
+		return rows, role, err
+	}
+	rows = slices.DeleteFunc(rows, func(r row) bool { return r.Role == role.ID })
+	if len(rows) == 0 {
+		return nil, role, nil
+	}
+	if err := mayBeGiven(role); err != nil {
+		return rows, role, err
+	}
+	return rows, role, collisions(ctx, tx, in, rows, role.ID)
+}
+
 // BulkChangeRole gives all of the assignments a role, or none. Those that have it stay as
 // they are; where all have it, nothing is written. Faults, in this order:
 // rbac.assignment_not_found (data: ids), rbac.role_not_found, nodes.reserved_type,
@@ -149,25 +179,8 @@ func (s *Service) BulkChangeRole(
 ) error {
 	_, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
-		rows, err := findAll(ctx, tx, in, c.Some)
-		if err != nil {
-			return none, err
-		}
-		role, err := rbac.FindRole(ctx, tx, in, named[rbac.RoleID](c.RoleID))
-		if err == nil {
-			err = anyReserved(rows)
-		}
-		if err != nil {
-			return none, err
-		}
-		rows = slices.DeleteFunc(rows, func(r row) bool { return r.Role == role.ID })
-		if len(rows) == 0 {
-			return none, nil
-		}
-		if err := mayBeGiven(role); err != nil {
-			return none, err
-		}
-		if err := collisions(ctx, tx, in, rows, role.ID); err != nil {
+		rows, role, err := movable(ctx, tx, in, c)
+		if err != nil || len(rows) == 0 {
 			return none, err
 		}
 		told := BulkRolePayload{Role: role.ID}
@@ -213,6 +226,17 @@ func collisions(ctx context.Context, tx *database.Tx, in scope.Environment, rows
 	return nil
 }
 
+// rewindowed are the assignments that would get another window. Faults as of BulkChangeWindow.
+func rewindowed(ctx context.Context, tx *database.Tx, in scope.Environment, c NewWindow) ([]row, error) {
+	rows, err := findAll(ctx, tx, in, c.Some)
+	for _, r := range rows {
+		if err == nil && !r.Window.changed(c.From, c.To).valid() {
+			err = fault.Validation.WithDetails("effective_to " + windowRule)
+		}
+	}
+	return rows, err
+}
+
 // BulkChangeWindow gives all of the assignments the ends that are given, or none. Faults:
 // rbac.assignment_not_found (data: ids); validation for a window that would come of it.
 // Event: assignment.updated, one for each that has changed.
@@ -221,14 +245,9 @@ func (s *Service) BulkChangeWindow(
 ) error {
 	_, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
-		rows, err := findAll(ctx, tx, in, c.Some)
+		rows, err := rewindowed(ctx, tx, in, c)
 		if err != nil {
 			return none, err
-		}
-		for _, r := range rows {
-			if !r.Window.changed(c.From, c.To).valid() {
-				return none, fault.Validation.WithDetails("effective_to " + windowRule)
-			}
 		}
 		for _, before := range rows {
 			after := before

@@ -3,6 +3,7 @@ package assignment
 import (
 	"context"
 	"slices"
+	"time"
 
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -35,7 +36,38 @@ type Flattened struct {
 func Flatten(
 	ctx context.Context, tx *database.Tx, in scope.Environment, root hierarchy.ID, ground func(hierarchy.ID) Ground,
 ) (Flattened, error) {
-	f := &flattening{ctx: ctx, tx: tx, in: in, root: root, ground: ground}
+	w := &flattener{ctx: ctx, tx: tx, in: in}
+	n, err := flatten(ctx, tx, in, root, ground, w)
+	if err == nil {
+		err = w.drop()
+	}
+	return n, err
+}
+
+// Flattening hears what becomes of assignments. One that moves may take the place of one that
+// has gone before.
+type Flattening interface {
+	// Counts says that a row counts now; time alone ends that.
+	Counts(a Assignment)
+	// Gone says that a row goes.
+	Gone(a Assignment)
+	// Moved says that a row is another from now on; its id stays.
+	Moved(before, after Assignment) error
+}
+
+// TryFlatten judges Flatten, and makes no change. The transaction may be one that only reads.
+func TryFlatten(
+	ctx context.Context, tx *database.Tx, in scope.Environment, root hierarchy.ID, ground func(hierarchy.ID) Ground,
+	to Flattening,
+) (Flattened, error) {
+	return flatten(ctx, tx, in, root, ground, to)
+}
+
+func flatten(
+	ctx context.Context, tx *database.Tx, in scope.Environment, root hierarchy.ID, ground func(hierarchy.ID) Ground,
+	to Flattening,
+) (Flattened, error) {
+	f := &flattening{now: tx.Now, root: root, ground: ground, to: to}
 	var last Assignment // the zero ids come before all others
 	for {
 		some, err := database.All(ctx, tx, scan, selectOnwards, in.ID, last.Identity.String(), last.Role.String(),
@@ -52,29 +84,23 @@ func Flatten(
 			f.add(a)
 		}
 		if len(some) < atOnce {
-			break
+			return f.n, f.merge()
 		}
 		last = some[len(some)-1]
 	}
-	if err := f.merge(); err != nil {
-		return f.n, err
-	}
-	return f.n, f.drop()
 }
 
 // atOnce is how many rows are read, or removed, at a time.
 const atOnce = 1000
 
-// flattening is one Flatten under way.
+// flattening judges one row after the other.
 type flattening struct {
-	ctx    context.Context //nolint:containedctx // of one use case, which ends with it
-	tx     *database.Tx
-	in     scope.Environment
+	now    time.Time
 	root   hierarchy.ID
 	ground func(hierarchy.ID) Ground
+	to     Flattening
 
 	group []Assignment // of one identity and role, as far as they count
-	gone  []ID
 	n     Flattened
 }
 
@@ -82,20 +108,16 @@ type flattening struct {
 func (f *flattening) add(a Assignment) {
 	switch ground := f.ground(a.Node); {
 	case ground == Apart:
-	case a.Window.At(f.tx.Now) == Expired:
+	case a.Window.At(f.now) == Expired:
 		f.n.Expired++
-		f.remove(a)
+		f.to.Gone(a)
 	case ground == Dead:
 		f.n.Inactive++
-		f.remove(a)
+		f.to.Gone(a)
 	default:
+		f.to.Counts(a)
 		f.group = append(f.group, a)
 	}
-}
-
-func (f *flattening) remove(a Assignment) {
-	count(f.tx, f.in, a, -1)
-	f.gone = append(f.gone, a.ID)
 }
 
 // merge makes one row of the group.
@@ -122,31 +144,57 @@ func (f *flattening) merge() error {
 	}
 	for _, a := range f.group[1:] {
 		f.n.Deduplicated++
-		f.remove(a)
+		f.to.Gone(a)
 	}
 	f.group = f.group[:0]
-	// One that is merged away may hold the place at the root.
-	if err := f.drop(); err != nil || one.Node == oldest.Node && one.Window == oldest.Window {
+	if one.Node == oldest.Node && one.Window == oldest.Window {
+		return nil
+	}
+	return f.to.Moved(oldest, one)
+}
+
+// flattener writes what becomes of assignments.
+type flattener struct {
+	ctx context.Context //nolint:containedctx // of one use case, which ends with it
+	tx  *database.Tx
+	in  scope.Environment
+
+	gone []ID // and not yet removed
+}
+
+// Counts implements Flattening.
+func (*flattener) Counts(Assignment) {}
+
+// Gone implements Flattening.
+func (w *flattener) Gone(a Assignment) {
+	count(w.tx, w.in, a, -1)
+	w.gone = append(w.gone, a.ID)
+}
+
+// Moved implements Flattening. One that is merged away may hold the place at the root.
+func (w *flattener) Moved(before, after Assignment) error {
+	if err := w.drop(); err != nil {
 		return err
 	}
-	count(f.tx, f.in, oldest, -1)
-	count(f.tx, f.in, one, 1)
-	_, err := f.tx.Exec(f.ctx, moveAssignment, one.Node, one.Window.From, one.Window.To, f.tx.Now, f.in.ID, one.ID)
+	count(w.tx, w.in, before, -1)
+	count(w.tx, w.in, after, 1)
+	_, err := w.tx.Exec(w.ctx, moveAssignment, after.Node, after.Window.From, after.Window.To, w.tx.Now, w.in.ID,
+		after.ID)
 	return err
 }
 
 // drop removes what is gone.
-func (f *flattening) drop() error {
-	for piece := range slices.Chunk(f.gone, idsAtOnce) {
-		args := []any{f.in.ID}
+func (w *flattener) drop() error {
+	for piece := range slices.Chunk(w.gone, idsAtOnce) {
+		args := []any{w.in.ID}
 		for _, of := range piece {
 			args = append(args, of)
 		}
 		marks := `(` + database.Marks(2, len(piece)) + `)`
-		if _, err := f.tx.Exec(f.ctx, deleteSome+marks, args...); err != nil {
+		if _, err := w.tx.Exec(w.ctx, deleteSome+marks, args...); err != nil {
 			return err
 		}
 	}
-	f.gone = f.gone[:0]
+	w.gone = w.gone[:0]
 	return nil
 }

@@ -81,13 +81,7 @@ func newGiver(tx *database.Tx, in scope.Environment) *giver {
 
 // give makes an assignment, with its change row and counts, and records no event.
 func (g *giver) give(ctx context.Context, n New) (a Assignment, role rbac.Role, err error) {
-	if !n.Window.valid() {
-		return a, role, fault.Validation.WithDetails("effective_to " + windowRule)
-	}
-	if err := g.isMember(ctx, n.Identity); err != nil {
-		return a, role, err
-	}
-	if role, err = g.fits(ctx, n.Node, n.Role); err != nil {
+	if role, err = g.mayGive(ctx, n); err != nil {
 		return a, role, err
 	}
 	tx, in := g.tx, g.in
@@ -103,6 +97,17 @@ func (g *giver) give(ctx context.Context, n New) (a Assignment, role rbac.Role, 
 	count(tx, in, a, 1)
 	revision.Append(tx, in, a.put())
 	return a, role, nil
+}
+
+// mayGive gives the role, if all rules hold but that nobody gave the same before.
+func (g *giver) mayGive(ctx context.Context, n New) (role rbac.Role, err error) {
+	if !n.Window.valid() {
+		return role, fault.Validation.WithDetails("effective_to " + windowRule)
+	}
+	if err := g.isMember(ctx, n.Identity); err != nil {
+		return role, err
+	}
+	return g.fits(ctx, n.Node, n.Role)
 }
 
 // windowRule is what a window must be.

@@ -68,29 +68,9 @@ func (s *Service) Update(
 	ctx context.Context, by principal.Actor, in scope.Environment, of ID, c Change,
 ) (Assignment, error) {
 	return environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (Assignment, error) {
-		before, err := find(ctx, tx, in, of)
+		before, after, err := updatable(ctx, tx, in, of, c)
 		if err != nil {
 			return before.Assignment, err
-		}
-		after := before
-		if after.Window = before.Window.changed(c.From, c.To); !after.Window.valid() {
-			return before.Assignment, fault.Validation.WithDetails("effective_to " + windowRule)
-		}
-		role, err := rbac.FindRole(ctx, tx, in, named[rbac.RoleID](c.RoleID))
-		if err != nil {
-			return before.Assignment, err
-		}
-		if after.Role, after.roleName = role.ID, role.Name; after.Role != before.Role {
-			err := before.reserved()
-			if err == nil {
-				err = mayBeGiven(role)
-			}
-			if err == nil {
-				err = after.alone(ctx, tx, in)
-			}
-			if err != nil {
-				return before.Assignment, err
-			}
 		}
 		if after == before {
 			return before.Assignment, nil
@@ -101,6 +81,33 @@ func (s *Service) Update(
 		about := entry(by, in, of.Any(), after.roleName)
 		return after.Assignment, event.Record(ctx, tx, Updated, about, after.holding())
 	})
+}
+
+// updatable is an assignment as it is, and as a change would have it. Faults as of Update.
+func updatable(
+	ctx context.Context, tx *database.Tx, in scope.Environment, of ID, c Change,
+) (before, after row, err error) {
+	if before, err = find(ctx, tx, in, of); err != nil {
+		return before, before, err
+	}
+	after = before
+	if after.Window = before.Window.changed(c.From, c.To); !after.Window.valid() {
+		return before, after, fault.Validation.WithDetails("effective_to " + windowRule)
+	}
+	role, err := rbac.FindRole(ctx, tx, in, named[rbac.RoleID](c.RoleID))
+	if err != nil {
+		return before, after, err
+	}
+	if after.Role, after.roleName = role.ID, role.Name; after.Role == before.Role {
+		return before, after, nil
+	}
+	if err = before.reserved(); err == nil {
+		err = mayBeGiven(role)
+	}
+	if err == nil {
+		err = after.alone(ctx, tx, in)
+	}
+	return before, after, err
 }
 
 // alone is rbac.assignment_conflict where another assignment gives the same.

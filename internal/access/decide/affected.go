@@ -12,6 +12,7 @@ import (
 // was dropped and put again, which has a different number in each.
 type comparison struct {
 	before, after side
+	kept          bool    // nodes that the edit adds are looked past
 	nodesOnly     bool    // the edit changes nothing but nodes
 	nodes         []id.ID // that were added, moved, switched or dropped, by id
 	affected      merger  // identities that may gain or lose something
@@ -24,8 +25,9 @@ type side struct {
 	merged map[uint32]bool // nodes whose members are in comparison.affected
 }
 
-func newComparison(before, after *Snapshot, e Edit, from id.ID) *comparison {
+func newComparison(before, after *Snapshot, e Edit, kept bool, from id.ID) *comparison {
 	c := &comparison{
+		kept:      kept,
 		before:    side{before, map[uint32]bool{}, map[uint32]bool{}},
 		after:     side{after, map[uint32]bool{}, map[uint32]bool{}},
 		nodesOnly: true,
@@ -113,7 +115,7 @@ func (c *comparison) addNode(u id.ID) {
 	a, isThere := c.after.nodeOf(u)
 	replaced := wasThere && isThere && a != b
 	switch {
-	case !wasThere && !isThere:
+	case !wasThere && (!isThere || c.kept):
 		return
 	case wasThere && isThere && !replaced && *c.before.parents.At(b) == *c.after.parents.At(a):
 		return

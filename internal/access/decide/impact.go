@@ -43,6 +43,9 @@ type Impact struct {
 	Until Instant
 }
 
+// Changes reports whether the identity gains or loses anything.
+func (i Impact) Changes() bool { return len(i.Gains)+len(i.Losses) > 0 }
+
 // Area is a permission at the live nodes of a subtree.
 type Area struct {
 	Permission string
@@ -54,26 +57,21 @@ type Area struct {
 // answers it would change and for no other. It looks at the identities that have
 // an assignment the edit could concern, from q.After on, until the page is full.
 func (s *Snapshot) Impact(q ImpactQuery, now Instant) ImpactPage {
-	next, problems := s.Apply(q.Edit)
-	page := ImpactPage{Until: Forever, Problems: problems}
-	c := newComparison(s, next, q.Edit, q.After)
+	t := s.Try(q.Edit)
+	page := ImpactPage{Until: Forever, Problems: t.Problems}
 	limit := max(q.Limit, 1)
-	for {
-		u, ok := c.affected.next()
-		if !ok {
-			return page
-		}
-		impact := c.impact(u, now)
-		changed := len(impact.Gains)+len(impact.Losses) > 0
-		if changed && len(page.Impacts) == limit {
+	t.Each(q.After, now, func(impact Impact) bool {
+		if impact.Changes() && len(page.Impacts) == limit {
 			page.Next = page.Impacts[limit-1].Identity
-			return page
+			return false
 		}
 		page.Until = min(page.Until, impact.Until)
-		if changed {
+		if impact.Changes() {
 			page.Impacts = append(page.Impacts, impact)
 		}
-	}
+		return true
+	})
+	return page
 }
 
 // Why the following is exact.
@@ -100,12 +98,26 @@ type mark struct {
 
 // impact returns what changes for one identity.
 func (c *comparison) impact(u id.ID, now Instant) Impact {
-	impact := Impact{Identity: u, Until: Forever}
+	marks, until := c.marksOf(u, now)
+	return Impact{
+		Identity: u,
+		Gains: areas(c.after.Snapshot, marks,
+			func(m *mark) persist.Bitset { return m.gained }, func(m *mark) int { return m.aboveAfter }),
+		Losses: areas(c.before.Snapshot, marks,
+			func(m *mark) persist.Bitset { return m.lost }, func(m *mark) int { return m.aboveBefore }),
+		Until: until,
+	}
+}
+
+// marksOf returns the marks of one identity, and the next instant at which time
+// alone would change one of them.
+func (c *comparison) marksOf(u id.ID, now Instant) (marks []mark, until Instant) {
+	until = Forever
 	b, a := c.before.identity(u), c.after.identity(u)
 	if !b.active && !a.active {
-		return impact
+		return nil, until
 	}
-	marks := make([]mark, 0, 8)
+	marks = make([]mark, 0, 8)
 	for _, node := range c.marked(b, a) {
 		mk := mark{node: node, aboveAfter: -1, aboveBefore: -1}
 		was, is := b.assignmentsFor(node), a.assignmentsFor(node)
@@ -114,7 +126,7 @@ func (c *comparison) impact(u id.ID, now Instant) Impact {
 			return has.Difference(had), had.Difference(has)
 		}
 		mk.gained, mk.lost = diff(now)
-		impact.Until = min(impact.Until, firstEdge(append(was, is...), now, func(t Instant) bool {
+		until = min(until, firstEdge(append(was, is...), now, func(t Instant) bool {
 			gained, lost := diff(t)
 			return !gained.Equal(mk.gained) || !lost.Equal(mk.lost)
 		}))
@@ -124,11 +136,7 @@ func (c *comparison) impact(u id.ID, now Instant) Impact {
 		marks[i].aboveBefore = b.nextMark(marks, i)
 		marks[i].aboveAfter = a.nextMark(marks, i)
 	}
-	impact.Gains = areas(a.Snapshot, marks,
-		func(m *mark) persist.Bitset { return m.gained }, func(m *mark) int { return m.aboveAfter })
-	impact.Losses = areas(b.Snapshot, marks,
-		func(m *mark) persist.Bitset { return m.lost }, func(m *mark) int { return m.aboveBefore })
-	return impact
+	return marks, until
 }
 
 // A sideIdentity is an identity before or after an edit.

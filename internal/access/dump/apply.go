@@ -242,24 +242,31 @@ func (t *treePlan) follow(p *plan, gone int) {
 		return
 	}
 	revision.AppendTree(p.tx, p.in)
+	t.each(func(n hierarchy.Node) { revision.AppendTree(p.tx, p.in, n.Put()) },
+		func(of hierarchy.ID) { revision.AppendTree(p.tx, p.in, hierarchy.Gone(of)) })
+}
+
+// each tells of the nodes that are put, with what decisions see of them, and then of the tops
+// of what goes.
+func (t *treePlan) each(put func(hierarchy.Node), gone func(hierarchy.ID)) {
 	for _, i := range t.order {
 		if t.fates[i] == same {
 			continue
 		}
 		n := &t.src.all[i]
-		put := hierarchy.Node{ID: t.ids[i], Status: hierarchy.Active}
+		one := hierarchy.Node{ID: t.ids[i], Status: hierarchy.Active}
 		if n.inactive {
-			put.Status = hierarchy.Inactive
+			one.Status = hierarchy.Inactive
 		}
 		if n.parent >= 0 {
-			put.Parent = t.ids[n.parent]
+			one.Parent = t.ids[n.parent]
 		}
-		revision.AppendTree(p.tx, p.in, put.Put())
+		put(one)
 	}
 	for i := range t.tgt.all {
 		// What lies below one that goes, goes with it.
 		if o := &t.tgt.all[i]; !o.apart && !t.taken[i] && t.taken[o.parent] {
-			revision.AppendTree(p.tx, p.in, hierarchy.Gone(o.id))
+			gone(o.id)
 		}
 	}
 }

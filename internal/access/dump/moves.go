@@ -30,7 +30,7 @@ type Result struct {
 func (s *Service) Import(
 	ctx context.Context, by principal.Actor, in scope.Environment, raw []byte, of []Part, dry bool,
 ) (Result, error) {
-	leave, err := s.enter(ctx)
+	leave, err := s.Enter(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -53,7 +53,7 @@ func (s *Service) Import(
 func (s *Service) Promote(
 	ctx context.Context, by principal.Actor, in scope.Environment, slug string, of []Part, dry bool,
 ) (Result, error) {
-	leave, err := s.enter(ctx)
+	leave, err := s.Enter(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -99,7 +99,7 @@ func (s *Service) write(
 func (s *Service) Copy(
 	ctx context.Context, by principal.Actor, in scope.Application, d application.Draft, slug string,
 ) (environment.Environment, error) {
-	leave, err := s.enter(ctx)
+	leave, err := s.Enter(ctx)
 	if err != nil {
 		return environment.Environment{}, err
 	}

@@ -28,7 +28,7 @@ type Reverted struct {
 // nodes, and what lies below and is assigned there, are left alone. Fault:
 // environments.already_flat. Events: environment.reverted_to_flat, hierarchy_schema.updated.
 func (s *Service) Revert(ctx context.Context, by principal.Actor, in scope.Environment) (Reverted, error) {
-	leave, err := s.enter(ctx)
+	leave, err := s.Enter(ctx)
 	if err != nil {
 		return Reverted{}, err
 	}
@@ -54,14 +54,12 @@ func (s *Service) Revert(ctx context.Context, by principal.Actor, in scope.Envir
 	})
 }
 
-// revert moves the assignments and removes the tree. It is read in brief: as one that goes
-// to become one that is its root.
-func (s *Service) revert(
-	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment,
-) (r Reverted, err error) {
-	t := &treePlan{src: &tree{hash: newHashes()}}
+// revertPlan is how one tree becomes its root alone, and that root.
+func revertPlan(ctx context.Context, tx *database.Tx, in scope.Environment) (
+	t *treePlan, root hierarchy.Node, ground func(hierarchy.ID) assignment.Ground, err error,
+) {
+	t = &treePlan{src: &tree{hash: newHashes()}}
 	t.tgt = &tree{hash: t.src.hash}
-	var root hierarchy.Node
 	err = hierarchy.EachNode(ctx, tx, in, func(n hierarchy.Node) error {
 		t.tgt.add(n)
 		if n.IsRoot() {
@@ -70,7 +68,7 @@ func (s *Service) revert(
 		return nil
 	})
 	if err != nil {
-		return r, err
+		return nil, root, nil, err
 	}
 	root.Type = hierarchy.RootType
 	t.src.add(root)
@@ -81,7 +79,18 @@ func (s *Service) revert(
 	t.order = t.src.fromTop()
 	t.pair()
 	t.judge()
-	ground := t.tgt.ground(order)
+	return t, root, t.tgt.ground(order), nil
+}
+
+// revert moves the assignments and removes the tree. It is read in brief: as one that goes
+// to become one that is its root.
+func (s *Service) revert(
+	ctx context.Context, tx *database.Tx, by principal.Actor, in scope.Environment,
+) (r Reverted, err error) {
+	t, root, ground, err := revertPlan(ctx, tx, in)
+	if err != nil {
+		return r, err
+	}
 	moved, err := assignment.Flatten(ctx, tx, in, root.ID, ground)
 	if err != nil {
 		return r, err

@@ -34,6 +34,11 @@ type Invites interface {
 	Naming(
 		ctx context.Context, tx *database.Tx, in scope.Environment, roles []rbac.RoleID, nodes []hierarchy.ID,
 	) (int, error)
+	// Flattens counts those that Flatten would withdraw.
+	Flattens(
+		ctx context.Context, tx *database.Tx, in scope.Environment, root hierarchy.ID,
+		ground func(hierarchy.ID) assignment.Ground,
+	) (int, error)
 	// Flatten has those at live nodes name the root, as assignment.Flatten does with assignments,
 	// and withdraws those at dead ones. It records an event for each that it withdraws.
 	Flatten(
@@ -75,8 +80,9 @@ func (s *Service) settle(ctx context.Context, written int) {
 	}
 }
 
-// enter waits for one of the places; leave gives it back.
-func (s *Service) enter(ctx context.Context) (leave func(), err error) {
+// Enter waits for one of the places of what may hold whole trees; leave gives it back. The
+// use cases do so themselves, all but those that begin with Try.
+func (s *Service) Enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case s.running <- struct{}{}:
 		return func() { <-s.running }, nil

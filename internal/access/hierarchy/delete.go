@@ -44,15 +44,14 @@ func (s *Service) Delete(
 	_, err = environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
 		n, err := Find(ctx, tx, in, of)
-		switch {
-		case err != nil:
+		if err != nil {
 			return none, err
-		case ifVersion != 0 && ifVersion != n.Version:
+		}
+		if ifVersion != 0 && ifVersion != n.Version {
 			return none, fault.VersionConflict.WithData(view(n))
-		case n.IsRoot():
-			return none, ErrRootProtected
-		case IsReserved(n.Type):
-			return none, ErrReservedType
+		}
+		if err := n.mayGo(); err != nil {
+			return none, err
 		}
 		told, err := s.deleteSubtree(ctx, tx, by, in, n)
 		if err != nil {
@@ -62,6 +61,18 @@ func (s *Service) Delete(
 		return none, event.Record(ctx, tx, Deleted, entry(by, in, of.Any(), n.Name), told)
 	})
 	return err
+}
+
+// mayGo holds the rules of a node that is to be deleted: nodes.root_protected,
+// nodes.reserved_type.
+func (n Node) mayGo() error {
+	switch {
+	case n.IsRoot():
+		return ErrRootProtected
+	case IsReserved(n.Type):
+		return ErrReservedType
+	}
+	return nil
 }
 
 func (s *Service) deleteSubtree(

@@ -175,8 +175,11 @@ func slugTaken(
 }
 
 // Put says what decisions see of the node.
-func (n Node) Put() revision.Change {
-	return edits.PutNode(decide.Node{ID: n.ID.Any(), Parent: n.Parent.Any(), Active: n.Status == Active})
+func (n Node) Put() revision.Change { return edits.PutNode(n.Decided()) }
+
+// Decided is the node as decisions see it.
+func (n Node) Decided() decide.Node {
+	return decide.Node{ID: n.ID.Any(), Parent: n.Parent.Any(), Active: n.Status == Active}
 }
 
 // Update changes a node; ifVersion 0 takes any version. A stale one is
@@ -203,13 +206,11 @@ func (s *Service) Update(
 			}
 		}
 		moves := c.ParentID != nil && to.ID != before.Parent
-		switch {
-		case ifVersion != 0 && ifVersion != before.Version:
+		if ifVersion != 0 && ifVersion != before.Version {
 			return before, fault.VersionConflict.WithData(view(before))
-		case before.IsRoot() && (moves || c.Status != nil && *c.Status == Inactive):
-			return before, ErrRootProtected
-		case IsReserved(before.Type):
-			return before, ErrReservedType
+		}
+		if err := before.mayChange(moves, c.Status); err != nil {
+			return before, err
 		}
 		after, differs, err := before.applied(c)
 		if err != nil || !differs && !moves {
@@ -288,14 +289,21 @@ func (s *Service) Move(
 	return s.Update(ctx, by, in, of, Change{ParentID: &m.ParentID}, ifVersion, view)
 }
 
-// relocate checks that a node may lie below another, and counts what moves along.
-func relocate(
-	ctx context.Context, tx *database.Tx, in scope.Environment, e environment.Environment, n, to Node,
-) error {
-	above, err := lineageOf(ctx, tx, in, to.ID)
-	if err != nil {
-		return err
+// mayChange holds the rules of a node that is to be changed: nodes.root_protected,
+// nodes.reserved_type.
+func (n Node) mayChange(moves bool, to *Status) error {
+	switch {
+	case n.IsRoot() && (moves || to != nil && *to == Inactive):
+		return ErrRootProtected
+	case IsReserved(n.Type):
+		return ErrReservedType
 	}
+	return nil
+}
+
+// mayLie holds the rules of a node that is to lie below another, whose lineage is given, but
+// for the depth: nodes.cycle, hierarchy.schema_not_configured, nodes.invalid_parent.
+func (n Node) mayLie(e environment.Environment, above []Node, to Node) error {
 	switch {
 	case slices.ContainsFunc(above, func(a Node) bool { return a.ID == n.ID }):
 		return ErrCycle
@@ -303,6 +311,20 @@ func relocate(
 		return ErrSchemaNotConfigured
 	case !slices.Contains(e.Schema.AllowedChildren[to.Type], n.Type):
 		return ErrInvalidParent
+	}
+	return nil
+}
+
+// relocate checks that a node may lie below another, and counts what moves along.
+func relocate(
+	ctx context.Context, tx *database.Tx, in scope.Environment, e environment.Environment, n, to Node,
+) error {
+	above, err := lineageOf(ctx, tx, in, to.ID)
+	if err == nil {
+		err = n.mayLie(e, above, to)
+	}
+	if err != nil {
+		return err
 	}
 	now, err := lineageOf(ctx, tx, in, n.ID)
 	if err != nil {

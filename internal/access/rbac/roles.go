@@ -83,9 +83,12 @@ func (s *Service) addRole(
 
 // follow appends the role as it is now, with its whole set of keys.
 func (r Role) follow(tx *database.Tx, in scope.Environment, keys []string) {
-	revision.Append(tx, in, edits.PutRole(decide.Role{
-		ID: r.ID.Any(), Name: r.Name, Active: r.Active, Permissions: keys,
-	}))
+	revision.Append(tx, in, edits.PutRole(r.decided(keys)))
+}
+
+// decided is the role as decisions see it.
+func (r Role) decided(keys []string) decide.Role {
+	return decide.Role{ID: r.ID.Any(), Name: r.Name, Active: r.Active, Permissions: keys}
 }
 
 // save keeps the role, whose version rises by 1. The fault rbac.role_name_taken.
@@ -201,25 +204,34 @@ func (s *Service) SetRoleKeys(
 ) error {
 	_, err := environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
 		var none struct{}
-		r, err := FindRole(ctx, tx, in, of)
+		r, wanted, err := settable(ctx, tx, in, of, keys, ifVersion, view)
 		if err != nil {
 			return none, err
-		}
-		wanted, refused := grantables(ctx, tx, in, keys)
-		if refused != nil && !errors.Is(refused, ErrNotGrantable) {
-			return none, refused
-		}
-		// What is named comes before what is protected, and that before what can't be.
-		if _, err := changeableRole(ctx, tx, in, of, ifVersion, view); err != nil {
-			return none, err
-		}
-		if refused != nil {
-			return none, refused
 		}
 		_, err = s.grant(ctx, tx, by, in, r, wanted, true)
 		return none, err
 	})
 	return err
+}
+
+// settable is a role that may be given a whole set of keys, and their permissions. Faults as
+// of SetRoleKeys.
+func settable(
+	ctx context.Context, tx *database.Tx, in scope.Environment, of RoleID, keys []string, ifVersion int,
+	view func(Role) any,
+) (r Role, wanted map[string]Permission, err error) {
+	if r, err = FindRole(ctx, tx, in, of); err != nil {
+		return r, nil, err
+	}
+	wanted, refused := grantables(ctx, tx, in, keys)
+	if refused != nil && !errors.Is(refused, ErrNotGrantable) {
+		return r, nil, refused
+	}
+	// What is named comes before what is protected, and that before what can't be.
+	if r, err = changeableRole(ctx, tx, in, of, ifVersion, view); err != nil {
+		return r, nil, err
+	}
+	return r, wanted, refused
 }
 
 // grantables are the permissions of keys, by key. Faults: permissions.not_found,

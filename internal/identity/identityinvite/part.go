@@ -99,6 +99,11 @@ func RevokeOf(
 	return withdraw(ctx, tx, by, in, MemberRemoved, revokeOfAddress, in.ID, tx.Now, email, in.Application.Account.ID)
 }
 
+// Of counts the live invites of an address into an Environment: those that RevokeOf withdraws.
+func (Part) Of(ctx context.Context, tx *database.Tx, in scope.Environment, email string) (n int, err error) {
+	return n, tx.QueryRow(ctx, countOfAddress, in.ID, tx.Now, email, in.Application.Account.ID).Scan(&n)
+}
+
 // Forget deletes every invite of an address in the Account, whatever its state, takes queued
 // mails back, and gives the ids that there were.
 func Forget(ctx context.Context, tx *database.Tx, in scope.AccountID, email string) ([]id.ID, error) {
@@ -175,6 +180,20 @@ func (Part) Naming(
 		}
 	}
 	return count, nil
+}
+
+// Flattens implements dump.Invites.
+func (Part) Flattens(
+	ctx context.Context, tx *database.Tx, in scope.Environment, root hierarchy.ID,
+	ground func(hierarchy.ID) assignment.Ground,
+) (count int, err error) {
+	all, err := namings(ctx, tx, in)
+	for _, n := range all {
+		if n.node != root && ground(n.node) == assignment.Dead {
+			count++
+		}
+	}
+	return count, err
 }
 
 // Flatten implements dump.Invites. Event: invite.revoked for each that named a dead node.

@@ -65,10 +65,15 @@ const (
 const (
 	gone = ` RETURNING id, email, intent`
 
-	revokeLive = `UPDATE identity_invite SET status = 'revoked'
-		WHERE environment_id = $1 AND status = 'pending' AND expires_at > $2`
+	isLive = ` WHERE environment_id = $1 AND status = 'pending' AND expires_at > $2`
 
-	revokeOfAddress = revokeLive + ` AND email = $3 AND account_id = $4` + gone
+	revokeLive = `UPDATE identity_invite SET status = 'revoked'` + isLive
+
+	ofAddress = ` AND email = $3 AND account_id = $4`
+
+	revokeOfAddress = revokeLive + ofAddress + gone
+
+	countOfAddress = `SELECT count(*) FROM identity_invite` + isLive + ofAddress
 
 	revokeOfRole = revokeLive + ` AND role_id = $3` + gone
 
