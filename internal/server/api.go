@@ -52,6 +52,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&accessapi.Roles{Access: t.access},
 			&accessapi.Setup{Access: t.access},
 			&accessapi.Decisions{Decisions: t.decisions, Members: i.members, Keys: t.keys},
+			&accessapi.Previews{Previews: t.previews},
 			&accessapi.Schema{Tree: t.tree, Environment: tenantapi.AnyEnvironment},
 			&accessapi.Tree{Tree: t.tree},
 			&accessapi.Nodes{Tree: t.tree},

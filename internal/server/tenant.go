@@ -9,6 +9,7 @@ import (
 	"canopy.dev/canopy/internal/access/dump"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
+	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/identity/identitysession"
@@ -35,6 +36,7 @@ type tenant struct {
 	decisions    *decision.Service
 	prover       *revision.Prover
 	dumps        *dump.Service
+	previews     *preview.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -53,6 +55,11 @@ func newTenant(p *platform) *tenant {
 	atNodes := []hierarchy.Dependent{assignment.Part{}, identityinvite.Part{}}
 	ofRoles := []rbac.Dependent{assignment.Part{}, identityinvite.Part{}}
 	grants := &assignment.Service{DB: p.db}
+	decisions := &decision.Service{DB: p.db, Prover: prover, Log: p.log, Decided: p.decided}
+	dumps := dump.New(dump.Config{
+		DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
+		Invites: identityinvite.Part{},
+	})
 	return &tenant{
 		db:           p.db,
 		prover:       prover,
@@ -63,11 +70,11 @@ func newTenant(p *platform) *tenant {
 		access:       &rbac.Service{DB: p.db, Dependents: ofRoles},
 		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes, Holders: grants},
 		grants:       grants,
-		decisions:    &decision.Service{DB: p.db, Prover: prover, Log: p.log, Decided: p.decided},
+		decisions:    decisions,
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
-		dumps: dump.New(dump.Config{
-			DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
-			Invites: identityinvite.Part{},
+		dumps:        dumps,
+		previews: preview.New(preview.Config{
+			Decisions: decisions, Dumps: dumps, Invites: identityinvite.Part{},
 		}),
 	}
 }

@@ -25,11 +25,11 @@ func (d *Draft) Rules(f *text.Fields) {
 	f.Field("identity_id", &d.IdentityID, text.IDRule)
 	f.Field("node_id", &d.NodeID, text.IDRule)
 	f.Field("role_id", &d.RoleID, text.IDRule)
-	windowRules(f, &d.From, &d.To)
+	WindowRules(f, &d.From, &d.To)
 }
 
-// windowRules notes what is wrong with the ends of a window.
-func windowRules(f *text.Fields, from, to *text.Clearable) {
+// WindowRules notes what is wrong with the ends of a window.
+func WindowRules(f *text.Fields, from, to *text.Clearable) {
 	f.Clearable("effective_from", from, text.InstantRule)
 	f.Clearable("effective_to", to, text.InstantRule)
 	f.Check("effective_to", Always.changed(*from, *to).valid(), windowRule)
@@ -80,7 +80,7 @@ type Change struct {
 // Rules implements text.Ruled.
 func (c *Change) Rules(f *text.Fields) {
 	f.Field("role_id", &c.RoleID, text.IDRule)
-	windowRules(f, &c.From, &c.To)
+	WindowRules(f, &c.From, &c.To)
 }
 
 // most is how many rows a bulk call may have.
@@ -119,7 +119,7 @@ type NewWindow struct {
 func (n *NewWindow) Rules(f *text.Fields) {
 	n.Some.Rules(f)
 	f.Check("effective_from", n.From.Given || n.To.Given, "or effective_to must be given")
-	windowRules(f, &n.From, &n.To)
+	WindowRules(f, &n.From, &n.To)
 }
 
 // Times are the ends of a window, nil where it is open.

@@ -118,6 +118,12 @@ func (s *Snapshot) WeightOf(nodes []id.ID) Weight {
 	return w
 }
 
+// CountUnder is how many nodes lie at and below some, each counted once.
+func (s *Snapshot) CountUnder(nodes []id.ID) (n int) {
+	s.eachUnder(nodes, func(uint32) { n++ })
+	return n
+}
+
 // Under are some nodes and everything below them, each once, in no order.
 func (s *Snapshot) Under(nodes []id.ID) []id.ID {
 	var all []id.ID

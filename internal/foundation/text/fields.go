@@ -110,6 +110,17 @@ func (f *Fields) Each(name string, i int, v Ruled) {
 	f.within = before
 }
 
+// Within goes through the rules of an object inside.
+func (f *Fields) Within(name string, v Ruled) {
+	if f.described != nil {
+		return // it is described by itself
+	}
+	before := f.within
+	f.within += name + "."
+	v.Rules(f)
+	f.within = before
+}
+
 // Normalize brings v's fields into the form that is kept and gives what is wrong
 // with them, a sentence each that begins with the field's name.
 func Normalize(v Ruled) fault.Problems {
