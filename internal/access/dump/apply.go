@@ -242,13 +242,12 @@ func (t *treePlan) follow(p *plan, gone int) {
 		return
 	}
 	revision.AppendTree(p.tx, p.in)
-	t.each(func(n hierarchy.Node) { revision.AppendTree(p.tx, p.in, n.Put()) },
-		func(of hierarchy.ID) { revision.AppendTree(p.tx, p.in, hierarchy.Gone(of)) })
+	t.eachPut(func(n hierarchy.Node) { revision.AppendTree(p.tx, p.in, n.Put()) })
+	t.eachGone(func(top hierarchy.ID) { revision.AppendTree(p.tx, p.in, hierarchy.Gone(top)) })
 }
 
-// each tells of the nodes that are put, with what decisions see of them, and then of the tops
-// of what goes.
-func (t *treePlan) each(put func(hierarchy.Node), gone func(hierarchy.ID)) {
+// eachPut tells of the nodes that are put, parents first, with what decisions see of them.
+func (t *treePlan) eachPut(put func(hierarchy.Node)) {
 	for _, i := range t.order {
 		if t.fates[i] == same {
 			continue
@@ -263,6 +262,10 @@ func (t *treePlan) each(put func(hierarchy.Node), gone func(hierarchy.ID)) {
 		}
 		put(one)
 	}
+}
+
+// eachGone tells of the tops of what goes.
+func (t *treePlan) eachGone(gone func(top hierarchy.ID)) {
 	for i := range t.tgt.all {
 		// What lies below one that goes, goes with it.
 		if o := &t.tgt.all[i]; !o.apart && !t.taken[i] && t.taken[o.parent] {

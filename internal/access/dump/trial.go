@@ -58,9 +58,7 @@ func (s *Service) TryRevert(ctx context.Context, tx *database.Tx, in scope.Envir
 		t.Changes = nil
 		return t, err
 	}
-	p.each(func(hierarchy.Node) {}, func(of hierarchy.ID) {
-		t.Changes = append(t.Changes, decide.DropNode{ID: of.Any()})
-	})
+	p.eachGone(func(top hierarchy.ID) { t.Changes = append(t.Changes, decide.DropNode{ID: top.Any()}) })
 	return t, err
 }
 
@@ -162,8 +160,8 @@ func (p *plan) changes(ctx context.Context, from source) (list []decide.Change, 
 	}
 	if t := p.tree; t != nil {
 		t.name(id.Run[hierarchy.ID](p.tx.Now))
-		t.each(func(n hierarchy.Node) { list = append(list, decide.PutNode{Node: n.Decided()}) },
-			func(of hierarchy.ID) { list = append(list, decide.DropNode{ID: of.Any()}) })
+		t.eachPut(func(n hierarchy.Node) { list = append(list, decide.PutNode{Node: n.Decided()}) })
+		t.eachGone(func(top hierarchy.ID) { list = append(list, decide.DropNode{ID: top.Any()}) })
 	}
 	return list, err
 }

@@ -26,6 +26,8 @@ type Config struct {
 	// Most is how many nodes or assignments may change for the answer to say who gains and who
 	// loses; 0 is 100,000.
 	Most int
+	// Areas is how many gains, and how many losses, are told of one identity; 0 is 20.
+	Areas int
 	// Work is how long it may look for those; 0 is 2 s.
 	Work time.Duration
 }
@@ -100,7 +102,7 @@ type Summary struct {
 // Item is somebody whose answers change.
 type Item struct {
 	Identity      enduser.Named
-	Gains, Losses []Area // mostAreas of each
+	Gains, Losses []Area // some of each
 	More          int    // areas that are left out
 }
 
@@ -109,13 +111,11 @@ type Area struct {
 	Permission string
 	Node       id.ID
 	NodeName   string
-	Excepted   int
+	Except     []id.ID // tops of the subtrees that are not part of it
 }
 
-const (
-	mostAreas   = 20
-	mostCounted = 10_000
-)
+// mostCounted is how many identities a summary counts.
+const mostCounted = 10_000
 
 // Preview tells a page of what a change would do, and makes none. Faults: validation for the
 // cursor, access.preview_outdated, environments.not_found.
@@ -205,7 +205,7 @@ func (a *asking) gather(p *Page) (more bool) {
 		}
 		a.last, p.Until = i.Identity, min(p.Until, i.Until)
 		if i.Changes() {
-			p.Items = append(p.Items, item(i))
+			p.Items = append(p.Items, item(i, cmp.Or(a.s.Areas, 20)))
 			a.summary.add(len(i.Gains) > 0, len(i.Losses) > 0)
 		}
 		more = a.worked()
@@ -238,11 +238,11 @@ func (a *asking) sum(p *Page) {
 	p.Until = min(p.Until, n.Until)
 }
 
-func item(i decide.Impact) Item {
+func item(i decide.Impact, most int) Item {
 	cut := func(all []decide.Area) []Area {
-		list := make([]Area, min(len(all), mostAreas))
+		list := make([]Area, min(len(all), most))
 		for k := range list {
-			list[k] = Area{Permission: all[k].Permission, Node: all[k].Node, Excepted: len(all[k].Except)}
+			list[k] = Area{Permission: all[k].Permission, Node: all[k].Node, Except: all[k].Except}
 		}
 		return list
 	}

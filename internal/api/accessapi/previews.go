@@ -130,7 +130,7 @@ func viewPreview(p preview.Page) accessPreview {
 func viewAreas(list []preview.Area) []previewArea {
 	areas := make([]previewArea, len(list))
 	for i, a := range list {
-		areas[i] = previewArea{a.Permission, previewNode{a.Node, a.NodeName}, a.Excepted}
+		areas[i] = previewArea{a.Permission, previewNode{a.Node, a.NodeName}, len(a.Except)}
 	}
 	return areas
 }
