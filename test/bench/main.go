@@ -54,7 +54,7 @@ func main() {
 	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
 	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
-	steps := flag.String("steps", "", "of people: cold,reads,lists,writes,several,rates,imports; all when empty")
+	steps := flag.String("steps", "", "of people: cold,reads,lists,previews,writes,several,rates,imports; all when empty")
 	flag.Parse()
 	if *steps != "" {
 		o.steps = map[string]bool{}
