@@ -23,6 +23,7 @@ var ownCalls = map[string]ownCall{
 	"importEnvironment": {body: func(g *ground) m {
 		return g.owner.Must(200, "GET", g.at+"/export", nil).At("data").(m)
 	}},
+	"previewAccess":          {body: m{"change": m{"kind": "environment.revert_to_flat"}}},
 	"promoteEnvironment":     {body: m{"source": "production"}},
 	"revertToFlat":           {},
 	"bootstrapAccess":        {body: m{"resources": []m{notes()}, "roles": []m{}}},

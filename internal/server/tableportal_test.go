@@ -42,6 +42,18 @@ var portalCodes = map[string]map[string]produce{
 			return g.owner.Do("POST", g.at+"/import", dump)
 		},
 	},
+	"previewAccess": {"access.preview_outdated": func(g *ground) answer {
+		g.permission()
+		reader := g.role()
+		g.owner.Must(200, "PUT", g.at+"/roles/"+reader+"/permissions", m{"permission_keys": []string{"lease.read"}})
+		for _, name := range []string{"ann", "ben"} {
+			g.owner.Assign(g.at, g.owner.Person(g.at, name), g.node, reader)
+		}
+		body := m{"change": m{"kind": "role.delete", "role_id": reader}, "limit": 1}
+		body["cursor"] = g.owner.Must(200, "POST", g.at+"/access-preview", body).Text("pagination", "next_cursor")
+		g.owner.Role(g.at, "Writer")
+		return g.owner.Do("POST", g.at+"/access-preview", body)
+	}},
 	"promoteEnvironment": {
 		"environments.not_in_application": asOwner("POST", inDesk+"/promote", m{"source": "none"}),
 		// A role comes without the permission that it holds.

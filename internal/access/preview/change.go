@@ -91,11 +91,20 @@ func (c *Change) given() []struct {
 		name string
 		is   bool
 	}{
-		{"node_ids", c.NodeIDs != nil}, {"parent_node_id", c.ParentNodeID != nil}, {"status", c.Status != nil},
-		{"role_id", c.RoleID != nil}, {"is_active", c.IsActive != nil}, {"permission_keys", c.Keys != nil},
-		{"permission_id", c.PermissionID != nil}, {"assignments", c.Assignments != nil},
-		{"assignment_ids", c.AssignmentIDs != nil}, {"effective_from", c.From.Given}, {"effective_to", c.To.Given},
-		{"identity_ids", c.IdentityIDs != nil}, {"source", c.Source != nil}, {"parts", c.Parts != nil},
+		{"node_ids", c.NodeIDs != nil},
+		{"parent_node_id", c.ParentNodeID != nil},
+		{"status", c.Status != nil},
+		{"role_id", c.RoleID != nil},
+		{"is_active", c.IsActive != nil},
+		{"permission_keys", c.Keys != nil},
+		{"permission_id", c.PermissionID != nil},
+		{"assignments", c.Assignments != nil},
+		{"assignment_ids", c.AssignmentIDs != nil},
+		{"effective_from", c.From.Given},
+		{"effective_to", c.To.Given},
+		{"identity_ids", c.IdentityIDs != nil},
+		{"source", c.Source != nil},
+		{"parts", c.Parts != nil},
 	}
 }
 

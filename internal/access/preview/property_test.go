@@ -188,9 +188,11 @@ func idsOf[T any](list []T, of func(T) id.ID) []id.ID {
 func (d *drawing) nodes() []id.ID {
 	return idsOf(d.now.nodes, func(n decide.Node) id.ID { return n.ID })
 }
+
 func (d *drawing) roles() []id.ID {
 	return idsOf(d.now.roles, func(r decide.Role) id.ID { return r.ID })
 }
+
 func (d *drawing) people() []id.ID {
 	return idsOf(d.now.members, func(m decide.Member) id.ID { return m.Identity })
 }

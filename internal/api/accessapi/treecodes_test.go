@@ -12,6 +12,7 @@ func all() map[string]servertest.Provocation {
 	joined := maps.Clone(rbacCodes)
 	maps.Copy(joined, ofTrees)
 	maps.Copy(joined, ofGrants)
+	maps.Copy(joined, ofPreviews)
 	return joined
 }
 
