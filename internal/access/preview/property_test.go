@@ -1,7 +1,6 @@
 package preview_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +18,6 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
-	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
@@ -53,7 +51,6 @@ func TestPreviewIsWhatTheCallDoes(t *testing.T) {
 				t.Errorf("no %s changed anything", kind)
 			}
 		}
-		t.Log(seen)
 	})
 }
 
@@ -413,115 +410,4 @@ func told(list []preview.Problem) []string {
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)
-}
-
-// do makes the change by the real calls, and tells what they refuse.
-func (w *world) do(c preview.Change) []string {
-	w.t.Helper()
-	ctx, refused := w.t.Context(), []string{}
-	note := func(err error) {
-		f := fault.As(err)
-		switch {
-		case err == nil:
-		case f == nil:
-			w.t.Fatal(err)
-		case len(f.Details) > 0:
-			for _, detail := range f.Details {
-				refused = append(refused, f.Code+": "+f.Message+": "+detail)
-			}
-		default:
-			refused = append(refused, f.Code+": "+f.Message)
-		}
-	}
-	w.call(ctx, c, note)
-	slices.Sort(refused)
-	return slices.Compact(refused)
-}
-
-func parsed[I ~[16]byte](s string) I {
-	of, _ := id.Parse[I](s)
-	return of
-}
-
-func (w *world) call(ctx context.Context, c preview.Change, note func(error)) {
-	some := assignment.Some{IDs: c.AssignmentIDs}
-	window := c.From.Given || c.To.Given
-	switch c.Kind {
-	case preview.MoveNodes, preview.SwitchNodes, preview.DeleteNodes:
-		done := map[string]bool{}
-		for _, of := range c.NodeIDs {
-			if !done[of] {
-				note(w.callNode(ctx, c, parsed[hierarchy.ID](of)))
-			}
-			done[of] = true
-		}
-	case preview.SwitchRole:
-		_, err := w.roles.UpdateRole(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), rbac.RoleChange{Active: c.IsActive}, 0,
-			whole[rbac.Role])
-		note(err)
-	case preview.SetPermissions:
-		note(w.roles.SetRoleKeys(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), c.Keys, 0, whole[rbac.Role]))
-	case preview.DeleteRole:
-		note(w.roles.DeleteRole(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), 0, whole[rbac.Role]))
-	case preview.DeletePermission:
-		note(w.roles.DeletePermission(ctx, alex, w.in, parsed[rbac.PermissionID](*c.PermissionID), 0, whole[rbac.Permission]))
-	case preview.CreateAssignments:
-		results, err := w.grants.BulkCreate(ctx, alex, w.in, c.Assignments, len(c.Assignments))
-		note(err)
-		for _, r := range results {
-			note(r.Err)
-		}
-	case preview.RemoveAssignments:
-		note(w.grants.BulkRemove(ctx, alex, w.in, some))
-	case preview.ChangeAssignments:
-		switch {
-		case c.RoleID == nil:
-			note(w.grants.BulkChangeWindow(ctx, alex, w.in, assignment.NewWindow{Some: some, From: c.From, To: c.To}))
-		case !window:
-			note(w.grants.BulkChangeRole(ctx, alex, w.in, assignment.NewRole{Some: some, RoleID: *c.RoleID}))
-		default:
-			for _, of := range c.AssignmentIDs {
-				_, err := w.grants.Update(ctx, alex, w.in, parsed[assignment.ID](of),
-					assignment.Change{RoleID: *c.RoleID, From: c.From, To: c.To})
-				note(err)
-			}
-		}
-	case preview.Deactivate:
-		for _, of := range c.IdentityIDs {
-			_, err := w.profiles.SetActive(ctx, alex, membership.InEnvironment(w.in), parsed[enduser.ID](of), false)
-			note(err)
-		}
-	case preview.Remove:
-		done := map[string]bool{}
-		for _, of := range c.IdentityIDs {
-			if !done[of] {
-				note(w.people.Remove(ctx, alex, w.in, parsed[enduser.ID](of)))
-			}
-			done[of] = true
-		}
-	case preview.Revert:
-		_, err := w.dumps.Revert(ctx, alex, w.in)
-		note(err)
-	case preview.Promote:
-		parts := c.Parts
-		if parts == nil {
-			parts = dump.Promoted()
-		}
-		_, err := w.dumps.Promote(ctx, alex, w.in, *c.Source, parts, false)
-		note(err)
-	default:
-		note(errors.New("no such kind: " + string(c.Kind)))
-	}
-}
-
-func (w *world) callNode(ctx context.Context, c preview.Change, of hierarchy.ID) error {
-	switch c.Kind {
-	case preview.MoveNodes:
-		_, err := w.tree.Move(ctx, alex, w.in, of, hierarchy.Move{ParentID: *c.ParentNodeID}, 0, whole[hierarchy.Node])
-		return err
-	case preview.SwitchNodes:
-		_, err := w.tree.Update(ctx, alex, w.in, of, hierarchy.Change{Status: c.Status}, 0, whole[hierarchy.Node])
-		return err
-	}
-	return w.tree.Delete(ctx, alex, w.in, of, 0, whole[hierarchy.Node])
 }
