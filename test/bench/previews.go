@@ -64,7 +64,7 @@ func (c *crowd) preview(ctx context.Context, name string, change func(k int) str
 				Nodes    int  `json:"nodes"`
 			} `json:"summary"`
 			Pagination struct {
-				Next *string `json:"next_cursor"` //nolint:tagliatelle // as it is
+				Next *string `json:"next_cursor"`
 			} `json:"pagination"`
 		}
 		err = json.Unmarshal(raw, &a)

@@ -31,7 +31,9 @@ type Trial struct {
 // TryRevert judges Revert, and makes no change; the transaction may be one that only reads. most
 // is how many nodes, or assignments, may change for the changes to be told. Fault:
 // environments.already_flat.
-func (s *Service) TryRevert(ctx context.Context, tx *database.Tx, in scope.Environment, most int) (t Trial, err error) {
+func (s *Service) TryRevert(
+	ctx context.Context, tx *database.Tx, in scope.Environment, most int,
+) (t Trial, err error) {
 	e, err := environment.Find(ctx, tx, in)
 	if err != nil {
 		return t, err
@@ -74,19 +76,19 @@ func (f *flattened) Counts(a assignment.Assignment) { f.trial.Until = min(f.tria
 // Gone implements assignment.Flattening.
 func (f *flattened) Gone(a assignment.Assignment) {
 	f.trial.Removed.Assignments++
-	f.keep(a, decide.DropAssignment{ID: a.ID.Any(), Identity: a.Identity.Any(), Node: a.Node.Any()})
+	f.keep(decide.DropAssignment{ID: a.ID.Any(), Identity: a.Identity.Any(), Node: a.Node.Any()})
 }
 
 // Moved implements assignment.Flattening.
 func (f *flattened) Moved(before, after assignment.Assignment) error {
-	f.keep(before,
+	f.keep(
 		decide.DropAssignment{ID: before.ID.Any(), Identity: before.Identity.Any(), Node: before.Node.Any()},
 		decide.PutAssignment{Assignment: after.Decided()})
 	return nil
 }
 
 // keep keeps the changes of an assignment, if they are not too many.
-func (f *flattened) keep(of assignment.Assignment, changes ...decide.Change) {
+func (f *flattened) keep(changes ...decide.Change) {
 	if f.n++; f.n > f.most {
 		f.trial.Large, f.trial.Changes = true, nil
 		return

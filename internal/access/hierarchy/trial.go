@@ -69,7 +69,7 @@ func (t *Trial) Named(ctx context.Context, of string) (Node, error) {
 // Move.
 func (t *Trial) Move(ctx context.Context, n, to Node) (decide.Change, error) {
 	if n.Parent == to.ID || t.moved[n.ID.Any()] {
-		return nil, n.mayChange(false, nil) //nolint:nilnil // no change is an answer
+		return nil, n.mayChange(false, nil)
 	}
 	if err := n.mayChange(true, nil); err != nil {
 		return nil, err

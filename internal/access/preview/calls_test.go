@@ -57,15 +57,16 @@ func (w *world) call(ctx context.Context, c preview.Change, note func(error)) {
 			done[of] = true
 		}
 	case preview.SwitchRole:
-		_, err := w.roles.UpdateRole(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), rbac.RoleChange{Active: c.IsActive}, 0,
-			whole[rbac.Role])
+		to := rbac.RoleChange{Active: c.IsActive}
+		_, err := w.roles.UpdateRole(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), to, 0, whole[rbac.Role])
 		note(err)
 	case preview.SetPermissions:
 		note(w.roles.SetRoleKeys(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), c.Keys, 0, whole[rbac.Role]))
 	case preview.DeleteRole:
 		note(w.roles.DeleteRole(ctx, alex, w.in, parsed[rbac.RoleID](*c.RoleID), 0, whole[rbac.Role]))
 	case preview.DeletePermission:
-		note(w.roles.DeletePermission(ctx, alex, w.in, parsed[rbac.PermissionID](*c.PermissionID), 0, whole[rbac.Permission]))
+		of := parsed[rbac.PermissionID](*c.PermissionID)
+		note(w.roles.DeletePermission(ctx, alex, w.in, of, 0, whole[rbac.Permission]))
 	case preview.CreateAssignments:
 		results, err := w.grants.BulkCreate(ctx, alex, w.in, c.Assignments, len(c.Assignments))
 		note(err)
@@ -116,11 +117,12 @@ func (w *world) call(ctx context.Context, c preview.Change, note func(error)) {
 }
 
 func (w *world) callNode(ctx context.Context, c preview.Change, of hierarchy.ID) error {
-	switch c.Kind {
-	case preview.MoveNodes:
-		_, err := w.tree.Move(ctx, alex, w.in, of, hierarchy.Move{ParentID: *c.ParentNodeID}, 0, whole[hierarchy.Node])
+	if c.Kind == preview.MoveNodes {
+		to := hierarchy.Move{ParentID: *c.ParentNodeID}
+		_, err := w.tree.Move(ctx, alex, w.in, of, to, 0, whole[hierarchy.Node])
 		return err
-	case preview.SwitchNodes:
+	}
+	if c.Kind == preview.SwitchNodes {
 		_, err := w.tree.Update(ctx, alex, w.in, of, hierarchy.Change{Status: c.Status}, 0, whole[hierarchy.Node])
 		return err
 	}

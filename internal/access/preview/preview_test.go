@@ -22,7 +22,9 @@ import (
 )
 
 // crowded is a world in which n people read at North, and one at the root.
-func crowded(t *testing.T, db *database.DB, config preview.Config, n int) (w *world, north hierarchy.ID, reader rbac.RoleID) {
+func crowded(
+	t *testing.T, db *database.DB, config preview.Config, n int,
+) (w *world, north hierarchy.ID, reader rbac.RoleID) {
 	t.Helper()
 	w = newWorld(t, db, config)
 	w.permissions(w.in, keys...)
@@ -37,9 +39,10 @@ func crowded(t *testing.T, db *database.DB, config preview.Config, n int) (w *wo
 	return w, made.ID, reader
 }
 
-func (w *world) page(c preview.Change, cursor string, limit int) preview.Page {
+// first is the first page.
+func (w *world) first(c preview.Change, limit int) preview.Page {
 	w.t.Helper()
-	p, err := w.Preview(w.t.Context(), w.in, preview.Query{Change: c, Cursor: cursor, Limit: limit})
+	p, err := w.Preview(w.t.Context(), w.in, preview.Query{Change: c, Limit: limit})
 	w.must(err)
 	return p
 }
@@ -94,16 +97,23 @@ func TestWhatIsTooLargeIsOnlyCounted(t *testing.T) {
 			change preview.Change
 			going  preview.Going
 		}{
-			{preview.Change{Kind: preview.MoveNodes, NodeIDs: southern, ParentNodeID: new(north.String())}, preview.Going{Nodes: 4}},
+			{
+				preview.Change{Kind: preview.MoveNodes, NodeIDs: southern, ParentNodeID: new(north.String())},
+				preview.Going{Nodes: 4},
+			},
 			{preview.Change{Kind: preview.SwitchNodes, NodeIDs: southern, Status: &inactive}, preview.Going{Nodes: 4}},
-			{preview.Change{Kind: preview.DeleteNodes, NodeIDs: []string{north.String()}}, preview.Going{Nodes: 1, Assignments: 3}},
+			{
+				preview.Change{Kind: preview.DeleteNodes, NodeIDs: []string{north.String()}},
+				preview.Going{Nodes: 1, Assignments: 3},
+			},
 			{preview.Change{Kind: preview.DeleteRole, RoleID: new(reader.String())}, preview.Going{Assignments: 4}},
 			{preview.Change{Kind: preview.Revert}, preview.Going{Nodes: 5}},
 			{preview.Change{Kind: preview.Promote, Source: &production}, preview.Going{Nodes: 5, Assignments: 4}},
 		} {
-			p := w.page(c.change, "", 200)
+			p := w.first(c.change, 200)
 			want := preview.Summary{Going: c.going}
-			if diff := cmp.Diff(&want, p.Summary); diff != "" || len(p.Items) > 0 || p.Next != "" || len(p.Problems) > 0 {
+			diff := cmp.Diff(&want, p.Summary)
+			if diff != "" || len(p.Items) > 0 || p.Next != "" || len(p.Problems) > 0 {
 				t.Errorf("%s: %+v\n%s", c.change.Kind, p, diff)
 			}
 		}
@@ -134,14 +144,16 @@ func TestInvitesThatGo(t *testing.T) {
 			{preview.Change{Kind: preview.Promote, Source: &production}, 3},
 			{preview.Change{Kind: preview.Revert}, 0},
 		} {
-			if got := w.page(c.change, "", 200).Summary.Going.Invites; got != c.want {
+			if got := w.first(c.change, 200).Summary.Going.Invites; got != c.want {
 				t.Errorf("%s: %d invites, want %d", c.change.Kind, got, c.want)
 			}
 		}
-		_, err := w.tree.Update(t.Context(), alex, w.in, north, hierarchy.Change{Status: &inactive}, 0, whole[hierarchy.Node])
+		off := hierarchy.Change{Status: &inactive}
+		_, err := w.tree.Update(t.Context(), alex, w.in, north, off, 0, whole[hierarchy.Node])
 		w.must(err)
-		if got := w.page(preview.Change{Kind: preview.Revert}, "", 200).Summary.Going; got.Invites != 1 || got.Assignments != 1 {
-			t.Errorf("where North is off: %+v", got)
+		going := w.first(preview.Change{Kind: preview.Revert}, 200).Summary.Going
+		if going.Invites != 1 || going.Assignments != 1 {
+			t.Errorf("where North is off: %+v", going)
 		}
 	})
 }
@@ -157,7 +169,7 @@ func TestAreasAreCut(t *testing.T) {
 			many = append(many, fmt.Sprintf("many.k%02d", i))
 		}
 		w.permissions(w.in, many...)
-		more := w.page(preview.Change{Kind: preview.SetPermissions, RoleID: new(reader.String()), Keys: many}, "", 1)
+		more := w.first(preview.Change{Kind: preview.SetPermissions, RoleID: new(reader.String()), Keys: many}, 1)
 		it := more.Items[0]
 		if len(it.Gains) != 20 || len(it.Losses) != 3 || it.More != 5 || more.Next == "" {
 			t.Errorf("%d gains, %d losses, %d more", len(it.Gains), len(it.Losses), it.More)
@@ -172,7 +184,7 @@ func TestTimeAlone(t *testing.T) {
 		t.Parallel()
 		w, _, reader := crowded(t, db, preview.Config{}, 2)
 		remove := preview.Change{Kind: preview.DeleteRole, RoleID: new(reader.String())}
-		if p := w.page(remove, "", 1); p.Until != decide.Forever {
+		if p := w.first(remove, 1); p.Until != decide.Forever {
 			t.Errorf("without windows: until %d", p.Until)
 		}
 		end := clock.Now().Add(time.Hour).Truncate(time.Millisecond)
@@ -181,19 +193,20 @@ func TestTimeAlone(t *testing.T) {
 			return slices.Compare(a.Identity[:], b.Identity[:])
 		})
 		window := assignment.NewWindow{
-			Some: assignment.Some{IDs: []string{last.ID.String()}}, To: text.Clearable{Given: true, Value: new(text.InstantOf(end))},
+			Some: assignment.Some{IDs: []string{last.ID.String()}},
+			To:   text.Clearable{Given: true, Value: new(text.InstantOf(end))},
 		}
 		w.must(w.grants.BulkChangeWindow(t.Context(), alex, w.in, window))
 		want := decide.Instant(end.UnixMicro())
-		first := w.page(remove, "", 1) // its summary counts the last person too
+		first := w.first(remove, 1) // its summary counts the last person too
 		if first.Until != want || first.Summary.Losing != len(ids) {
 			t.Errorf("until %d, want %d; %+v", first.Until, want, first.Summary)
 		}
-		if p := w.page(preview.Change{Kind: preview.Revert}, "", 200); p.Until != want {
+		if p := w.first(preview.Change{Kind: preview.Revert}, 200); p.Until != want {
 			t.Errorf("revert: until %d, want %d", p.Until, want)
 		}
 		clock.Advance(2 * time.Hour)
-		if p := w.page(remove, "", 1); p.Until != decide.Forever || p.Summary.Losing != len(ids)-1 {
+		if p := w.first(remove, 1); p.Until != decide.Forever || p.Summary.Losing != len(ids)-1 {
 			t.Errorf("afterwards: until %d, %+v", p.Until, p.Summary)
 		}
 	})
@@ -213,7 +226,7 @@ func TestACursorIsOfOneMoment(t *testing.T) {
 			_, err := w.Preview(t.Context(), w.in, preview.Query{Change: c, Cursor: cursor, Limit: 1})
 			return err
 		}
-		removing, promoting := w.page(remove, "", 1).Next, w.page(promote, "", 1).Next
+		removing, promoting := w.first(remove, 1).Next, w.first(promote, 1).Next
 		w.role(w.from, "Elsewhere")
 		if err := ask(remove, removing); err != nil {
 			t.Errorf("after a write elsewhere: %v", err)
@@ -221,7 +234,7 @@ func TestACursorIsOfOneMoment(t *testing.T) {
 		if err := ask(promote, promoting); !errors.Is(err, preview.ErrOutdated) {
 			t.Errorf("after a write in the source: %v", err)
 		}
-		promoting = w.page(promote, "", 1).Next
+		promoting = w.first(promote, 1).Next
 		w.role(w.in, "Here")
 		for c, cursor := range map[*preview.Change]string{&remove: removing, &promote: promoting} {
 			if err := ask(*c, cursor); !errors.Is(err, preview.ErrOutdated) {

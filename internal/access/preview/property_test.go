@@ -118,15 +118,16 @@ func (d *drawing) switchOn(in scope.Environment, r *rows) {
 		if d.chance(6) {
 			continue
 		}
-		_, _ = w.roles.UpdateRole(ctx, alex, in, rbac.RoleID(o.ID), rbac.RoleChange{Active: new(true)}, 0, whole[rbac.Role])
+		on := rbac.RoleChange{Active: new(true)}
+		_, _ = w.roles.UpdateRole(ctx, alex, in, rbac.RoleID(o.ID), on, 0, whole[rbac.Role])
 		if len(o.Permissions) == 0 {
 			_ = w.roles.SetRoleKeys(ctx, alex, in, rbac.RoleID(o.ID), d.some("keys", keys), 0, whole[rbac.Role])
 		}
 	}
 	for _, n := range r.nodes {
 		if !n.Active && !d.chance(4) {
-			_, err := w.tree.Update(ctx, alex, in, hierarchy.ID(n.ID), hierarchy.Change{Status: new(hierarchy.Active)}, 0,
-				whole[hierarchy.Node])
+			on := hierarchy.Change{Status: new(hierarchy.Active)}
+			_, err := w.tree.Update(ctx, alex, in, hierarchy.ID(n.ID), on, 0, whole[hierarchy.Node])
 			w.must(err)
 		}
 	}
@@ -274,7 +275,10 @@ func (d *drawing) change() preview.Change {
 	case preview.Deactivate, preview.Remove:
 		c.IdentityIDs = d.several("identity", d.people())
 	case preview.Promote:
-		c.Source = new(rapid.SampledFrom([]string{"production", "production", "production", "nowhere"}).Draw(d.T, "from"))
+		c.Source = new("production")
+		if d.chance(4) {
+			c.Source = new("nowhere")
+		}
 		if d.chance(2) {
 			c.Parts = rapid.SliceOfNDistinct(rapid.SampledFrom(dump.Promoted()), 1, 3,
 				func(p dump.Part) dump.Part { return p }).Draw(d.T, "parts")

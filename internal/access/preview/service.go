@@ -3,6 +3,7 @@ package preview
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -279,9 +280,7 @@ func names(ctx context.Context, tx *database.Tx, in scope.Environment, items []I
 		if err != nil {
 			return err
 		}
-		for of, named := range some {
-			node[of] = named
-		}
+		maps.Copy(node, some)
 	}
 	for i := range items {
 		it := &items[i]

@@ -48,7 +48,9 @@ type world struct {
 
 func newWorld(t testing.TB, db *database.DB, config preview.Config) *world {
 	t.Helper()
-	parts := environment.Parts{hierarchy.Part{}, rbac.Part{}, membership.Part{}, assignment.Part{}, identityinvite.Part{}}
+	parts := environment.Parts{
+		hierarchy.Part{}, rbac.Part{}, membership.Part{}, assignment.Part{}, identityinvite.Part{},
+	}
 	atNodes := []hierarchy.Dependent{assignment.Part{}, identityinvite.Part{}}
 	ofRoles := []rbac.Dependent{assignment.Part{}, identityinvite.Part{}}
 	applications := &application.Service{DB: db, Parts: parts}
@@ -218,12 +220,11 @@ func (w *world) person(name string) enduser.Identity {
 	return i
 }
 
-func (w *world) give(of enduser.ID, at hierarchy.ID, role rbac.RoleID) assignment.ID {
+func (w *world) give(of enduser.ID, at hierarchy.ID, role rbac.RoleID) {
 	w.t.Helper()
-	a, err := w.grants.Create(w.t.Context(), alex, w.in,
+	_, err := w.grants.Create(w.t.Context(), alex, w.in,
 		assignment.Draft{IdentityID: of.String(), NodeID: at.String(), RoleID: role.String()})
 	w.must(err)
-	return a.ID
 }
 
 // invite is a pending invite of an address, to a role at a node.
@@ -231,11 +232,12 @@ func (w *world) invite(email string, role rbac.RoleID, at hierarchy.ID) {
 	w.t.Helper()
 	dbtest.Do(w.t, w.db, func(tx *database.Tx) error {
 		of := id.New[id.ID](tx.Now)
-		_, err := tx.Exec(w.t.Context(), `INSERT INTO identity_invite (id, account_id, application_id, environment_id, email,
-			intent, first_name, last_name, name_fold, search, role_id, node_id, status, token_hash, invited_by, inviter_kind,
-			created_at, expires_at, asked_at, delivery, send_count)
-			VALUES ($1, $2, $3, $4, $5, 'create', '', '', '', '', $6, $7, 'pending', $1, $1, 'user', $8, $9, $8, 'queued', 0)`,
-			of, w.in.Application.Account.ID, w.in.Application.ID, w.in.ID, email, role, at, tx.Now, tx.Now.AddDate(0, 0, 7))
+		_, err := tx.Exec(w.t.Context(), `INSERT INTO identity_invite (id, account_id, application_id, environment_id,
+			email, intent, first_name, last_name, name_fold, search, role_id, node_id, status, token_hash, invited_by,
+			inviter_kind, created_at, expires_at, asked_at, delivery, send_count)
+			VALUES ($1, $2, $3, $4, $5, 'create', '', '', '', '', $6, $7, 'pending', $1, $1, 'user', $8, $9, $8, 'queued',
+				0)`, of, w.in.Application.Account.ID, w.in.Application.ID, w.in.ID, email, role, at, tx.Now,
+			tx.Now.AddDate(0, 0, 7))
 		return err
 	})
 }
