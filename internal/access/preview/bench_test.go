@@ -2,10 +2,10 @@ package preview_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"canopy.dev/canopy/internal/access/decide"
-	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/foundation/id"
@@ -81,7 +81,7 @@ func (w *world) populate() preview.Change {
 				}
 				_, err = tx.Exec(ctx, `INSERT INTO identity (id, account_id, email, first_name, last_name, name_fold, search,
 					is_active, wrong_passwords, created_at, updated_at) VALUES ($1, $2, $1, 'Ann', $3, $3, $3, 1, 0, $4, $4)`,
-					who, w.in.Application.Account.ID, fmt.Sprint(i), tx.Now)
+					who, w.in.Application.Account.ID, strconv.Itoa(i), tx.Now)
 				if err == nil {
 					_, err = tx.Exec(ctx, `INSERT INTO membership (id, account_id, application_id, environment_id, identity_id,
 						status, email, name_fold, search, is_active, assignment_count, activated_at, created_at)
@@ -97,7 +97,7 @@ func (w *world) populate() preview.Change {
 					return none, err
 				}
 			}
-			revision.Append(tx, w.in, edits.PutMember(decide.Member{Identity: id.ID{3}}), revision.Change{Kind: revision.Reload})
+			revision.Append(tx, w.in, revision.Change{Kind: revision.Reload})
 			return none, nil
 		})
 	w.must(err)
