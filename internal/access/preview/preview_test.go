@@ -249,3 +249,65 @@ func TestACursorIsOfOneMoment(t *testing.T) {
 		}
 	})
 }
+
+// TestOneAfterTheOther: calls of one list are judged as if those before had been made.
+func TestOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
+		t.Parallel()
+		w, north, reader := crowded(t, db, preview.Config{}, 0)
+		chain := func(above hierarchy.ID, n int) (ids []string) {
+			for range n {
+				made, err := w.node(w.in, above, "region", "Deep")
+				w.must(err)
+				above, ids = made.ID, append(ids, made.ID.String())
+			}
+			return ids
+		}
+		deep, to := chain(north, 3), chain(w.root(w.in), 2)[1]
+		draft := assignment.Draft{
+			IdentityID: w.person("ann").ID.String(), NodeID: north.String(), RoleID: reader.String(),
+		}
+		for _, c := range []struct {
+			change preview.Change
+			want   []string
+		}{
+			{
+				preview.Change{Kind: preview.MoveNodes, NodeIDs: []string{deep[0], deep[1]}, ParentNodeID: &to},
+				[]string{"nodes.max_depth_exceeded: " + hierarchy.ErrMaxDepth.Message},
+			},
+			{
+				preview.Change{Kind: preview.MoveNodes, NodeIDs: []string{deep[0]}, ParentNodeID: &to},
+				[]string{"nodes.slug_taken: " + hierarchy.ErrSlugTaken.Message},
+			},
+			{
+				preview.Change{Kind: preview.CreateAssignments, Assignments: []assignment.Draft{draft, draft}},
+				[]string{"rbac.assignment_conflict: " + assignment.ErrConflict.Message},
+			},
+			{
+				preview.Change{Kind: preview.DeleteNodes, NodeIDs: []string{north.String(), deep[0]}},
+				[]string{"nodes.node_not_found: " + hierarchy.ErrNotFound.Message},
+			},
+		} {
+			got := told(w.first(c.change, 50).Problems)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s: %s", c.change.Kind, diff)
+			}
+			if diff := cmp.Diff(w.do(c.change), got); diff != "" {
+				t.Errorf("%s, real call (-): %s", c.change.Kind, diff)
+			}
+		}
+		// What has been moved out first is no longer in the way.
+		above, err := w.node(w.in, w.root(w.in), "region", "West")
+		w.must(err)
+		west := chain(above.ID, 3)
+		to = chain(w.root(w.in), 2)[1]
+		both := preview.Change{
+			Kind: preview.MoveNodes, NodeIDs: []string{west[1], above.ID.String()}, ParentNodeID: &to,
+		}
+		got := told(w.first(both, 50).Problems)
+		if diff := cmp.Diff(w.do(both), got); diff != "" || len(got) > 0 {
+			t.Errorf("the lower one first, real call (-): %s", diff)
+		}
+	})
+}
