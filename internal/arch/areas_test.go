@@ -73,7 +73,11 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
-	{"revision", []string{"account", "environment"}, "both are followed from their first moment"},
+	{
+		"revision",
+		[]string{"account", "environment", "application"},
+		"all are followed from their first moment; what a path names is kept while an Account stands",
+	},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},
