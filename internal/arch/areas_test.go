@@ -29,7 +29,7 @@ var areas = []struct {
 		"preview", "decision", "decisionlog", "dump", "assignment", "assignment/ledger", "membership", "enduser",
 		"hierarchy", "hierarchy/names",
 		"rbac", "apikey", "edits", "decide",
-		"decide/persist", "decide/decidebench",
+		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account", "revision"}},
 	{"events", []string{"event"}},
@@ -48,7 +48,7 @@ var areas = []struct {
 
 // helpers serve tests and are imported by nothing else.
 var helpers = []string{
-	"arch", "server/servertest", "portaltest", "eventtest", "database/dbtest", "mail/mailtest", "decide/oracle",
+	"arch", "server/servertest", "portaltest", "eventtest", "database/dbtest", "mail/mailtest",
 }
 
 // sideways are the imports within one area, by what is imported.
@@ -116,7 +116,7 @@ var sideways = []struct {
 	},
 	{"decision", []string{"preview"}, "what would change is tried on the snapshot that decides"},
 	{"dump", []string{"preview"}, "what a promotion or a revert would do is judged where it is done"},
-	{"decide", []string{"decide/decidebench", "decisionlog"}, "measures it, and writes what it decides"},
+	{"decide", []string{"decide/decidebench", "decisionlog", "decide/oracle"}, "measured, written down, judged by another"},
 	{"decisionlog", []string{"decision"}, "has its decisions written"},
 	{"assignment/ledger", []string{"assignment"}, "holds assignments for its lists and counts"},
 	{"hierarchy/names", []string{"hierarchy"}, "holds a tree's names for its searches"},

@@ -132,6 +132,7 @@ var doors = []struct {
 		"outbox":             "spreads retries",
 		"decide/decidebench": "generates worlds from a seed",
 		"decisionlog":        "takes a share of the decisions",
+		"command":            "doctor asks at random",
 		"server/serverbench": "generates worlds from a seed",
 	}},
 	{"reading the clock", []string{"time.Now", "time.Since", "time.Until"}, nil, map[string]string{

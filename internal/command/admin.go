@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,10 +149,19 @@ func (v *restoreCmd) Run(ctx context.Context, e *environment) error {
 	return nil
 }
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	Decisions bool   `name:"verify-decisions" help:"Ask the running server about an API key's Environment, and judge its answers by the rows of the database."`
+	URL       string `name:"url" help:"Where the server answers, for --verify-decisions; the public URL when not set." placeholder:"URL"`
+	KeyFile   string `name:"api-key-file" help:"File that holds the API key, for --verify-decisions; /dev/stdin is one." type:"path"`
+	Sample    int    `help:"How many questions --verify-decisions asks." default:"100000"`
+	All       bool   `help:"Have --verify-decisions ask about everybody, every permission and every node."`
+}
 
 // Run checks, a line each.
-func (doctorCmd) Run(ctx context.Context, e *environment) error {
+func (v *doctorCmd) Run(ctx context.Context, e *environment) error {
+	if v.Decisions {
+		return v.verify(ctx, e)
+	}
 	failed := 0
 	tell := func(name string, err error, good string) {
 		if err != nil {
@@ -193,6 +203,40 @@ func (doctorCmd) Run(ctx context.Context, e *environment) error {
 	if failed > 0 {
 		return fmt.Errorf("%d checks failed", failed)
 	}
+	return nil
+}
+
+// verify asks the running server.
+func (v *doctorCmd) verify(ctx context.Context, e *environment) error {
+	if v.Sample < 1 || v.KeyFile == "" {
+		return errors.New("--verify-decisions needs --api-key-file, and --sample must be 1 or more")
+	}
+	key, err := os.ReadFile(v.KeyFile)
+	if err != nil {
+		return fmt.Errorf("--api-key-file: %w", err)
+	}
+	c, err := e.settings.Check()
+	if err != nil {
+		return err
+	}
+	db, err := database.Look(ctx, c.DatabaseURL, time.Now)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	check, err := newVerifier(ctx, db, strings.TrimSuffix(cmp.Or(v.URL, c.PublicURL), "/"), strings.TrimSpace(string(key)), e.Stderr)
+	if err != nil {
+		return err
+	}
+	sample := v.Sample
+	if v.All {
+		sample = 0
+	}
+	if err := check.run(ctx, sample); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Stdout, "ok    decisions   %d answers are what the rows say, the last at revision %d\n",
+		check.asked, check.rows.revision)
 	return nil
 }
 

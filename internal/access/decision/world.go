@@ -8,13 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/access/edits"
-	"canopy.dev/canopy/internal/access/hierarchy"
-	"canopy.dev/canopy/internal/access/membership"
-	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/shelf"
@@ -198,12 +194,8 @@ func (s *Service) build(ctx context.Context, in scope.Environment, asOf uint64) 
 	ctx = database.Long(ctx)
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (*held, error) {
 		var b decide.Builder
-		for _, rows := range []func(context.Context, *database.Tx, scope.Environment, decide.Rows) error{
-			rbac.Rows, hierarchy.Rows, membership.Rows, assignment.Rows,
-		} {
-			if err := rows(ctx, tx, in, &b); err != nil {
-				return nil, err
-			}
+		if err := rows(ctx, tx, in, &b); err != nil {
+			return nil, err
 		}
 		snapshot, problems := b.Build(at.Revision)
 		s.report(ctx, in, problems)
