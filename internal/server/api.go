@@ -53,6 +53,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&accessapi.Setup{Access: t.access},
 			&accessapi.Decisions{Decisions: t.decisions, Members: i.members, Keys: t.keys},
 			&accessapi.Previews{Previews: t.previews},
+			&accessapi.Reverse{Decisions: t.decisions},
 			&accessapi.Schema{Tree: t.tree, Environment: tenantapi.AnyEnvironment},
 			&accessapi.Tree{Tree: t.tree},
 			&accessapi.Nodes{Tree: t.tree},

@@ -29,6 +29,25 @@ var beyondContract = map[string]map[int]produce{
 			return g.call("POST", "/memberships/bulk-attach", m{"identity_ids": []string{g.identity()}})
 		},
 	},
+	"POST /api/v1/permissions/accessible-nodes": {
+		200: ofAsking(func(a asking) answer {
+			body := m{"identity_id": a.who, "permission": "lease.read", "limit": 1}
+			return a.call("POST", "/permissions/accessible-nodes", body)
+		}),
+		400: ofAsking(func(a asking) answer {
+			body := m{"identity_id": a.who, "permission": "lease.read", "cursor": "elsewhere"}
+			return a.call("POST", "/permissions/accessible-nodes", body)
+		}),
+	},
+	"POST /api/v1/permissions/who-can": {
+		200: ofAsking(func(a asking) answer {
+			return a.call("POST", "/permissions/who-can", m{"permission": "lease.read", "node_id": a.node})
+		}),
+		400: ofAsking(func(a asking) answer {
+			body := m{"permission": "lease.read", "node_id": a.node, "limit": 201}
+			return a.call("POST", "/permissions/who-can", body)
+		}),
+	},
 	"GET /api/v1/identity-invites/{id}": {200: ofThing("GET", ofInvite(""), nil)},
 }
 

@@ -33,13 +33,13 @@ var prepared = map[string][]string{
 //
 //	evaluate, evaluate/bulk and evaluate/explain
 //	identities/{id}/permissions and identities/{id}/grants
+//	accessible-nodes and who-can
 //
 // A change is asked about as soon as its answer is there. One server serves all worlds of an
 // engine, each in an Account of its own and in a new Environment whenever it begins again.
 //
-// Three kinds of lines are answered by the pure engine, which is told all changes too: where
-// somebody may do something, who may do it, and what an edit would give or take have no
-// route yet. An edit section is one call after the other, and no transaction. Organizations
+// What an edit would give or take has no route yet: the pure engine answers it, which is told
+// all changes too. An edit section is one call after the other, and no transaction. Organizations
 // are ordinary nodes here, as they are in the worlds; the model of access plays no part in
 // decisions, so that of a flat Environment with organizations is a hierarchy.
 func TestScenariosOverHTTP(t *testing.T) {

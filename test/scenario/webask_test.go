@@ -47,7 +47,7 @@ type webEnvironment struct {
 func (e *webEnvironment) send(now time.Time, method, path string, body any) (a servertest.Answer) {
 	e.t.Helper()
 	again := 5
-	if method != http.MethodGet && !strings.HasPrefix(path, "/permissions/evaluate") {
+	if method != http.MethodGet && !asks(path) {
 		again = 0
 	}
 	for ; ; again-- {
@@ -66,6 +66,12 @@ func (e *webEnvironment) send(now time.Time, method, path string, body any) (a s
 		e.seen = max(e.seen, at)
 	}
 	return a
+}
+
+// asks reports whether a call with a body changes nothing.
+func asks(path string) bool {
+	return strings.HasPrefix(path, "/permissions/evaluate") || path == "/permissions/accessible-nodes" ||
+		path == "/permissions/who-can"
 }
 
 // id is what a name stands for.
@@ -247,18 +253,6 @@ func (e *webEnvironment) about(identity, what string, now time.Time) servertest.
 		e.t.Errorf("%s%s: %d %s", identity, what, a.Status, a.Raw)
 	}
 	return a
-}
-
-// Nodes implements scenario.Environment.
-func (e *webEnvironment) Nodes(identity, permission string, now time.Time) scenario.Reach {
-	e.left++
-	return e.pure.Nodes(identity, permission, now)
-}
-
-// Who implements scenario.Environment.
-func (e *webEnvironment) Who(permission, node string, now time.Time) scenario.Who {
-	e.left++
-	return e.pure.Who(permission, node, now)
 }
 
 // Impact implements scenario.Environment.

@@ -2,7 +2,6 @@ package decision
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
@@ -13,8 +12,6 @@ import (
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 func (s *Service) now() decide.Instant { return instant(s.DB.Now()) }
@@ -77,41 +74,30 @@ func (s *Service) Explain(
 	if !at.IsZero() {
 		now = instant(at)
 	}
-	for range sameMoments {
-		h, err := s.fresh(ctx, in)
-		if err != nil {
-			return t, err
+	var asked *held
+	err = s.named(ctx, in, func(h *held) error {
+		asked, t.Trace = h, h.Explain(identity, permission, node, now)
+		switch t.Reason {
+		case decide.IdentityNotFound:
+			return enduser.ErrNotFound
+		case decide.NodeNotFound:
+			return hierarchy.ErrNotFound
 		}
-		t.Trace = h.Explain(identity, permission, node, now)
-		if t.Reason == decide.IdentityNotFound {
-			return t, enduser.ErrNotFound
-		}
-		if t.Reason == decide.NodeNotFound {
-			return t, hierarchy.ErrNotFound
-		}
+		return nil
+	}, func(tx *database.Tx) (err error) {
 		ids := make([]id.ID, len(t.Lineage))
 		for i, n := range t.Lineage {
 			ids[i] = n.ID
 		}
-		// The names are of the same moment, or the question is asked again.
-		same, err := environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (same bool, err error) {
-			t.Names, err = hierarchy.NamesOf(ctx, tx, in, ids)
-			return at == h.at, err
-		})
-		if err != nil {
-			return t, err
-		}
-		if same {
-			q := decide.Question{Identity: identity, Permission: permission, Scope: decide.AtNode, Node: node}
-			s.note(by, in.ID, h, time.UnixMicro(int64(now)), q, t.Decision)
-			return t, nil
-		}
+		t.Names, err = hierarchy.NamesOf(ctx, tx, in, ids)
+		return err
+	})
+	if err == nil {
+		q := decide.Question{Identity: identity, Permission: permission, Scope: decide.AtNode, Node: node}
+		s.note(by, in.ID, asked, time.UnixMicro(int64(now)), q, t.Decision)
 	}
-	return t, fmt.Errorf("%w: the Environment does not stand still", database.ErrSlow)
+	return t, err
 }
-
-// sameMoments is how often Explain tries to read names of the moment of its decision.
-const sameMoments = 10
 
 // Permissions are the keys that a member holds anywhere now, or at a node, sorted. Faults:
 // identities.not_found, nodes.node_not_found.

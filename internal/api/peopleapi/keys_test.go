@@ -343,7 +343,8 @@ var opens = map[permission.Key][]string{
 		"POST /assignments/bulk-create", "POST /assignments/bulk-remove",
 	},
 	permission.Evaluate: {
-		"POST /permissions/evaluate", "POST /permissions/evaluate/bulk", "POST /permissions/evaluate/explain",
+		"POST /permissions/accessible-nodes", "POST /permissions/evaluate", "POST /permissions/evaluate/bulk",
+		"POST /permissions/evaluate/explain", "POST /permissions/who-can",
 	},
 	permission.HierarchyView: {
 		"GET /hierarchy-schema", "GET /nodes", "GET /nodes/parents", "GET /nodes/search", "GET /nodes/{id}",

@@ -74,6 +74,26 @@ func Several(s []byte, into ...*ID) (err error) {
 	return nil
 }
 
+// Bytes are ids one after the other, 16 bytes each; List reads them.
+func Bytes(list []ID) []byte {
+	all := make([]byte, 0, 16*len(list))
+	for i := range list {
+		all = append(all, list[i][:]...)
+	}
+	return all
+}
+
+// List reads Bytes; false for what are none.
+func List(all []byte) (list []ID, are bool) {
+	if len(all)%16 != 0 {
+		return nil, false
+	}
+	for i := 0; i < len(all); i += 16 {
+		list = append(list, ID(all[i:i+16]))
+	}
+	return list, true
+}
+
 func parse[I ~[16]byte, T string | []byte](s T) (I, error) {
 	var u [16]byte
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {

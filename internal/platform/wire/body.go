@@ -81,6 +81,7 @@ func onlyTypes(s *huma.Schema) {
 	}
 	s.Enum, s.Pattern, s.Format = nil, "", ""
 	s.MinLength, s.MaxLength, s.MinItems, s.MaxItems = nil, nil, nil, nil
+	s.Minimum, s.Maximum = nil, nil
 	onlyTypes(s.Items)
 	for _, p := range s.Properties {
 		onlyTypes(p)
