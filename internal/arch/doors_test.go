@@ -88,6 +88,7 @@ var doors = []struct {
 		map[string]string{
 			"secret": "is that door",
 			"hosted": "names assets by their content, which nobody hides",
+			"page":   "tells questions apart, which nobody hides",
 		},
 	},
 	{

@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -69,11 +70,35 @@ func checkAll(t *rapid.T, w *oracle.World, s *decide.Snapshot, now decide.Instan
 		same(t, questions[i], want, s.Evaluate(questions[i], now, nil))
 		checkLocal(t, w, s, questions[i], now, want.Allowed)
 	}
-	for _, n := range everyNode() {
-		for _, key := range everyKey() {
+	for _, key := range everyKey() {
+		for _, n := range everyNode() {
 			checkWho(t, w, s, n, key, now)
 		}
+		checkWhoAnywhere(t, w, s, key, now)
 	}
+}
+
+// checkWhoAnywhere finds page by page whom the oracle allows app_wide.
+func checkWhoAnywhere(t *rapid.T, w *oracle.World, s *decide.Snapshot, key string, now decide.Instant) {
+	var want, all []id.ID
+	for _, m := range everyMember() {
+		if w.Evaluate(decide.Question{Identity: m, Permission: key, Scope: decide.AppWide}, now).Allowed {
+			want = append(want, m)
+		}
+	}
+	slices.SortFunc(want, func(a, b id.ID) int { return bytes.Compare(a[:], b[:]) })
+	limit := rapid.IntRange(0, 3).Draw(t, "limit")
+	for after := (id.ID{}); ; {
+		page, next := s.WhoCanAnywhere(key, after, limit, now)
+		all = append(all, page...)
+		if after = next; next.IsZero() {
+			break
+		}
+		if len(page) != max(limit, 1) {
+			t.Fatalf("a page of %d identities is not the last", len(page))
+		}
+	}
+	same(t, "who anywhere", want, all)
 }
 
 // checkPermissionsAt finds at every node the keys for which the oracle allows there.

@@ -93,3 +93,36 @@ func (s *Snapshot) WhoCan(q WhoQuery, now Instant) WhoPage {
 		page.Holders = append(page.Holders, Holder{Identity: u, Assignments: grants})
 	}
 }
+
+// WhoCanAnywhere returns a page of the identities for which Evaluate allows the permission
+// AppWide now, by id, and the last of them to be sent as after for the next page; zero on
+// the last page. It looks at the members that have a role with the permission, from after
+// on, until the page is full. A limit below 1 means 1.
+func (s *Snapshot) WhoCanAnywhere(permission string, after id.ID, limit int, now Instant) (list []id.ID, next id.ID) {
+	key, ok := s.keyOf(permission)
+	if !ok {
+		return nil, zeroID
+	}
+	all := merger{after: after}
+	for n := range s.roles.Len() {
+		// A slot that is free holds no role, and nobody has it.
+		if ro := s.roles.At(n); ro.active && ro.grants.Has(key) {
+			all.add(s, &s.membersByRole, n)
+		}
+	}
+	limit = max(limit, 1)
+	for {
+		u, ok := all.next()
+		if !ok {
+			return list, zeroID
+		}
+		q := Question{Identity: u, Permission: permission, Scope: AppWide}
+		if t := (tally{furthest: NoAssignment, now: now}); s.evaluate(&q, &t) != None {
+			continue
+		}
+		if len(list) == limit {
+			return list, list[limit-1]
+		}
+		list = append(list, u)
+	}
+}

@@ -185,6 +185,9 @@ func (b bodies) strangers(schema *huma.Schema, parsed any) fault.Problems {
 	if schema.Ref != "" {
 		schema = b.registry.SchemaFromRef(schema.Ref)
 	}
+	if open, _ := schema.AdditionalProperties.(bool); open {
+		return nil
+	}
 	var problems fault.Problems
 	for name := range object {
 		if schema.Properties[name] == nil {

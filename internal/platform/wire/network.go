@@ -68,7 +68,8 @@ const misdirected = "This server does not answer for that host name (CANOPY_ALLO
 // hostAllowed reports whether a request came for us: by the public URL's name, by
 // localhost, by a name of CANOPY_ALLOWED_HOSTS, or by an address, which a browser
 // sends only for a URL that holds it. So a foreign name that resolves to us (DNS
-// rebinding) gets nothing. Probes ask by whatever name they like.
+// rebinding) gets nothing. Probes, and who looks for what a standard lays down, ask by
+// whatever name they like.
 func (rt *Router) hostAllowed(r *http.Request) bool {
 	if anyHost(r.URL.Path) {
 		return true
@@ -81,7 +82,9 @@ func (rt *Router) hostAllowed(r *http.Request) bool {
 	return name == hostName(public) || slices.Contains(rt.Hosts, name)
 }
 
-func anyHost(path string) bool { return path == "/healthz" || path == "/readyz" }
+func anyHost(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/.well-known/authzen-configuration"
+}
 
 // hostName is the name in a Host header: without port, brackets and final dot, in
 // small letters.

@@ -62,6 +62,7 @@ type Router struct {
 	streams    *streams
 	operations []*operation
 	express    map[string]*express // by path
+	echoing    []string // beginnings of paths below which X-Request-Id is echoed as it was sent
 }
 
 // NewRouter makes a Router without routes.
@@ -110,7 +111,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}}
 	r = r.WithContext(s.in(r.Context()))
 	h := w.Header()
-	h.Set("X-Request-Id", rid)
+	h.Set("X-Request-Id", rt.echoed(r, rid))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	rec := &recorder{ResponseWriter: w}

@@ -75,6 +75,13 @@ func describeTypes(r huma.Registry, t reflect.Type, done map[reflect.Type]bool) 
 				p.Items = r.Schema(row, true, "")
 				describeTypes(r, row, done)
 			}
+			if of, loose := looseType(f.Type); loose {
+				describeTypes(r, of, done)
+				ref := r.Schema(of, true, "")
+				ref.Description = p.Description
+				schema.Properties[name] = ref
+				continue
+			}
 		}
 		if !f.Anonymous {
 			describeTypes(r, f.Type, done)
