@@ -200,6 +200,7 @@ var doors = []struct {
 		"portalapi":          "a door",
 		"identityapi":        "a door",
 		"tenantapi":          "a door",
+		"authzenapi":         "a door",
 		"hosted":             "a door",
 		"reference":          "one page",
 		"telemetry":          "the metrics' page",

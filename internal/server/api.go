@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"canopy.dev/canopy/internal/api/accessapi"
+	"canopy.dev/canopy/internal/api/authzenapi"
 	"canopy.dev/canopy/internal/api/identityapi"
 	"canopy.dev/canopy/internal/api/peopleapi"
 	"canopy.dev/canopy/internal/api/portalapi"
@@ -69,6 +70,10 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&peopleapi.Keys{Keys: t.keys},
 		}},
 		{"identityapi", []resource{&identityapi.Invites{Invites: i.invites}}},
+		{"authzenapi", []resource{
+			&authzenapi.Evaluations{Decisions: t.decisions}, &authzenapi.Searches{Decisions: t.decisions},
+			&authzenapi.Configuration{Public: p.public},
+		}},
 		{"server", []resource{health}},
 	}}
 }

@@ -39,6 +39,7 @@ type platform struct {
 
 	importLimit int64 // bytes
 	decided     *decisionlog.Log
+	public      string // CANOPY_PUBLIC_URL
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -54,7 +55,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	p := &platform{
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
-		log: o.Log, importLimit: c.ImportBytes, breached: c.Breaches, history: c.PasswordHistory,
+		log: o.Log, importLimit: c.ImportBytes, public: c.PublicURL, breached: c.Breaches, history: c.PasswordHistory,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}
 	if p.sender == nil && c.SMTP != nil {

@@ -253,7 +253,7 @@ func (o *operations) refuse(op wire.Operation, code string, header ...string) (a
 	case "applications.not_found":
 		return g.owner.Do(op.Method, strings.Replace(path, "/applications/desk", "/applications/none", 1), nil), true
 	case "environments.not_found":
-		if strings.HasPrefix(op.Path, "/api/v1/") {
+		if strings.HasPrefix(op.Path, "/api/v1/") || strings.HasPrefix(op.Path, "/access/v1/") {
 			return g.owner.Do(op.Method, path, nil, "X-Canopy-Environment", "none"), true
 		}
 		return g.owner.Do(op.Method, strings.Replace(path, "/environments/development", "/environments/none", 1), nil), true

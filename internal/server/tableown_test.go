@@ -32,6 +32,12 @@ var ownCalls = map[string]ownCall{
 		return m{"assignment_ids": []string{g.holding().id}, "effective_to": nil}
 	}},
 
+	"authzenEvaluation":     {body: standardQuestion()},
+	"authzenEvaluations":    {body: m{"evaluations": []m{standardQuestion(), {}}}},
+	"authzenSearchSubject":  {body: standardQuestion()},
+	"authzenSearchResource": {body: standardQuestion()},
+	"authzenSearchAction":   {body: standardQuestion()},
+
 	"createApplicationIdentity":       {body: newIdentity("")},
 	"bulkCreateApplicationIdentities": {body: m{"identities": []m{newIdentity("a"), newIdentity("b")}}},
 	"reportApplicationImport":         {body: m{"mode": "create", "total": 3, "succeeded": 2, "failed": 1}},
@@ -161,4 +167,12 @@ func (g *ground) undecided() *client {
 	c := g.s.Client()
 	c.SignIn(g.email())
 	return c
+}
+
+// standardQuestion is one in the words of AuthZEN.
+func standardQuestion() m {
+	return m{
+		"subject": m{"type": "identity", "id": "nobody"}, "action": m{"name": "lease.read"},
+		"resource": m{"type": "node", "id": "nowhere"},
+	}
 }

@@ -77,10 +77,10 @@ func (s *Service) Explain(
 	var asked *held
 	err = s.named(ctx, in, func(h *held) error {
 		asked, t.Trace = h, h.Explain(identity, permission, node, now)
-		switch t.Reason {
-		case decide.IdentityNotFound:
+		if t.Reason == decide.IdentityNotFound {
 			return enduser.ErrNotFound
-		case decide.NodeNotFound:
+		}
+		if t.Reason == decide.NodeNotFound {
 			return hierarchy.ErrNotFound
 		}
 		return nil

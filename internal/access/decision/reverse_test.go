@@ -179,7 +179,8 @@ func TestNobodyReachesAnything(t *testing.T) {
 			key  string
 			want decide.Reason
 		}{
-			{id.ID{}, read, decide.NodeNotFound}, {a.root.Any(), "lease.none", decide.PermissionUnknown},
+			{id.ID{}, read, decide.NodeNotFound},
+			{a.root.Any(), "lease.none", decide.PermissionUnknown},
 			{a.root.Any(), read, decide.None},
 		} {
 			w, err := a.WhoCan(t.Context(), a.in, decide.WhoQuery{Node: c.at, Permission: c.key, Limit: 3})

@@ -16,6 +16,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/text"
+	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
@@ -162,17 +163,21 @@ func (h *Reverse) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/accessible-nodes", ID: "listAccessibleNodes", Summary: "List where somebody may",
 		About: "The live nodes at which evaluate would allow. The list keeps its place when nodes come, go or move " +
 			"between two pages.",
-		Needs: permission.Evaluate, Quiet: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Evaluate),
+		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.nodes)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/who-can", ID: "whoCan", Summary: "List who may",
 		About: "The identities for whom evaluate would allow at a node, with what grants it to them. It needs " +
 			"identity.view, too. The list keeps its place when people come and go between two pages.",
-		Needs: permission.Evaluate, Quiet: true, Status: http.StatusOK,
+		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Evaluate),
+		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.people)
 }
 
-func (h *Reverse) nodes(ctx context.Context, _ *wire.Call, by wire.By, in nodesQuestion) (out reachedNodes, err error) {
+func (h *Reverse) nodes(
+	ctx context.Context, _ *wire.Call, by wire.By, in nodesQuestion,
+) (out reachedNodes, err error) {
 	of := idOf(in.IdentityID)
 	asked := page.Ask("accessible-nodes", by.In.ID.String(), of.String(), in.Permission)
 	q := decide.ReachQuery{Identity: of, Permission: in.Permission, Limit: limited(in.Limit, usualNodes)}

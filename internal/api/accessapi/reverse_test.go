@@ -54,7 +54,8 @@ func TestAccessibleNodes(t *testing.T) {
 			t.Error("no revision is told")
 		}
 		for _, c := range []struct{ identity, permission, reason string }{
-			{"nobody", "lease.read", "identity_not_found"}, {w.ann, "lease.none", "permission_unknown"},
+			{"nobody", "lease.read", "identity_not_found"},
+			{w.ann, "lease.none", "permission_unknown"},
 			{w.ann, "audit.view", "permission_not_granted"},
 		} {
 			a := w.Must(200, "POST", w.at+accessibleNodes, m{"identity_id": c.identity, "permission": c.permission})

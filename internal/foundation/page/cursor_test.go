@@ -32,7 +32,8 @@ func TestCursorsAreOfOneQuestion(t *testing.T) {
 	cursor := q.Cursor([]byte("here"))
 	for _, other := range []page.Asked{
 		page.Ask("nodes", "env", "ben"), page.Ask("nodes", "other", "ann"), page.Ask("nodesenv", "ann"),
-		page.Ask("nodes", "env", "ann", ""), page.Ask("nodes", "enva", "nn"), page.Ask(), {},
+		page.Ask("nodes", "env", "ann", ""), page.Ask("nodes", "enva", "nn"), page.Ask(),
+		{},
 	} {
 		if place, is := other.Place(cursor); is {
 			t.Errorf("another question reads %q", place)

@@ -62,7 +62,7 @@ type Router struct {
 	streams    *streams
 	operations []*operation
 	express    map[string]*express // by path
-	echoing    []string // beginnings of paths below which X-Request-Id is echoed as it was sent
+	echoing    []string            // beginnings of paths below which X-Request-Id is echoed as it was sent
 }
 
 // NewRouter makes a Router without routes.

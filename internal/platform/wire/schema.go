@@ -65,6 +65,9 @@ func describeTypes(r huma.Registry, t reflect.Type, done map[reflect.Type]bool) 
 		rules = text.Describe(ruled)
 	}
 	for _, f := range reflect.VisibleFields(t) { // those of embedded structs too
+		if f.Name == "_" {
+			continue // says something of the whole
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if p := schema.Properties[name]; p != nil {
 			describeField(p, f)

@@ -34,7 +34,8 @@ const maxEchoed = 255
 // else the id of the request.
 func (rt *Router) echoed(r *http.Request, own string) string {
 	sent := r.Header.Get("X-Request-Id")
-	if sent == "" || len(sent) > maxEchoed || strings.ContainsFunc(sent, func(c rune) bool { return c < '!' || c > '~' }) {
+	invisible := func(c rune) bool { return c < '!' || c > '~' }
+	if sent == "" || len(sent) > maxEchoed || strings.ContainsFunc(sent, invisible) {
 		return own
 	}
 	for _, prefix := range rt.echoing {
