@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"canopy.dev/canopy/internal/access/scenario"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/test/scenario"
 )
 
 var seed = flag.Uint64("seed", 0, "make the one world of TestAllWaysToAskAgree that this number stands for")
@@ -123,7 +123,7 @@ type agreement struct {
 func newAgreement(t *testing.T, w *web, changes []scenario.Change) *agreement {
 	t.Helper()
 	e, _ := w.New().(*webEnvironment)
-	a := &agreement{t: t, e: e, oracle: pure(newPlain).New(), parents: map[string]string{}}
+	a := &agreement{t: t, e: e, oracle: scenario.Named(newPlain).New(), parents: map[string]string{}}
 	for _, to := range []scenario.Environment{a.e, a.oracle} {
 		if err := to.Apply(changes); err != nil {
 			t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"canopy.dev/canopy/test/scenario"
+	"canopy.dev/canopy/internal/access/scenario"
 )
 
 const sample = `A world for the runner.
@@ -50,7 +50,7 @@ func run(t *testing.T, file string, e scenario.Engine) *scenario.Result {
 
 func TestRightExpectationsPass(t *testing.T) {
 	t.Parallel()
-	r := run(t, sample, pure(newEngine))
+	r := run(t, sample, scenario.Named(scenario.Offline))
 	if len(r.Wrong) > 0 || string(r.Text) != sample || r.Asked != 7 || r.DoorOnly != 1 {
 		t.Errorf("%d asked, %d for doors, wrong: %v, text:\n%s", r.Asked, r.DoorOnly, r.Wrong, r.Text)
 	}
@@ -74,7 +74,7 @@ func TestWrongExpectationsFailAndAreCorrected(t *testing.T) {
 		if wrong == sample {
 			t.Fatalf("%q is not in the sample", x.right)
 		}
-		r := run(t, wrong, pure(newEngine))
+		r := run(t, wrong, scenario.Named(scenario.Offline))
 		if len(r.Wrong) != 1 {
 			t.Errorf("%q instead of %q: %d are wrong", x.wrong, x.right, len(r.Wrong))
 		}
@@ -111,7 +111,7 @@ func TestMistakesInFilesAreErrors(t *testing.T) {
 		if wrong == sample {
 			t.Fatalf("%q is not in the sample", x.right)
 		}
-		if _, err := scenario.Run([]byte(wrong), pure(newEngine)); err == nil {
+		if _, err := scenario.Run([]byte(wrong), scenario.Named(scenario.Offline)); err == nil {
 			t.Errorf("%q instead of %q is accepted", x.wrong, x.right)
 		}
 	}
@@ -122,17 +122,17 @@ type door struct{ scenario.Environment }
 
 func (door) Malformed(scenario.Question) string { return "400 validation" }
 
-type doors struct{ pure }
+type doors struct{ pure scenario.Named }
 
 func (d doors) New() scenario.Environment { return door{d.pure.New()} }
 
 func TestDoorsAreAskedWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
-	r := run(t, sample, doors{newEngine})
+	r := run(t, sample, doors{scenario.Offline})
 	if len(r.Wrong) > 0 || r.DoorOnly != 0 || r.Asked != 8 {
 		t.Errorf("%d asked, %d left, wrong: %v", r.Asked, r.DoorOnly, r.Wrong)
 	}
-	r = run(t, strings.Replace(sample, "400 validation", "400 other", 1), doors{newEngine})
+	r = run(t, strings.Replace(sample, "400 validation", "400 other", 1), doors{scenario.Offline})
 	if len(r.Wrong) != 1 {
 		t.Errorf("a wrong expectation of a door passes")
 	}
@@ -145,13 +145,13 @@ func (liar) Evaluate(scenario.Question) scenario.Verdict {
 	return scenario.Verdict{Allowed: true, Roles: []string{"Everybody"}}
 }
 
-type liars struct{ pure }
+type liars struct{ pure scenario.Named }
 
 func (l liars) New() scenario.Environment { return liar{l.pure.New()} }
 
 func TestAnEngineThatAllowsEverythingFails(t *testing.T) {
 	t.Parallel()
-	if r := run(t, sample, liars{newEngine}); len(r.Wrong) != 1 || !bytes.Contains(r.Text, []byte("Everybody")) {
+	if r := run(t, sample, liars{scenario.Offline}); len(r.Wrong) != 1 || !bytes.Contains(r.Text, []byte("Everybody")) {
 		t.Errorf("wrong: %v", r.Wrong)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"canopy.dev/canopy/test/scenario"
+	"canopy.dev/canopy/internal/access/scenario"
 )
 
 var update = flag.Bool("update", false, "write the answers of the engine into the files, where the oracle agrees")
@@ -37,8 +37,8 @@ func TestScenarios(t *testing.T) {
 			var texts [][]byte
 			for _, e := range []struct {
 				name string
-				pure
-			}{{"engine", newEngine}, {"oracle", newPlain}} {
+				pure scenario.Named
+			}{{"engine", scenario.Offline}, {"oracle", newPlain}} {
 				r, err := scenario.Run(file, e.pure)
 				if err != nil {
 					t.Fatalf("%s: %v", e.name, err)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"canopy.dev/canopy/internal/access/scenario"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/test/scenario"
 )
 
 // prepared are the worlds of which some part does not go through the public API, with the

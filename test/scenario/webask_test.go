@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"canopy.dev/canopy/internal/access/scenario"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/test/scenario"
 )
 
 type m = servertest.Map

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"canopy.dev/canopy/test/scenario"
+	"canopy.dev/canopy/internal/access/scenario"
 )
 
 // change makes one change of a thing that is there, or makes a role.

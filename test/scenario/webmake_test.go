@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"canopy.dev/canopy/internal/access/scenario"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/test/scenario"
 )
 
 // application is the path of the Application, which has the Environments development and
@@ -24,7 +24,7 @@ func (w *web) New() scenario.Environment {
 	w.t.Helper()
 	w.begun++
 	e := &webEnvironment{
-		web: w, pure: pure(newEngine).New(), now: builtAt, ids: map[string]string{}, called: map[string]string{},
+		web: w, pure: scenario.Named(scenario.Offline).New(), now: builtAt, ids: map[string]string{}, called: map[string]string{},
 		nodes: map[string]scenario.Node{}, roles: map[string]scenario.Role{}, identities: map[string]scenario.Identity{},
 		given: map[string]scenario.Assignment{}, off: map[string]bool{},
 	}

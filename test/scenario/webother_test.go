@@ -9,11 +9,11 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/access/scenario"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/server/servertest"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/test/scenario"
 )
 
 // What a world has that the API can't make, can't be asked or can't say: here, and nowhere
@@ -130,4 +130,12 @@ func (e *webEnvironment) unnamed(q scenario.Question) scenario.Verdict {
 	}
 	e.left++
 	return e.pure.Evaluate(q)
+}
+
+// instant is an end of a window, as the room of assignments has it.
+func instant(t time.Time, open decide.Instant) decide.Instant {
+	if t.IsZero() {
+		return open
+	}
+	return decide.Instant(t.UnixMicro())
 }

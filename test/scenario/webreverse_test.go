@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"canopy.dev/canopy/internal/access/scenario"
 	"canopy.dev/canopy/internal/server/servertest"
-	"canopy.dev/canopy/test/scenario"
 )
 
 // pages asks for a list, page by page, and gives each page to the caller.

@@ -1,6 +1,6 @@
-// Package scenario runs the files of this directory, *.txtar, against anything
-// that decides. A file is a small world, the questions asked of it, what was
-// changed in it then, and the answers, all in names:
+// Package scenario runs files against anything that decides. A file is a small
+// world, the questions asked of it, what was changed in it then, and the answers,
+// all in names:
 //
 //	A comment says what the file shows.
 //	-- world --
@@ -49,10 +49,19 @@
 //
 // An edit section is one transaction on the world as it was left; "again" goes
 // back to the world of the top. System permissions are in every world. Lists
-// whose order is that of ids, which files do not know, are sorted by name.
+// whose order is that of ids, which files do not know, are sorted by name. A name
+// with spaces stands in single quotes where it is not an answer: 'Regional Manager'.
+//
+// Beneath the world of a file there may be another one, that of an export
+// (ReadExport). It refuses to touch a running server: that is for its callers, which
+// implement Engine.
 package scenario
 
-import "time"
+import (
+	"time"
+
+	"canopy.dev/canopy/internal/foundation/id"
+)
 
 // Engine makes environments. What runs scenarios implements it: the engine as a
 // package, a database, a door.
@@ -199,6 +208,7 @@ type (
 
 // Role is a role's row. Ref is what it was called first.
 type Role struct {
+	ID          id.ID // zero where files alone know the role
 	Ref, Name   string
 	Active      bool
 	Permissions []string
@@ -206,6 +216,7 @@ type Role struct {
 
 // Node is a node's row.
 type Node struct {
+	ID           id.ID  // zero where files alone know the node
 	Name, Parent string // Parent is "" for the root
 	Active       bool
 }
