@@ -26,7 +26,8 @@ var areas = []struct {
 		[]string{"identityinvite", "enrolment", "profile", "roster", "credential", "mfa", "identitysession"},
 	},
 	{"access", []string{
-		"preview", "decision", "decisionlog", "dump", "assignment", "assignment/ledger", "membership", "enduser",
+		"scenario", "preview", "decision", "decisionlog", "dump", "assignment", "assignment/ledger", "membership",
+		"enduser",
 		"hierarchy", "hierarchy/names",
 		"rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench", "decide/oracle",
@@ -105,7 +106,10 @@ var sideways = []struct {
 		[]string{"assignment", "decision", "preview"},
 		"who is no member can't be given anything; it counts what members have",
 	},
-	{"hierarchy", []string{"assignment", "decision", "dump", "preview"}, "a role is given at a node; a dump holds a tree"},
+	{
+		"hierarchy", []string{"assignment", "decision", "dump", "preview", "scenario"},
+		"a role is given at a node; a dump holds a tree",
+	},
 	{
 		"rbac", []string{"assignment", "decision", "dump", "preview"},
 		"what is given is a role; a dump holds permissions and roles",
@@ -115,8 +119,14 @@ var sideways = []struct {
 		"hands its rows over; what a dump removes takes assignments along",
 	},
 	{"decision", []string{"preview"}, "what would change is tried on the snapshot that decides"},
-	{"dump", []string{"preview"}, "what a promotion or a revert would do is judged where it is done"},
-	{"decide", []string{"decide/decidebench", "decisionlog", "decide/oracle"}, "measured, written down, judged by another"},
+	{
+		"dump", []string{"preview", "scenario"},
+		"what a promotion or a revert would do is judged where it is done; an export is read to ask about",
+	},
+	{
+		"decide", []string{"decide/decidebench", "decisionlog", "decide/oracle", "scenario"},
+		"measured, written down, judged by another, asked without a server",
+	},
 	{"decisionlog", []string{"decision"}, "has its decisions written"},
 	{"assignment/ledger", []string{"assignment"}, "holds assignments for its lists and counts"},
 	{"hierarchy/names", []string{"hierarchy"}, "holds a tree's names for its searches"},

@@ -86,9 +86,10 @@ var doors = []struct {
 			"crypto/md5", "golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt",
 		},
 		map[string]string{
-			"secret": "is that door",
-			"hosted": "names assets by their content, which nobody hides",
-			"page":   "tells questions apart, which nobody hides",
+			"secret":   "is that door",
+			"hosted":   "names assets by their content, which nobody hides",
+			"page":     "tells questions apart, which nobody hides",
+			"scenario": "makes ids of names, which nobody hides",
 		},
 	},
 	{

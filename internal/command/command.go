@@ -38,6 +38,7 @@ type cli struct {
 	Doctor      doctorCmd      `cmd:"" help:"Check settings, database, mail server and keys."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask /readyz of a running server."`
 	Openapi     openapiCmd     `cmd:"" help:"Print the OpenAPI 3.1 document."`
+	Test        testCmd        `cmd:"" help:"Ask scenario files who may do what, without a server."`
 	Bench       benchCmd       `cmd:"" help:"Measure parts of Canopy on this machine."`
 	Config      configCmd      `cmd:"" help:"Print the settings in force, secrets masked."`
 	Version     versionCmd     `cmd:"" help:"Print version and Go version."`
@@ -52,7 +53,7 @@ type Program struct {
 }
 
 // Run runs a command until it ends or ctx does; the result is the exit code: 0
-// done, 1 failed, 2 a wrong command line.
+// done, 1 failed, 2 a wrong command line, or a file that can't be read.
 func (p *Program) Run(ctx context.Context) int {
 	var c cli
 	helped := false // kong wants to end the process after --help
@@ -86,10 +87,19 @@ func (p *Program) Run(ctx context.Context) int {
 		for line := range strings.Lines(err.Error()) { // one for each problem
 			fmt.Fprintln(p.Stderr, "canopy:", strings.TrimSuffix(line, "\n"))
 		}
+		if _, wrong := errors.AsType[usage](err); wrong {
+			return 2
+		}
 		return 1
 	}
 	return 0
 }
+
+// usage is an error of who called: a file that can't be read, as a wrong command line.
+type usage struct{ error }
+
+// Unwrap gives what is wrong.
+func (u usage) Unwrap() error { return u.error }
 
 // environment is what verbs share.
 type environment struct {

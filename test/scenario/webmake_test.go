@@ -24,8 +24,9 @@ func (w *web) New() scenario.Environment {
 	w.t.Helper()
 	w.begun++
 	e := &webEnvironment{
-		web: w, pure: scenario.Named(scenario.Offline).New(), now: builtAt, ids: map[string]string{}, called: map[string]string{},
-		nodes: map[string]scenario.Node{}, roles: map[string]scenario.Role{}, identities: map[string]scenario.Identity{},
+		web: w, pure: scenario.Named(scenario.Offline).New(), now: builtAt, ids: map[string]string{},
+		called: map[string]string{},
+		nodes:  map[string]scenario.Node{}, roles: map[string]scenario.Role{}, identities: map[string]scenario.Identity{},
 		given: map[string]scenario.Assignment{}, off: map[string]bool{},
 	}
 	made := w.portal(builtAt, 201, "POST", application+"/environments", m{"name": fmt.Sprintf("World %d", w.begun)})

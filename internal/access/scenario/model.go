@@ -19,6 +19,8 @@ type model struct {
 	roles       map[string]Role // by current name
 	identities  map[string]Identity
 	assignments map[triple]Assignment
+
+	aliases map[string][]string // further words for nodes, each with the names that it may mean
 }
 
 type triple struct{ identity, role, node string } // role by its Ref
@@ -37,12 +39,25 @@ func newModel() *model {
 func (m *model) clone() *model {
 	return &model{
 		maps.Clone(m.kinds), maps.Clone(m.nodes), maps.Clone(m.roles), maps.Clone(m.identities),
-		maps.Clone(m.assignments),
+		maps.Clone(m.assignments), m.aliases,
 	}
 }
 
-// statements turns lines into changes, each seeing what those before it did.
-func (m *model) statements(lines []string) ([]Change, error) {
+// FileError is a mistake in a file, and where it is.
+type FileError struct {
+	Line int // from 1
+	Err  error
+}
+
+// Error implements error.
+func (m *FileError) Error() string { return fmt.Sprintf("line %d: %v", m.Line, m.Err) }
+
+// Unwrap gives what is wrong.
+func (m *FileError) Unwrap() error { return m.Err }
+
+// statements turns lines into changes, each seeing what those before it did. first is the
+// number of the first line.
+func (m *model) statements(lines []string, first int) ([]Change, error) {
 	var all []Change
 	for i := 0; i < len(lines); i++ {
 		line := lines[i]
@@ -53,54 +68,23 @@ func (m *model) statements(lines []string) ([]Change, error) {
 		var err error
 		if strings.TrimSpace(line) == "tree" {
 			n := 1
-			for i+n < len(lines) && strings.HasPrefix(lines[i+n], " ") {
+			for i+n < len(lines) && (strings.HasPrefix(lines[i+n], " ") || lines[i+n] == "") {
 				n++
 			}
-			changes, err = m.tree(lines[i+1 : i+n])
+			if changes, err = m.tree(lines[i+1:i+n], first+i+1); err != nil {
+				return nil, err
+			}
 			i += n - 1
-		} else {
-			changes, err = m.statement(line)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%q: %w", line, err)
+		} else if changes, err = m.statement(line); err != nil {
+			return nil, &FileError{first + i, fmt.Errorf("%q: %w", line, err)}
 		}
 		all = append(all, changes...)
-	}
-	return all, nil
-}
-
-// tree reads nodes that lie below each other by how far they are set in.
-func (m *model) tree(lines []string) ([]Change, error) {
-	var all []Change
-	type place struct {
-		in   int
-		name string
-	}
-	var above []place
-	for _, line := range lines {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		in := len(line) - len(strings.TrimLeft(line, " "))
-		for len(above) > 0 && above[len(above)-1].in >= in {
-			above = above[:len(above)-1]
-		}
-		statement := "node " + strings.TrimSpace(line)
-		if len(above) > 0 {
-			statement += " under " + above[len(above)-1].name
-		}
-		changes, err := m.statement(statement)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, changes...)
-		above = append(above, place{in, strings.Fields(line)[0]})
 	}
 	return all, nil
 }
 
 const (
-	name   = `([^\s:;,"()]+)`
+	name   = `('[^']+'|[^\s:;,"'()]+)`
 	window = `(?: from (\S+))?(?: until (\S+))?`
 )
 
@@ -124,12 +108,25 @@ var verbs = []struct {
 	{form(`(remove|return|erase) ` + name), (*model).membership},
 }
 
+// firstName finds the name that a line begins with.
+var firstName = regexp.MustCompile(`^` + name)
+
+// unquoted are names without the single quotes that they stand in.
+func unquoted(names []string) []string {
+	for i, s := range names {
+		if len(s) > 2 && s[0] == '\'' && s[len(s)-1] == '\'' {
+			names[i] = s[1 : len(s)-1]
+		}
+	}
+	return names
+}
+
 func form(s string) *regexp.Regexp { return regexp.MustCompile(`^` + s + `$`) }
 
 func (m *model) statement(line string) ([]Change, error) {
 	for _, v := range verbs {
 		if a := v.form.FindStringSubmatch(strings.TrimSpace(line)); a != nil {
-			return v.do(m, a[1:])
+			return v.do(m, unquoted(a[1:]))
 		}
 	}
 	return nil, errors.New("is not a statement")
@@ -217,37 +214,6 @@ func (m *model) rename(a []string) ([]Change, error) {
 	return m.putRole(r)
 }
 
-func (m *model) putNode(n Node) ([]Change, error) {
-	m.nodes[n.Name] = n
-	if n.Parent != "" {
-		if _, ok := m.nodes[n.Parent]; !ok {
-			return nil, fmt.Errorf("there is no node called %q", n.Parent)
-		}
-	}
-	return []Change{PutNode{n}}, m.called("node", n.Name)
-}
-
-func (m *model) node(a []string) ([]Change, error) {
-	var all []Change
-	for _, name := range span(a[0]) {
-		changes, err := m.putNode(Node{Name: name, Parent: a[2], Active: a[1] == ""})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, changes...)
-	}
-	return all, nil
-}
-
-func (m *model) move(a []string) ([]Change, error) {
-	n, ok := m.nodes[a[0]]
-	if !ok {
-		return nil, fmt.Errorf("there is no node called %q", a[0])
-	}
-	n.Parent = a[1]
-	return m.putNode(n)
-}
-
 func (m *model) member(a []string) ([]Change, error) {
 	var all []Change
 	for _, name := range span(a[0]) {
@@ -266,7 +232,11 @@ func (m *model) away(a []string) ([]Change, error) {
 }
 
 func (m *model) toggle(a []string) ([]Change, error) {
-	on, name := a[0] == "activate", a[1]
+	on := a[0] == "activate"
+	name, err := m.anyName(a[1])
+	if err != nil {
+		return nil, err
+	}
 	switch m.kinds[name] {
 	case "node":
 		if n, ok := m.nodes[name]; ok {
@@ -310,7 +280,11 @@ func (m *model) remove(a []string) ([]Change, error) {
 	gone := func(which func(Assignment) bool) {
 		maps.DeleteFunc(m.assignments, func(_ triple, x Assignment) bool { return which(x) })
 	}
-	switch name := a[0]; m.kinds[name] {
+	name, err := m.anyName(a[0])
+	if err != nil {
+		return nil, err
+	}
+	switch m.kinds[name] {
 	case "permission":
 		for key, r := range m.roles {
 			r.Permissions = slices.DeleteFunc(slices.Clone(r.Permissions), func(k string) bool { return k == name })
@@ -359,6 +333,9 @@ func (m *model) assign(a []string) ([]Change, error) {
 	var all []Change
 	for _, identity := range span(a[1]) {
 		for _, node := range span(a[2]) {
+			if node, err = m.nodeName(node); err != nil {
+				return nil, err
+			}
 			if _, ok := m.identities[identity]; !ok {
 				return nil, fmt.Errorf("there is no identity called %q", identity)
 			}
@@ -378,6 +355,10 @@ func (m *model) assign(a []string) ([]Change, error) {
 }
 
 func (m *model) theAssignment(role, identity, node string) (Assignment, error) {
+	node, err := m.nodeName(node)
+	if err != nil {
+		return Assignment{}, err
+	}
 	x, ok := m.assignments[triple{identity, m.roles[role].Ref, node}]
 	if !ok {
 		return x, errors.New("that is not assigned")

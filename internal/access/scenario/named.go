@@ -68,13 +68,6 @@ func (e *named) id(kind, name string) id.ID {
 	return u
 }
 
-// own gives a thing the id that it has elsewhere; without one it keeps that of its name.
-func (e *named) own(kind, name string, of id.ID) {
-	if !of.IsZero() {
-		e.ids[kind+" "+name] = of
-	}
-}
-
 func instant(t time.Time, open decide.Instant) decide.Instant {
 	if t.IsZero() {
 		return open
@@ -120,7 +113,6 @@ func (e *named) change(c Change) []decide.Change {
 	case DropPermission:
 		return []decide.Change{decide.DropPermission{Key: c.Key}}
 	case PutRole:
-		e.own("role", c.Ref, c.ID)
 		u := e.id("role", c.Ref)
 		e.names[u] = c.Name
 		return []decide.Change{decide.PutRole{Role: decide.Role{
@@ -129,7 +121,9 @@ func (e *named) change(c Change) []decide.Change {
 	case DropRole:
 		return []decide.Change{decide.DropRole{ID: e.id("role", c.Ref)}}
 	case PutNode:
-		e.own("node", c.Name, c.ID)
+		if !c.ID.IsZero() {
+			e.ids["node "+c.Name] = c.ID
+		}
 		return []decide.Change{decide.PutNode{Node: decide.Node{
 			ID: e.id("node", c.Name), Parent: e.id("node", c.Parent), Active: c.Active,
 		}}}

@@ -208,7 +208,6 @@ type (
 
 // Role is a role's row. Ref is what it was called first.
 type Role struct {
-	ID          id.ID // zero where files alone know the role
 	Ref, Name   string
 	Active      bool
 	Permissions []string
