@@ -129,32 +129,68 @@ func NowAccount(ctx context.Context, tx *database.Tx, in scope.AccountID) (at At
 
 // Since hands over what was changed in an Environment after it stood somewhere, in order:
 // the kind, the row's id and its body. known is false when the kept changes don't lead on
-// from there: some were swept, or the store is another's or was restored.
+// from there to where the Environment stands: some were swept, or the store is another's or
+// was restored. Then what was handed over is of no use.
 func Since(
 	ctx context.Context, tx *database.Tx, in scope.Environment, from At, fn func(Kind, id.ID, []byte) error,
 ) (known bool, err error) {
-	next := from.Revision + 1
+	c := chain{revision: from.Revision, stamp: from.Stamp}
 	err = tx.Query(ctx, func(row database.Scanner) error {
-		var revision uint64
-		var before string
+		var next link
 		var kind Kind
 		var subject id.ID
 		var body []byte
-		if err := row.Scan(&revision, &before, &kind, &subject, &body); err != nil {
+		err := row.Scan(&next.revision, &next.ordinal, &next.stamp, &next.before, &kind, &subject, &body,
+			&c.endRevision, &c.endStamp)
+		if err != nil {
 			return err
 		}
-		if !known {
-			if revision != next || before != from.Stamp {
-				return errUnknown
-			}
-			known = true
+		if !c.leadsTo(next) {
+			return errUnknown
 		}
 		return fn(kind, subject, body)
 	}, selectChanges, in.ID, in.Application.Account.ID, from.Revision)
 	if errors.Is(err, errUnknown) {
 		return false, nil
 	}
-	return known, err
+	return err == nil && c.complete(), err
+}
+
+// chain is how far the changes have led. Any of them may have been swept, and later ones
+// before earlier ones, so each has to follow the one before.
+type chain struct {
+	revision uint64
+	stamp    string
+	ordinal  int // that the next one of the revision has; 0 before the first change
+
+	endRevision uint64 // where the Environment stands
+	endStamp    string
+}
+
+// link is a change as far as it says where it belongs.
+type link struct {
+	revision      uint64
+	ordinal       int
+	stamp, before string
+}
+
+func (c *chain) leadsTo(next link) bool {
+	switch {
+	case c.ordinal > 0 && next.revision == c.revision:
+		if next.stamp != c.stamp || next.ordinal != c.ordinal {
+			return false
+		}
+	case next.revision != c.revision+1 || next.before != c.stamp || next.ordinal != 0:
+		return false
+	}
+	c.revision, c.stamp, c.ordinal = next.revision, next.stamp, next.ordinal+1
+	return true
+}
+
+// complete says whether the last change is that of the revision the Environment stands at.
+// Of one write the sweep takes the first rows first, so that none is missing at its end.
+func (c *chain) complete() bool {
+	return c.ordinal > 0 && c.revision == c.endRevision && c.stamp == c.endStamp
 }
 
 var errUnknown = errors.New("revision: the changes don't lead on from there")

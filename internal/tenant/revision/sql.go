@@ -27,9 +27,12 @@ const (
 		(scope_id, revision, ordinal, account_id, stamp, stamp_before, kind, subject_id, body, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
-	selectChanges = `SELECT revision, stamp_before, kind, subject_id, body FROM change
-		WHERE scope_id = $1 AND account_id = $2 AND revision > $3 ORDER BY revision, ordinal`
+	selectChanges = `SELECT c.revision, c.ordinal, c.stamp, c.stamp_before, c.kind, c.subject_id, c.body,
+		rev.revision, rev.stamp FROM change c` + JoinRevision + `c.scope_id
+		WHERE c.scope_id = $1 AND c.account_id = $2 AND c.revision > $3 ORDER BY c.revision, c.ordinal`
 
+	// Of one write the first rows go first: who has its first has all of it.
 	sweepChanges = `DELETE FROM change WHERE (scope_id, revision, ordinal) IN
-		(SELECT scope_id, revision, ordinal FROM change WHERE created_at < $1 LIMIT 500)`
+		(SELECT scope_id, revision, ordinal FROM change WHERE created_at < $1
+		ORDER BY created_at, scope_id, revision, ordinal LIMIT 500)`
 )
