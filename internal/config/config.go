@@ -51,6 +51,7 @@ type Settings struct {
 	AllowedHosts    []string      `help:"Further host names that are answered; a Host other than the public URL's, localhost, these and addresses gets 421." env:"CANOPY_ALLOWED_HOSTS"`
 	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
 	ImportLimit     string        `help:"How large the dump of an import may be, unpacked, up to 1GiB." env:"CANOPY_IMPORT_LIMIT" default:"64MiB"`
+	DecisionMemory  string        `help:"About how much memory the Environments take that decisions are made from, 1MiB or more; a quarter of what the process may use when not set. Those asked about least recently leave first." env:"CANOPY_DECISION_MEMORY"`
 	Breached        string        `name:"breached-passwords" help:"Passwords that identities may not choose: bundled, the common ones in the program; off; or the path of a file with the SHA-1 of one in hexadecimal on each line, sorted, as Have I Been Pwned publishes them." env:"CANOPY_BREACHED_PASSWORDS" default:"bundled"`
 	DecisionLog     string        `help:"Which decisions are written as JSON lines: off, all, denied, or a share of all such as 0.01." env:"CANOPY_DECISION_LOG" default:"off"`
 	DecisionLogTo   string        `help:"Where to: stdout, or a file that is appended to." env:"CANOPY_DECISION_LOG_TO" default:"stdout"`
@@ -69,9 +70,10 @@ type Checked struct {
 	Limits  ratelimit.Rules
 	SMTP    *mail.SMTPConfig // nil without a mail server
 
-	ImportBytes int64 // how large a dump may be
-	Breaches    secret.Breaches
-	Decided     decisionlog.Mode // which decisions are written
+	ImportBytes   int64 // how large a dump may be
+	DecisionBytes int   // what Environments may take in memory
+	Breaches      secret.Breaches
+	Decided       decisionlog.Mode // which decisions are written
 }
 
 // Check reads what is more than a text. The error tells every problem, in one

@@ -13,6 +13,7 @@ import (
 const (
 	defaultImportLimit = "64MiB"
 	mostImportLimit    = 1 << 30
+	leastDecisions     = 1 << 20
 )
 
 // checkSizes reads how large things may be.
@@ -22,6 +23,15 @@ func (c *Checked) checkSizes() error {
 		return errors.New("CANOPY_IMPORT_LIMIT must be a size such as 64MiB, 1KiB to 1GiB")
 	}
 	c.ImportBytes = n
+	if c.DecisionMemory == "" {
+		c.DecisionBytes = int(min(usable()/4, math.MaxInt))
+		return nil
+	}
+	n, ok = size(c.DecisionMemory)
+	if !ok || n < leastDecisions || n > math.MaxInt {
+		return errors.New("CANOPY_DECISION_MEMORY must be a size such as 512MiB, 1MiB or more")
+	}
+	c.DecisionBytes = int(n)
 	return nil
 }
 

@@ -33,13 +33,15 @@ type platform struct {
 	keys     *signingkey.Service
 	answers  *idempotency.Store
 	metrics  *telemetry.Metrics
-	sender   mailqueue.Sender // nil: no mail server
+	held     func() telemetry.Decisions // what decisions are made from
+	sender   mailqueue.Sender           // nil: no mail server
 	worker   *outbox.Worker
 	mail     *mailqueue.Queue
 
-	importLimit int64 // bytes
-	decided     *decisionlog.Log
-	public      string // CANOPY_PUBLIC_URL
+	importLimit    int64 // bytes
+	decisionMemory int   // bytes
+	decided        *decisionlog.Log
+	public         string // CANOPY_PUBLIC_URL
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -55,7 +57,8 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	p := &platform{
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
-		log: o.Log, importLimit: c.ImportBytes, public: c.PublicURL, breached: c.Breaches, history: c.PasswordHistory,
+		log: o.Log, importLimit: c.ImportBytes, decisionMemory: c.DecisionBytes, public: c.PublicURL,
+		breached: c.Breaches, history: c.PasswordHistory,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}
 	if p.sender == nil && c.SMTP != nil {
@@ -70,7 +73,8 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	p.metrics = telemetry.New(telemetry.Sources{
 		Decided:         func() (written, dropped uint64) { return p.decided.Written(), p.decided.Dropped() },
 		PasswordWaiting: p.hasher.Waiting, PasswordDone: p.hasher.Done, Pool: p.pool,
-		Outbox: func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, p.db) },
+		Decisions: func() telemetry.Decisions { return p.held() },
+		Outbox:    func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, p.db) },
 	})
 	p.worker = outbox.NewWorker(outbox.Config{
 		DB: o.DB, Box: box, Log: o.Log, Lanes: []outbox.Lane{p.mailLane(renderer)},

@@ -55,6 +55,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("names of nodes", func(ctx context.Context) {
 		s.tenant.tree.Follow(ctx, func(err error) { s.log.ErrorContext(ctx, "names can't be read", "error", err) })
 	})
+	keep("decisions", func(ctx context.Context) { s.tenant.decisions.Follow(ctx, s.tenant.hints.Come()) })
+	keep("hints to others", s.tenant.hints.Send)
+	keep("hints of others", s.tenant.hints.Listen)
 	keep("clock", s.watchClock)
 	if s.platform.decided != nil {
 		keep("decision log", s.platform.decided.Run)
@@ -109,6 +112,7 @@ func (s *Server) notFlushed(ctx context.Context, err error) {
 
 // Wait waits for work that goes on after its answer; tests use it.
 func (s *Server) Wait() {
+	s.tenant.decisions.Wait()
 	s.api.health.wait()
 }
 

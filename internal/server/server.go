@@ -63,7 +63,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	t := newTenant(p)
-	p.db.OnCommit(t.decisions.Committed)
+	p.db.OnCommit(t.committed)
+	p.held = t.held
 	people := newIdentity(o.Config, p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{

@@ -15,6 +15,7 @@ import (
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/identity/mfa"
 	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/telemetry"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
@@ -25,6 +26,7 @@ import (
 // tenant is what the area of Accounts, Applications and Environments offers.
 type tenant struct {
 	db           *database.DB
+	prover       *revision.Prover
 	accounts     *account.Service
 	applications *application.Service
 	named        *application.Places
@@ -34,7 +36,7 @@ type tenant struct {
 	keys         *apikey.Service
 	grants       *assignment.Service
 	decisions    *decision.Service
-	prover       *revision.Prover
+	hints        *database.Hints // ids of Environments that others have changed
 	dumps        *dump.Service
 	previews     *preview.Service
 }
@@ -55,7 +57,7 @@ func newTenant(p *platform) *tenant {
 	atNodes := []hierarchy.Dependent{assignment.Part{}, identityinvite.Part{}}
 	ofRoles := []rbac.Dependent{assignment.Part{}, identityinvite.Part{}}
 	grants := &assignment.Service{DB: p.db}
-	decisions := &decision.Service{DB: p.db, Prover: prover, Log: p.log, Decided: p.decided}
+	decisions := &decision.Service{DB: p.db, Prover: prover, Log: p.log, Decided: p.decided, Memory: p.decisionMemory}
 	dumps := dump.New(dump.Config{
 		DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
 		Invites: identityinvite.Part{},
@@ -71,11 +73,31 @@ func newTenant(p *platform) *tenant {
 		tree:         &hierarchy.Service{DB: p.db, Dependents: atNodes, Holders: grants},
 		grants:       grants,
 		decisions:    decisions,
+		hints:        database.NewHints(p.db, p.log),
 		keys:         &apikey.Service{DB: p.db, Prover: prover, Limits: p.limits, Unknown: rbac.Unknown},
 		dumps:        dumps,
 		previews: preview.New(preview.Config{
 			Decisions: decisions, Dumps: dumps, Invites: identityinvite.Part{},
 		}),
+	}
+}
+
+// committed brings this process up to a transaction that has changed Environments, and tells
+// the others.
+func (t *tenant) committed(ctx context.Context, tx *database.Tx) {
+	for _, in := range revision.Raises(tx) {
+		t.hints.Tell(in.ID.String())
+	}
+	t.decisions.Committed(ctx, tx)
+}
+
+// held tells what decisions are made from.
+func (t *tenant) held() telemetry.Decisions {
+	d := t.decisions.Stats()
+	return telemetry.Decisions{
+		Bytes: d.Bytes, Environments: d.Environments, Oldest: d.Oldest, Loading: d.Loading, Loads: d.Loads,
+		Failures: d.Failures, Rebuilds: d.Rebuilds, Changes: d.Changes, Evictions: d.Evictions, Waits: d.Waits,
+		Proofs: t.prover.Reads(),
 	}
 }
 

@@ -1,5 +1,7 @@
 package decision
 
+import "context"
+
 // Held is how many Environments are held.
 func (s *Service) Held() (n int) {
 	for _, w := range s.worlds.All() {
@@ -9,3 +11,6 @@ func (s *Service) Held() (n int) {
 	}
 	return n
 }
+
+// FollowAll brings up all that is held.
+func (s *Service) FollowAll(ctx context.Context) { s.followAll(ctx) }

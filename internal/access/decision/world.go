@@ -32,13 +32,18 @@ type Service struct {
 	once  sync.Once
 	watch *database.Watch // of SQLite
 
+	counts  counts
+	loaders sync.WaitGroup
+
 	worlds shelf.Shelf[scope.EnvironmentID, world]
 }
 
 // world is an Environment that is held, or is about to be.
 type world struct {
 	held atomic.Pointer[held]
-	turn chan struct{} // who has its one token brings the world up to date
+	flights
+	in      scope.Environment
+	current atomic.Int64 // when held was known to be so last, in Unix nanoseconds
 }
 
 // held is an Environment at one moment.
@@ -65,40 +70,40 @@ func (s *Service) fresh(ctx context.Context, in scope.Environment) (*held, error
 }
 
 func (s *Service) proven(ctx context.Context, in scope.Environment) (*held, error) {
-	w, asOf := s.world(in.ID), s.version()
-	if h := w.held.Load(); h != nil && s.watch != nil && h.asOf == asOf {
-		return h, nil
+	h, waited, err := s.current(ctx, s.world(in))
+	if waited {
+		s.counts.waits.Add(1)
 	}
-	for range proofs {
-		where, err := s.Prover.At(ctx, in)
-		if err != nil {
-			s.forget(in.ID, err)
-			return nil, err
-		}
-		h := w.held.Load()
-		switch {
-		case h != nil && h.at == where:
-			if s.watch != nil {
-				w.held.CompareAndSwap(h, &held{h.Snapshot, h.at, asOf, h.quiet})
-			}
-			return h, nil
-		case h != nil && h.at.Revision > where.Revision && scope.Aged(ctx):
-			return h, nil // what is held was read after what is proven
-		case h != nil && h.at.Revision > where.Revision:
-			// Another question was proven after this one, and the world brought further. If it
-			// still is ahead of the next proof, the store was set back.
-			continue
-		}
-		if err := s.update(ctx, w, in, where, asOf); err != nil {
-			return nil, err
-		}
-	}
-	// What is held is ahead of the store, or of a store that was exchanged.
-	return s.rebuild(ctx, w, in, asOf)
+	return h, err
 }
 
-// proofs is how often a question is proven before what is held is given up.
-const proofs = 3
+// current is a world as of after the call; waited says that it took a look at the store.
+func (s *Service) current(ctx context.Context, w *world) (h *held, waited bool, err error) {
+	asOf := s.version()
+	if h := w.held.Load(); h != nil && s.watch != nil && h.asOf == asOf {
+		return h, false, nil
+	}
+	asked := s.DB.Now()
+	where, err := s.Prover.At(ctx, w.in)
+	if err != nil {
+		s.forget(w, err)
+		return nil, true, err
+	}
+	h = w.held.Load()
+	switch aged := scope.Aged(ctx); {
+	case h != nil && aged && (h.at == where || h.at.Revision > where.Revision):
+		return h, true, nil // what is held was read no earlier than what is proven
+	case h != nil && h.at == where:
+		if s.watch != nil {
+			w.held.CompareAndSwap(h, &held{h.Snapshot, h.at, asOf, h.quiet})
+		}
+		w.seen(asked)
+		return h, true, nil
+	}
+	// Behind, or ahead: of this proof by another question, or of a store that was set back.
+	h, err = s.bring(ctx, w)
+	return h, true, err
+}
 
 // version is that of the watch, read before what it is to vouch for.
 func (s *Service) version() uint64 {
@@ -109,67 +114,24 @@ func (s *Service) version() uint64 {
 	return s.watch.Version()
 }
 
-// enter waits for the turn to bring a world up to date.
-func (w *world) enter(ctx context.Context) error {
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", database.ErrSlow, ctx.Err())
-	}
-}
+// mostFollowed is how many changes are followed before everything is read anew.
+const mostFollowed = 100_000
 
-func (w *world) leave() { <-w.turn }
-
-// update brings a world to where the Environment stands at least: by its changes, or anew
-// where they don't lead there.
-func (s *Service) update(ctx context.Context, w *world, in scope.Environment, where revision.At, asOf uint64) error {
-	if err := w.enter(ctx); err != nil {
-		return err
-	}
-	defer w.leave()
-	h := w.held.Load()
-	if h != nil && (h.at == where || h.at.Revision > where.Revision) {
-		return nil // somebody else did it
-	}
-	if h != nil && h.at.Revision < where.Revision {
-		next, err := s.follow(ctx, in, h, asOf)
-		if err != nil {
-			return err
-		}
-		if next != nil {
-			s.keep(w, in.ID, next)
-			return nil
-		}
-	}
-	next, err := s.build(ctx, in, asOf)
-	if err == nil {
-		s.keep(w, in.ID, next)
-	}
-	return err
-}
-
-// rebuild reads a world anew, whatever is held of it.
-func (s *Service) rebuild(ctx context.Context, w *world, in scope.Environment, asOf uint64) (*held, error) {
-	if err := w.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer w.leave()
-	next, err := s.build(ctx, in, asOf)
-	if err == nil {
-		s.keep(w, in.ID, next)
-	}
-	return next, err
-}
-
-// follow applies the changes since; nil where they are not known.
+// follow applies the changes since; nil where they don't lead to where the Environment stands.
 func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, asOf uint64) (*held, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (*held, error) {
+		if at == from.at {
+			return &held{from.Snapshot, at, asOf, from.quiet}, nil
+		}
 		var changes []decide.Change
 		unclear, keys := false, false
 		known, err := revision.Since(ctx, tx, in, from.at, func(kind revision.Kind, of id.ID, body []byte) error {
 			c, err := edits.Of(kind, of, body)
-			unclear = unclear || err != nil
+			unclear = unclear || err != nil || len(changes) > mostFollowed
+			if unclear {
+				changes = nil
+				return nil
+			}
 			if c != nil {
 				changes = append(changes, c)
 			} else if kind != revision.Nothing {
@@ -180,6 +142,7 @@ func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, 
 		if err != nil || !known || unclear {
 			return nil, err
 		}
+		s.counts.changes.Add(uint64(len(changes)))
 		next, problems := from.Apply(decide.Edit{Revision: at.Revision, Changes: changes})
 		s.report(ctx, in, problems)
 		if keys {
@@ -191,7 +154,6 @@ func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, 
 
 // build reads the whole Environment, at one moment.
 func (s *Service) build(ctx context.Context, in scope.Environment, asOf uint64) (*held, error) {
-	ctx = database.Long(ctx)
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (*held, error) {
 		var b decide.Builder
 		if err := rows(ctx, tx, in, &b); err != nil {

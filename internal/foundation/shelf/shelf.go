@@ -62,13 +62,13 @@ func (s *Shelf[K, V]) Put(of K, v *V) {
 
 // Weigh says how many bytes v takes now, and lets go of what was used longest ago until all
 // takes at most so many; v itself stays, whatever it takes. Where v is held no more it does
-// nothing: whoever uses it has it.
-func (s *Shelf[K, V]) Weigh(of K, v *V, bytes, most int) {
+// nothing: whoever uses it has it. left is how many it let go of.
+func (s *Shelf[K, V]) Weigh(of K, v *V, bytes, most int) (left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := s.slots[of]
 	if at == nil || at.v != v {
-		return
+		return left
 	}
 	s.bytes += bytes - at.bytes
 	at.bytes = bytes
@@ -80,10 +80,24 @@ func (s *Shelf[K, V]) Weigh(of K, v *V, bytes, most int) {
 			}
 		}
 		if !found {
-			return
+			return left
 		}
 		s.drop(oldest)
+		left++
 	}
+	return left
+}
+
+// Held is how many things are held that have been weighed, and how many bytes they take.
+func (s *Shelf[K, V]) Held() (n, bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range s.slots {
+		if at.bytes > 0 {
+			n++
+		}
+	}
+	return n, s.bytes
 }
 
 // Drop lets go of what is held under a key; with v, only if it is that.

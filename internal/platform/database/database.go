@@ -42,6 +42,7 @@ type DB struct {
 	pool     *pgxpool.Pool // of PostgreSQL, whose closing is ours: database/sql only borrows it
 	proof    *sql.DB       // for Prove; nil on SQLite, where read serves
 	proofs   *pgxpool.Pool // what proof borrows
+	pooled   bool          // a pooler gives each transaction another session
 	locks    []*os.File
 	queue    queue // of SQLite's writers
 	writes   writes

@@ -47,6 +47,7 @@ func openPostgres(ctx context.Context, rawURL string, now func() time.Time) (*DB
 		indexes: func() (map[string]string, error) { return map[string]string{}, nil },
 	}
 	shared, err := db.connect(ctx, cfg)
+	db.pooled = shared
 	if err == nil && shared && !given.Has("default_query_exec_mode") {
 		// A pooler gives each transaction another session, which knows nothing of
 		// the statements that an earlier one has prepared.

@@ -22,6 +22,8 @@ type Sources struct {
 	PasswordDone    func() int64 // passwords hashed and compared so far
 	// Decided counts the lines of the decision log: those written, and those that were dropped.
 	Decided func() (written, dropped uint64)
+	// Decisions tells what is held in memory to decide from.
+	Decisions func() Decisions
 	// Outbox counts the jobs that wait and says how long the oldest does.
 	Outbox func(context.Context) (queued int, oldest time.Duration, err error)
 }
@@ -88,7 +90,8 @@ func New(s Sources) *Metrics {
 	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 {
 		return s.Pool().Waited.Seconds()
 	})
-	m.registry.MustRegister(m.requests, m.jobs, m.signIns, outbox{s.Outbox}, collectors.NewGoCollector(),
+	m.registry.MustRegister(decisions{s.Decisions}, m.requests, m.jobs, m.signIns, outbox{s.Outbox},
+		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

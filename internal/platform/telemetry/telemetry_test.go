@@ -23,7 +23,10 @@ func sources() Sources {
 		PasswordWaiting: func() int64 { return 7 },
 		PasswordDone:    func() int64 { return 41 },
 		Decided:         func() (written, dropped uint64) { return 12, 5 },
-		Outbox:          func(context.Context) (int, time.Duration, error) { return 4, 9 * time.Second, nil },
+		Decisions: func() Decisions {
+			return Decisions{Bytes: 5, Environments: 6, Oldest: 1500 * time.Millisecond, Loads: 8, Proofs: 12}
+		},
+		Outbox: func(context.Context) (int, time.Duration, error) { return 4, 9 * time.Second, nil },
 	}
 }
 
@@ -41,7 +44,9 @@ func TestMetrics(t *testing.T) {
 		"canopy_database_connections_in_use 3", "canopy_database_connections_idle 2", "canopy_database_wait_seconds 1",
 		"canopy_password_hashes_waiting 7", "canopy_password_hashes_total 41", "canopy_outbox_queued 4",
 		"canopy_decision_log_lines_total 12", "canopy_decision_log_dropped_total 5",
-		"canopy_outbox_oldest_seconds 9", "go_goroutines", "process_resident_memory_bytes",
+		"canopy_outbox_oldest_seconds 9", "canopy_decision_memory_bytes 5", "canopy_decision_environments 6",
+		"canopy_decision_age_seconds 1.5", "canopy_decision_loads_total 8", "canopy_decision_proofs_total 12",
+		"go_goroutines", "process_resident_memory_bytes",
 	} {
 		if status != 200 || !strings.Contains(body, want) {
 			t.Errorf("status %d, and no %q", status, want)

@@ -21,8 +21,8 @@
 #endif
 #define home(a) ((a) % REPLICAS)
 #define PROVERS 4                  /* the process that is the Prover of replica 0 */
-#define FIRST (PROVERS + REPLICAS) /* the process that is asker 0 */
-#define PROOFS 3                   /* decision.proofs */
+#define FLYERS (PROVERS + REPLICAS)
+#define FIRST (FLYERS + REPLICAS)  /* the process that is asker 0 */
 #define NONE 255                   /* no stamp, for there is none */
 #define FAILED 254                 /* a proof that did not come in time */
 
@@ -45,13 +45,15 @@ byte since[ASKERS];
 typedef replica {
 	bool holds;
 	byte stamp, number, x, y; /* what is held, and the name it is held by */
-	bool turn;                /* somebody brings it up to date */
 	byte next, runs;          /* who waits for the next proof, and for the one that runs */
-	byte seen                 /* where the one that runs has seen the store */
+	byte seen = NONE;         /* where the one that runs has seen the store */
+	byte waits, flies;        /* who waits for the next flight, and for the one that flies */
+	bool turn;                /* one does */
+	byte fstamp, fnumber, fx, fy /* what its view has shown */
 };
 replica r[REPLICAS];
 
-byte told[ASKERS]; /* what the Prover tells an asker */
+byte told[ASKERS] = NONE; /* what the Prover tells an asker */
 
 inline stands(s_) {
 	store = s_;
@@ -118,8 +120,9 @@ end:	do
 		od;
 		r[k].holds = false;
 		r[k].stamp = 0; r[k].number = 0; r[k].x = 0; r[k].y = 0;
-		r[k].turn = false;
 		r[k].next = 0; r[k].runs = 0; r[k].seen = NONE;
+		r[k].waits = 0; r[k].flies = 0; r[k].turn = false;
+		r[k].fstamp = 0; r[k].fnumber = 0; r[k].fx = 0; r[k].fy = 0;
 		i = 0;
 		do
 		:: i < ASKERS ->
@@ -138,7 +141,6 @@ end:	do
 /* revision.Prover: at most one read runs, and who comes meanwhile shares the next. */
 active [REPLICAS] proctype Prover() {
 	byte k = _pid - PROVERS, i;
-	r[k].seen = NONE;
 end:	do
 	:: atomic { /* the read is sent */
 		r[k].runs == 0 && r[k].next != 0 ->
@@ -172,35 +174,22 @@ end:	do
 	od
 }
 
-/* revision.Prover.join */
-inline join() {
-	told[a] = NONE;
-#ifdef BROKEN_SHARE
-	if /* shares the read that runs already */
-	:: r[k].runs != 0 -> r[k].runs = r[k].runs | (1 << a)
-	:: else -> r[k].next = r[k].next | (1 << a)
-	fi
-#else
-	r[k].next = r[k].next | (1 << a)
-#endif
-}
-
-/* An answer from what is held: it must be what the store was at one moment since the
-   question came in, all of it, under the right number. */
-inline answer(number_, x_, y_) {
+/* An answer of replica k to asker a_, from number_, x_ and y_: it must be what the store was
+   at one moment since the question came in, all of it, under the right number. */
+inline answer(a_, number_, x_, y_) {
 	m = 0;
 	do
 	:: m <= last ->
 		if
-		:: since[a] & (1 << m) && w[m].number == number_ && w[m].x == x_ && w[m].y == y_ -> break
+		:: since[a_] & (1 << m) && w[m].number == number_ && w[m].x == x_ && w[m].y == y_ -> break
 		:: else -> m++
 		fi
 	:: else ->
 		assert(false); /* an answer that is old, or mixed */
 		break
 	od;
-	m = 0; tries = 0;
-	since[a] = 0 /* last: who sees it begins anew */
+	m = 0;
+	since[a_] = 0 /* last: who sees it begins anew */
 }
 
 /* decision.build: the whole Environment, in one view of the store. */
@@ -271,103 +260,133 @@ inline follow() {
 	fi
 }
 
-/* decision.keep, and the turn is given back. */
-inline keep() {
+/* decision.flights and decision.load: one at a time brings what is held up to the store, for
+   all who came before its view; who comes meanwhile waits for the next. */
+active [REPLICAS] proctype Flyer() {
+	byte k = _pid - FLYERS, i, m, s;
+	byte stamp, number, x, y;
+end:	do
+	:: atomic {
+		!r[k].turn && r[k].waits != 0 ->
+		r[k].turn = true;
+		r[k].flies = r[k].waits;
+		r[k].waits = 0;
+		if
+		:: r[k].holds -> follow()
+		:: else -> stamp = NONE
+		fi;
+		if
+		:: stamp == NONE -> build()
+		:: else
+		fi;
+		r[k].fstamp = stamp; r[k].fnumber = number; r[k].fx = x; r[k].fy = y;
+		stamp = 0; number = 0; x = 0; y = 0; s = 0
+	  }
+	:: atomic {
+		r[k].turn ->
 #ifdef BROKEN_VIEW
-	if
-	:: stamp == NONE -> stamp = store; number = w[store].number
-	:: else
-	fi;
+		if
+		:: r[k].fstamp == NONE -> r[k].fstamp = store; r[k].fnumber = w[store].number
+		:: else
+		fi;
 #endif
-	r[k].holds = true;
-	r[k].stamp = stamp; r[k].number = number; r[k].x = x; r[k].y = y;
-	r[k].turn = false
+		r[k].holds = true;
+		r[k].stamp = r[k].fstamp; r[k].number = r[k].fnumber; r[k].x = r[k].fx; r[k].y = r[k].fy;
+		i = 0;
+		do
+		:: i < ASKERS ->
+			if
+			:: r[k].flies & (1 << i) -> answer(i, r[k].number, r[k].x, r[k].y)
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od;
+		i = 0;
+		r[k].turn = false; r[k].flies = 0;
+		r[k].fstamp = 0; r[k].fnumber = 0; r[k].fx = 0; r[k].fy = 0
+	  }
+	:: atomic { r[k].turn -> /* it fails, and all who wait are told: 503 */
+		i = 0;
+		do
+		:: i < ASKERS ->
+			if
+			:: r[k].flies & (1 << i) -> since[i] = 0
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od;
+		i = 0;
+		r[k].turn = false; r[k].flies = 0;
+		r[k].fstamp = 0; r[k].fnumber = 0; r[k].fx = 0; r[k].fy = 0
+	  }
+	od
 }
 
-/* decision.proven, by a question, by a write that brings memory up to itself, or by who
+/* decision.current, by a question, by a write that brings memory up to itself, or by who
    follows in the background, on a notification or unasked: it makes no difference which. */
 active [ASKERS] proctype Asker() {
 	byte a = _pid - FIRST, k = home(_pid - FIRST);
-	byte tries, m, s;
-	byte stamp, number, x, y;
+	byte m;
 asks:
 	atomic {
 		since[a] = 1 << store;
 #ifdef BROKEN_PROOF
 		if
-		:: r[k].holds -> answer(r[k].number, r[k].x, r[k].y); goto asks
+		:: r[k].holds -> answer(a, r[k].number, r[k].x, r[k].y); goto asks
 		:: else
 		fi;
 #endif
-		join()
+		/* revision.Prover.join */
+#ifdef BROKEN_SHARE
+		if /* shares the read that runs already */
+		:: r[k].runs != 0 -> r[k].runs = r[k].runs | (1 << a)
+		:: else -> r[k].next = r[k].next | (1 << a)
+		fi
+#else
+		r[k].next = r[k].next | (1 << a)
+#endif
 	};
-proven:	{
+	{
 		atomic {
 			told[a] != NONE ->
-			s = told[a];
-			told[a] = NONE;
 			if
-			:: s == FAILED -> s = 0; tries = 0; since[a] = 0; goto asks /* 503 */
+			:: told[a] == FAILED -> told[a] = NONE; since[a] = 0; goto asks /* 503 */
 			:: else
 			fi;
-			tries++;
 			if
 #ifdef BROKEN_STAMP
-			:: r[k].holds && r[k].number == w[s].number ->
+			:: r[k].holds && r[k].number == w[told[a]].number ->
 #else
-			:: r[k].holds && r[k].stamp == s ->
+			:: r[k].holds && r[k].stamp == told[a] ->
 #endif
-				s = 0;
-				answer(r[k].number, r[k].x, r[k].y);
+				told[a] = NONE;
+				answer(a, r[k].number, r[k].x, r[k].y);
 				goto asks
-			:: r[k].holds && r[k].number > w[s].number -> s = 0; goto next
-			:: else
-			fi
-		};
-		/* decision.update; s is where the proof saw the store. */
-		atomic {
-			!r[k].turn ->
-			if
-			:: r[k].holds && (r[k].stamp == s || r[k].number > w[s].number) -> s = 0; goto next /* somebody did it */
 			:: else
 			fi;
-			r[k].turn = true;
-			if
-			:: r[k].holds && r[k].number < w[s].number -> follow()
-			:: else -> stamp = NONE
-			fi;
-			s = 0;
-			if
-			:: stamp == NONE -> build()
-			:: else
+			told[a] = NONE;
+			/* decision.bring */
+#ifdef BROKEN_JOIN
+			if /* takes what a flight brings that has begun already */
+			:: r[k].turn -> r[k].flies = r[k].flies | (1 << a)
+			:: else -> r[k].waits = r[k].waits | (1 << a)
 			fi
+#else
+			r[k].waits = r[k].waits | (1 << a)
+#endif
 		};
-		atomic {
-			keep();
-			stamp = 0; number = 0; x = 0; y = 0
-		};
-next:		atomic {
-			if
-			:: tries < PROOFS -> join(); goto proven
-			:: else
-			fi
-		};
-		/* decision.rebuild: what is held is ahead of the store, or of one that was exchanged. */
-		atomic {
-			!r[k].turn ->
-			r[k].turn = true;
-			build()
-		};
-		atomic {
-			keep();
-			stamp = 0; number = 0; x = 0; y = 0;
-			answer(r[k].number, r[k].x, r[k].y);
+		atomic { /* who asked goes away, and the flight goes on */
+			r[k].waits = r[k].waits & (255 - (1 << a));
+			r[k].flies = r[k].flies & (255 - (1 << a));
+			since[a] = 0;
 			goto asks
 		}
 	} unless {
-		atomic { /* killed */
+		atomic { /* answered by a flight, or killed */
 			since[a] == 0 ->
-			tries = 0; m = 0; s = 0; stamp = 0; number = 0; x = 0; y = 0;
+			m = 0;
 			goto asks
 		}
 	}

@@ -1,0 +1,153 @@
+package decision_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"canopy.dev/canopy/internal/access/assignment"
+	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/platform/database"
+	"canopy.dev/canopy/internal/platform/database/dbtest"
+)
+
+// until waits for something that another goroutine brings about.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 2000 {
+		if is() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("it never came to it that " + what)
+}
+
+// TestLoadOutlivesWhoAskedForIt: whoever began a load may go; it is one load for all who
+// wait, and theirs in the end.
+func TestLoadOutlivesWhoAskedForIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Open(t, database.Postgres, (&dbtest.Clock{}).Now))
+	w.must(w.give(w.ann, w.root, w.role, assignment.Always))
+	var all sync.WaitGroup
+	defer all.Wait()
+	err := database.Do(t.Context(), w.db, func(tx *database.Tx) error {
+		if _, err := tx.Exec(t.Context(), `LOCK TABLE role IN ACCESS EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		first, leave := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() {
+			_, err := w.Evaluate(first, principal.Actor{}, w.in,
+				decide.Question{Identity: w.ann.Any(), Permission: read, Node: w.root.Any()})
+			left <- err
+		}()
+		until(t, "the load waits", func() bool {
+			return dbtest.Number(t, w.db, `SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+				WHERE d.datname = current_database() AND NOT l.granted`) > 0
+		})
+		for range 8 {
+			all.Go(func() {
+				if got := w.may(w.ann, w.root); got != "1" {
+					t.Error(got)
+				}
+			})
+		}
+		leave()
+		if err := <-left; !errors.Is(err, database.ErrSlow) {
+			t.Errorf("who left was told %v", err)
+		}
+		return nil
+	})
+	w.must(err)
+	all.Wait()
+	w.Wait()
+	if s := w.Stats(); s.Loads != 1 || s.Failures != 0 || s.Environments != 1 || s.Bytes == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestFailedLoadIsTriedAnew: all who wait are told, and the next question gets an answer.
+func TestFailedLoadIsTriedAnew(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
+		t.Parallel()
+		w := newWorld(t, db)
+		w.must(w.give(w.ann, w.root, w.role, assignment.Always))
+		dbtest.Exec(t, db, `ALTER TABLE assignment RENAME TO lost`)
+		told := dbtest.AtOnce(8, func() string { return w.may(w.ann, w.root) })
+		if told["1"] > 0 || told["permission_not_granted"] > 0 {
+			t.Errorf("without its rows: %v", told)
+		}
+		dbtest.Exec(t, db, `ALTER TABLE lost RENAME TO assignment`)
+		if got := w.may(w.ann, w.root); got != "1" {
+			t.Error(got)
+		}
+		if s := w.Stats(); s.Loads != 1 || s.Failures == 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestLeastRecentlyAskedLeavesFirst, and is loaded again when it is asked about; what is
+// followed unasked does not count as asked.
+func TestLeastRecentlyAskedLeavesFirst(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
+		t.Parallel()
+		first := newWorld(t, db)
+		first.may(first.ann, first.root)
+		first.Memory = first.Stats().Bytes * 5 / 2
+		second, third := *newOther(first), *newOther(first)
+		second.Service, third.Service = first.Service, first.Service
+		second.may(second.ann, second.root)
+		first.may(first.ann, first.root)
+		first.FollowAll(t.Context())
+		third.may(third.ann, third.root) // the second goes
+		loads := first.Stats().Loads
+		if s := first.Stats(); s.Environments != 2 || s.Evictions != 1 || loads != 3 {
+			t.Errorf("%+v", s)
+		}
+		first.may(first.ann, first.root)
+		third.may(third.ann, third.root)
+		if n := first.Stats().Loads; n != loads {
+			t.Errorf("what was asked about last was loaded again: %d loads", n)
+		}
+		second.may(second.ann, second.root)
+		if s := first.Stats(); s.Loads != loads+1 || s.Evictions != 2 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestFollowUnasked: what another process writes is followed when it says so; what comes as a
+// hint is not believed.
+func TestFollowUnasked(t *testing.T) {
+	t.Parallel()
+	pair(t, func(t *testing.T, a, b *world) {
+		b.may(b.ann, b.root)
+		hints := make(chan string)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			b.Follow(ctx, hints)
+			close(ended)
+		}()
+		a.must(a.give(a.ann, a.root, a.role, assignment.Always))
+		for _, hint := range []string{"", "x", newOther(a).in.ID.String(), a.in.ID.String()} {
+			hints <- hint
+		}
+		until(t, "the change is followed", func() bool { return b.Stats().Changes > 0 })
+		stop()
+		<-ended
+		if s := b.Stats(); s.Waits > 1 || s.Loads != 1 || s.Rebuilds != 0 {
+			t.Errorf("%+v", s)
+		}
+		if got := b.may(b.ann, b.root); got != "1" {
+			t.Error(got)
+		}
+	})
+}
