@@ -33,7 +33,7 @@ func WriteAfter[T any](
 	}
 	defer free()
 	var locked bool
-	var after uint64
+	var after func() uint64
 	err = database.Patiently(ctx, &locked, func() (err error) {
 		v, err = database.Write(ctx, db, func(tx *database.Tx) (T, error) {
 			var none T
@@ -50,13 +50,13 @@ func WriteAfter[T any](
 				return none, err
 			}
 			made, err := fn(tx, e)
-			after = revision.Raised(tx, in.ID, at.Revision)
+			after = revision.After(tx, in.ID, at.Revision) // who writes beside may raise it first
 			return made, err
 		})
 		return err
 	})
 	if err == nil {
-		scope.Note(ctx, after)
+		scope.Note(ctx, after())
 	}
 	return v, err
 }

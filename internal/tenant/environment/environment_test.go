@@ -15,6 +15,7 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
+	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // desk is an Application, which has the Environments development and production.
@@ -84,6 +85,41 @@ func TestSlugIsUniqueInItsApplication(t *testing.T) {
 		}
 		if _, err := create(t, db, desk(t, db), "staging"); err != nil {
 			t.Errorf("in another Application: %v", err)
+		}
+	})
+}
+
+// TestRevisionIsTheOneThatWasRaisedTo, also when somebody who holds no lock of the Environment
+// raises it between the look at it and the end of the write.
+func TestRevisionIsTheOneThatWasRaisedTo(t *testing.T) {
+	t.Parallel()
+	dbtest.EachTimed(t, func(t *testing.T, db *database.DB, _ *dbtest.Clock) {
+		t.Parallel()
+		at := desk(t, db)
+		of, err := create(t, db, at, "staging")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := scope.Environment{Application: scope.Application{Account: scope.Account{ID: at.Account}, ID: at.ID}, ID: of}
+		for _, beside := range []bool{false, db.Engine == database.Postgres} {
+			ctx, seen := scope.Observe(t.Context())
+			_, err := environment.Write(ctx, db, in, func(tx *database.Tx, _ environment.Environment) (struct{}, error) {
+				if beside {
+					dbtest.Do(t, db, func(tx *database.Tx) error {
+						revision.AppendBeside(tx, in)
+						return nil
+					})
+				}
+				revision.Append(tx, in)
+				return struct{}{}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := dbtest.Write(t, db, func(tx *database.Tx) (revision.At, error) { return revision.Now(t.Context(), tx, in) })
+			if seen.Revision() != now.Revision {
+				t.Errorf("revision %d was told, and it is %d", seen.Revision(), now.Revision)
+			}
 		}
 	})
 }

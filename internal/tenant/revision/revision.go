@@ -81,15 +81,6 @@ func After(tx *database.Tx, in scope.EnvironmentID, now uint64) func() uint64 {
 	}
 }
 
-// Raised is the revision that the transaction is going to have raised the Environment's
-// to, given what it is now; now, if it raises none.
-func Raised(tx *database.Tx, in scope.EnvironmentID, now uint64) uint64 {
-	if database.Collect(tx, fresh).scopes[in.Any()] != nil {
-		return now + 1
-	}
-	return now
-}
-
 // Raises are the Environments whose revision the transaction raises, or has raised, in no
 // order; as far as their ids go, slugs may be absent.
 func Raises(tx *database.Tx) (list []scope.Environment) {
