@@ -22,6 +22,9 @@ bench: ## Measure: the whole server on both engines, then the decision engine
 model: ## Check the model of how processes agree (installs Debian's spin as root)
 	scripts/model
 
+replicas: ## A million calls of several processes while things fail, each answer judged
+	scripts/replicas
+
 lint: ## Formatting, vet and all linters of .golangci.yml; the first run builds them
 	go tool -modfile=tools/go.mod golangci-lint run
 
@@ -34,4 +37,4 @@ fmt: ## Format as lint wants it
 check: ## Lint and tests: what .ci/run runs
 	.ci/run
 
-.PHONY: help run build test race bench model lint lint-openapi fmt check
+.PHONY: help run build test race bench model replicas lint lint-openapi fmt check

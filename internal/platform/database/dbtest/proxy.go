@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy stands before a PostgreSQL server and plays what networks and servers do to
@@ -21,6 +22,7 @@ type Proxy struct {
 	moved           *sync.Cond // something below has changed
 	conns           map[net.Conn]net.Conn
 	stalled, down   bool
+	delay           time.Duration
 	opened          int
 }
 
@@ -90,6 +92,13 @@ func (p *Proxy) Stall() {
 	p.stalled = true
 }
 
+// Delay has whatever is sent take longer, in each direction, from now on.
+func (p *Proxy) Delay(by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = by
+}
+
 // Up ends Down and Stall.
 func (p *Proxy) Up() {
 	p.mu.Lock()
@@ -143,7 +152,11 @@ func (p *Proxy) pipe(client, from, to net.Conn) {
 		for p.stalled && p.conns[client] != nil {
 			p.moved.Wait()
 		}
+		delay := p.delay
 		p.mu.Unlock()
+		if delay > 0 {
+			time.Sleep(delay)
+		}
 		if n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				break
