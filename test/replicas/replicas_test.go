@@ -31,7 +31,7 @@ const (
 	shortRun, round = 2000, 20_000
 	// between is how many calls there are between two faults.
 	between = 250
-	// lostPause is what a client rests that got no answer, or it would call nobody else.
+	// lostPause is what a client rests that got no answer, or an outage would take all calls.
 	lostPause = 50 * time.Millisecond
 )
 
@@ -146,11 +146,12 @@ func (x *run) write(r *rand.Rand) {
 	}
 }
 
-// unwell holds a failure to what may be said of one.
+// unwell holds a failure to what may be said of one, and rests.
 func (x *run) unwell(a answer, what string) {
 	if a.status != http.StatusServiceUnavailable || a.again == "" {
 		x.t.Errorf("%s: %d, Retry-After %q: %s", what, a.status, a.again, a.raw)
 	}
+	time.Sleep(lostPause)
 }
 
 func (x *run) ask(r *rand.Rand) {
