@@ -73,7 +73,7 @@ func (c *client) at(ctx context.Context, process int, method, path, body string,
 }
 
 // must is call for what has to be done; into gets the data of its answer.
-func (c *client) must(t testing.TB, method, path, body string, into any, header ...string) uint64 {
+func (c *client) must(t testing.TB, method, path, body string, into any, header ...string) {
 	t.Helper()
 	a := c.at(t.Context(), 0, method, path, body, header...)
 	if a.status/100 != 2 {
@@ -84,7 +84,6 @@ func (c *client) must(t testing.TB, method, path, body string, into any, header 
 			t.Fatalf("%s %s answers %s: %v", method, path, a.raw, err)
 		}
 	}
-	return a.revision
 }
 
 // made is the answer of what makes one thing.

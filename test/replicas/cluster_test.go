@@ -36,9 +36,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		canopy = filepath.Join(dir, "canopy")
-		out, err := exec.CommandContext(context.Background(), "go", "build", "-o", canopy, "../../cmd/canopy").CombinedOutput()
+		build := exec.CommandContext(context.Background(), "go", "build", "-o", canopy, "../../cmd/canopy")
+		out, err := build.CombinedOutput()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
 			return 1

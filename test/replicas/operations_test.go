@@ -80,17 +80,21 @@ func (w *world) revoke(r *rand.Rand) write {
 	key := w.grants[i]
 	w.grants[i] = w.grants[len(w.grants)-1]
 	w.grants = w.grants[:len(w.grants)-1]
-	return write{"revoke", http.MethodDelete, "/assignments/" + key.ID.String(), "",
-		means(func(w *oracle.World) { delete(w.Assignments, key) })}
+	return write{
+		"revoke", http.MethodDelete, "/assignments/" + key.ID.String(), "",
+		means(func(w *oracle.World) { delete(w.Assignments, key) }),
+	}
 }
 
 func (w *world) switchRole(role id.ID, on bool) write {
-	return write{"role switch", http.MethodPatch, "/roles/" + role.String(), fmt.Sprintf(`{"is_active":%t}`, on),
+	return write{
+		"role switch", http.MethodPatch, "/roles/" + role.String(), fmt.Sprintf(`{"is_active":%t}`, on),
 		means(func(w *oracle.World) {
 			row := w.Roles[role]
 			row.Active = on
 			w.Roles[role] = row
-		})}
+		}),
+	}
 }
 
 func (w *world) setKeys(r *rand.Rand, role id.ID) write {
@@ -101,42 +105,50 @@ func (w *world) setKeys(r *rand.Rand, role id.ID) write {
 		}
 	}
 	body := `{"permission_keys":[` + strings.Join(quoted, ",") + `]}`
-	return write{"role permissions", http.MethodPut, "/roles/" + role.String() + "/permissions", body,
+	return write{
+		"role permissions", http.MethodPut, "/roles/" + role.String() + "/permissions", body,
 		means(func(w *oracle.World) {
 			row := w.Roles[role]
 			row.Permissions = keys
 			w.Roles[role] = row
-		})}
+		}),
+	}
 }
 
 func (w *world) moveNode(of, below id.ID) write {
 	body := fmt.Sprintf(`{"parent_node_id":%q}`, below)
-	return write{"node move", http.MethodPost, "/nodes/" + of.String() + "/move", body,
+	return write{
+		"node move", http.MethodPost, "/nodes/" + of.String() + "/move", body,
 		means(func(w *oracle.World) {
 			row := w.Nodes[of]
 			row.Parent = below
 			w.Nodes[of] = row
-		})}
+		}),
+	}
 }
 
 func (w *world) switchNode(of id.ID, on bool) write {
 	status := map[bool]string{true: "active", false: "inactive"}[on]
-	return write{"node switch", http.MethodPatch, "/nodes/" + of.String(), fmt.Sprintf(`{"status":%q}`, status),
+	return write{
+		"node switch", http.MethodPatch, "/nodes/" + of.String(), fmt.Sprintf(`{"status":%q}`, status),
 		means(func(w *oracle.World) {
 			row := w.Nodes[of]
 			row.Active = on
 			w.Nodes[of] = row
-		})}
+		}),
+	}
 }
 
 func (w *world) switchPerson(of id.ID, on bool) write {
 	verb := map[bool]string{true: "activate", false: "deactivate"}[on]
-	return write{"person switch", http.MethodPost, "/identities/" + of.String() + "/" + verb, "",
+	return write{
+		"person switch", http.MethodPost, "/identities/" + of.String() + "/" + verb, "",
 		means(func(w *oracle.World) {
 			row := w.Members[of]
 			row.IdentityActive = on
 			w.Members[of] = row
-		})}
+		}),
+	}
 }
 
 // membership brings somebody back, or removes him with all he has.
@@ -150,8 +162,10 @@ func (w *world) membership(of id.ID, is bool) write {
 		}
 	})
 	if is {
-		return write{"member back", http.MethodPost, "/memberships/bulk-attach",
-			fmt.Sprintf(`{"identity_ids":[%q]}`, of), meaning}
+		return write{
+			"member back", http.MethodPost, "/memberships/bulk-attach",
+			fmt.Sprintf(`{"identity_ids":[%q]}`, of), meaning,
+		}
 	}
 	return write{"member removed", http.MethodDelete, "/identities/" + of.String(), "", meaning}
 }
@@ -159,10 +173,12 @@ func (w *world) membership(of id.ID, is bool) write {
 func (w *world) dropKey(key string) write {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return write{"permission deleted", http.MethodDelete, "/permissions/" + w.of[key], "",
+	return write{
+		"permission deleted", http.MethodDelete, "/permissions/" + w.of[key], "",
 		means(func(w *oracle.World) {
 			w.Apply(decide.Edit{Changes: []decide.Change{decide.DropPermission{Key: key}}})
-		})}
+		}),
+	}
 }
 
 func (w *world) addKey(key string) write {

@@ -31,15 +31,12 @@ func (x *pair) step(n int) (may bool) {
 	node, role := "/nodes/"+x.node.String(), "/roles/"+x.role.String()
 	person, elsewhere := "/identities/"+x.of.String(), x.nodes[1]
 	switch n {
-	case 0:
+	case 0, 2: // granted above the node, which is moved away then
 		x.give(x.above)
 		return true
 	case 1:
 		x.write(http.MethodDelete, "/assignments/"+x.given, "")
 		return false
-	case 2: // granted above the node, which is moved away
-		x.give(x.above)
-		return true
 	case 3:
 		x.write(http.MethodPost, node+"/move", fmt.Sprintf(`{"parent_node_id":%q}`, elsewhere))
 		return false

@@ -159,8 +159,8 @@ func (x *run) ask(r *rand.Rand) {
 	began := time.Now()
 	a := x.call(x.t.Context(), http.MethodPost, "/api/v1/permissions/evaluate", body)
 	ended := time.Now()
-	switch {
-	case a.status == http.StatusOK:
+	switch a.status {
+	case http.StatusOK:
 		told, err := decided(a.raw)
 		if err != nil {
 			x.t.Errorf("%s: %v", a.raw, err)
@@ -169,7 +169,7 @@ func (x *run) ask(r *rand.Rand) {
 		x.heard.mu.Lock()
 		x.heard.reads = append(x.heard.reads, asked{q, told, a.revision, began, ended})
 		x.heard.mu.Unlock()
-	case a.status == 0:
+	case 0:
 		x.heard.missed("a question without an answer")
 		time.Sleep(lostPause)
 	default:
