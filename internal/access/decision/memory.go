@@ -56,6 +56,9 @@ func (w *world) seen(at time.Time) {
 	}
 }
 
+// seenSince reports whether what is held was known to be so at a moment or later.
+func (w *world) seenSince(at time.Time) bool { return w.current.Load() >= at.UnixNano() }
+
 // counts are what a Service has done so far.
 type counts struct {
 	waits, changes, loads, rebuilds, failures, evictions atomic.Uint64

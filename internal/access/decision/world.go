@@ -90,8 +90,9 @@ func (s *Service) current(ctx context.Context, w *world) (h *held, waited bool, 
 		return nil, true, err
 	}
 	h = w.held.Load()
-	switch aged := scope.Aged(ctx); {
-	case h != nil && aged && (h.at == where || h.at.Revision > where.Revision):
+	age, aged := scope.AgeOf(ctx)
+	switch {
+	case h != nil && aged && (h.at == where || w.seenSince(s.DB.Now().Add(-age))):
 		return h, true, nil // what is held was read no earlier than what is proven
 	case h != nil && h.at == where:
 		if s.watch != nil {

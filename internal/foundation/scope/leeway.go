@@ -50,8 +50,10 @@ func NoteAge(ctx context.Context, age time.Duration) {
 	}
 }
 
-// Aged reports whether a call stands on a proof that is not new.
-func Aged(ctx context.Context) bool {
-	l, is := ctx.Value(lenientKey{}).(*Lenient)
-	return is && l.age.Load() > 0
+// AgeOf is how old the oldest proof is that a call stands on; false where all of them are new.
+func AgeOf(ctx context.Context) (time.Duration, bool) {
+	if l, is := ctx.Value(lenientKey{}).(*Lenient); is {
+		return l.Age()
+	}
+	return 0, false
 }
