@@ -17,6 +17,7 @@ race: ## The same under the race detector
 
 bench: ## Measure: the whole server on both engines, then the decision engine
 	scripts/bench
+	scripts/bench-evaluate
 	./canopy bench decide
 
 model: ## Check the model of how processes agree (installs Debian's spin as root)

@@ -23,8 +23,15 @@ func Rows(ctx context.Context, db *database.DB, in scope.Environment, to decide.
 }
 
 func rows(ctx context.Context, tx *database.Tx, in scope.Environment, to decide.Rows) error {
+	if err := placesAndPeople(ctx, tx, in, to); err != nil {
+		return err
+	}
+	return assignment.Rows(ctx, tx, in, to)
+}
+
+func placesAndPeople(ctx context.Context, tx *database.Tx, in scope.Environment, to decide.Rows) error {
 	for _, rows := range []func(context.Context, *database.Tx, scope.Environment, decide.Rows) error{
-		rbac.Rows, hierarchy.Rows, membership.Rows, assignment.Rows,
+		rbac.Rows, hierarchy.Rows, membership.Rows,
 	} {
 		if err := rows(ctx, tx, in, to); err != nil {
 			return err

@@ -153,17 +153,22 @@ func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, 
 	})
 }
 
-// build reads the whole Environment, at one moment.
+// build reads the whole Environment, at one moment: its halves beside each other, and where
+// these turn out to be of two moments, one after the other.
 func (s *Service) build(ctx context.Context, in scope.Environment, asOf uint64) (*held, error) {
-	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (*held, error) {
-		var b decide.Builder
-		if err := rows(ctx, tx, in, &b); err != nil {
-			return nil, err
-		}
-		snapshot, problems := b.Build(at.Revision)
-		s.report(ctx, in, problems)
-		return &held{snapshot, at, asOf, quiet{at}}, nil
-	})
+	b, at, err := s.halves(ctx, in)
+	if errors.Is(err, errTwoMoments) {
+		b = &decide.Builder{}
+		at, err = environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (revision.At, error) {
+			return at, rows(ctx, tx, in, b)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	snapshot, problems := b.Build(at.Revision)
+	s.report(ctx, in, problems)
+	return &held{snapshot, at, asOf, quiet{at}}, nil
 }
 
 // report tells of rows that contradict each other: they grant nothing.

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strconv"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,7 +139,16 @@ func (p *Prover) start(ctx context.Context) {
 	p.runs = true
 	go task.Try(ctx, cmp.Or(p.Log, slog.Default()), "proof", func() {
 		defer p.ended(ctx)
-		for r := p.take(); r != nil; r = p.take() {
+		for {
+			// Calls that have come in and have yet to run share the read, too: they run now, and
+			// who they wake after them.
+			for range 4 {
+				runtime.Gosched()
+			}
+			r := p.take()
+			if r == nil {
+				return
+			}
 			p.read(ctx, r)
 		}
 	})
@@ -215,36 +222,28 @@ func (p *Prover) last(of id.ID, account scope.AccountID) (At, time.Duration) {
 	return known.at, p.DB.Now().Sub(known.when)
 }
 
-// stands reads where several scopes stand. Their number is rounded up, so that the store
-// knows few statements.
+// stands reads where several scopes stand, by one statement, whatever their number.
 func stands(ctx context.Context, tx *database.Tx, of map[id.ID]scope.AccountID) (map[id.ID]At, error) {
 	at := make(map[id.ID]At, len(of))
-	ids := slices.Collect(maps.Keys(of))
-	for len(ids) > 0 {
-		n := 1
-		for n < min(len(ids), mostAtOnce) {
-			n *= 8
+	list := make([]byte, 0, 40*len(of))
+	for one := range of {
+		if len(list) > 0 {
+			list = append(list, ',')
 		}
-		args, marks := make([]any, 2*n), make([]string, n)
-		for i := range n {
-			one := ids[min(i, len(ids)-1)]
-			args[2*i], args[2*i+1] = one, of[one]
-			marks[i] = "($" + strconv.Itoa(2*i+1) + ", $" + strconv.Itoa(2*i+2) + ")"
-		}
-		ids = ids[min(n, len(ids)):]
-		err := tx.Query(ctx, func(row database.Scanner) error {
-			var one id.ID
-			var stands At
-			err := row.Scan(&one, &stands.Revision, &stands.Stamp, &stands.Tree, &stands.TreeStamp)
-			at[one] = stands
-			return err
-		}, selectRevisions+strings.Join(marks, ", ")+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
+		list, _ = one.AppendText(list)
 	}
-	return at, nil
+	query, arg := selectRevisions, string(list)
+	if tx.DB.Engine == database.SQLite {
+		query, arg = selectRevisionsSQLite, `["`+strings.ReplaceAll(arg, ",", `","`)+`"]`
+	}
+	return at, tx.Query(ctx, func(row database.Scanner) error {
+		var one id.ID
+		var account scope.AccountID
+		var stands At
+		err := row.Scan(&one, &account, &stands.Revision, &stands.Stamp, &stands.Tree, &stands.TreeStamp)
+		if of[one] == account {
+			at[one] = stands
+		}
+		return err
+	}, query, arg)
 }
-
-// mostAtOnce is how many scopes one statement takes.
-const mostAtOnce = 64

@@ -18,8 +18,11 @@ const (
 
 	selectRevision = `SELECT revision, stamp, tree_revision, tree_stamp FROM revision WHERE scope_id = $1 AND account_id = $2`
 
-	selectRevisions = `SELECT scope_id, revision, stamp, tree_revision, tree_stamp FROM revision
-		WHERE (scope_id, account_id) IN (VALUES `
+	selectWhere = `SELECT scope_id, account_id, revision, stamp, tree_revision, tree_stamp FROM revision WHERE scope_id`
+
+	// The ids are one argument, so that the store knows one statement.
+	selectRevisions       = selectWhere + ` = ANY(string_to_array($1, ','))`
+	selectRevisionsSQLite = selectWhere + ` IN (SELECT value FROM json_each($1))`
 
 	deleteRevision = `DELETE FROM revision WHERE scope_id = $1 AND account_id = $2`
 
