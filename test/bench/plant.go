@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -121,7 +122,12 @@ func (g *grove) plant(
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() {
+		// A store that was filled at once takes its time to end.
+		for began := time.Now(); errors.Is(db.Close(), database.ErrStillInUse) && time.Since(began) < time.Minute; {
+			time.Sleep(time.Second)
+		}
+	}()
 	if db.Engine == database.SQLite {
 		for _, pragma := range []string{"synchronous = OFF", "cache_size = -1000000"} { // only for filling
 			if _, err := db.Pool().ExecContext(ctx, "PRAGMA "+pragma); err != nil {
