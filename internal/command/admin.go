@@ -224,7 +224,8 @@ func (v *doctorCmd) verify(ctx context.Context, e *environment) error {
 		return err
 	}
 	defer db.Close()
-	check, err := newVerifier(ctx, db, strings.TrimSuffix(cmp.Or(v.URL, c.PublicURL), "/"), strings.TrimSpace(string(key)), e.Stderr)
+	server := strings.TrimSuffix(cmp.Or(v.URL, c.PublicURL), "/")
+	check, err := newVerifier(ctx, db, server, strings.TrimSpace(string(key)), e.Stderr)
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (r *rowsAt) all(yield func(decide.Question) bool) {
 // about what is not there.
 func (r *rowsAt) some(n int) func(yield func(decide.Question) bool) {
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0)) //nolint:gosec // a sample
-	any := func(list []id.ID) id.ID {
+	oneOf := func(list []id.ID) id.ID {
 		if len(list) == 0 || rnd.IntN(50) == 0 {
 			return id.New[id.ID](time.Now())
 		}
@@ -139,7 +139,7 @@ func (r *rowsAt) some(n int) func(yield func(decide.Question) bool) {
 	}
 	return func(yield func(decide.Question) bool) {
 		for range n {
-			q := decide.Question{Identity: any(r.people), Permission: "not.there", Node: any(r.nodes)}
+			q := decide.Question{Identity: oneOf(r.people), Permission: "not.there", Node: oneOf(r.nodes)}
 			if len(r.keys) > 0 && rnd.IntN(50) > 0 {
 				q.Permission = r.keys[rnd.IntN(len(r.keys))]
 			}
@@ -269,7 +269,8 @@ func (v *verifier) ask(ctx context.Context, list []decide.Question) ([]answered,
 	if err != nil {
 		return nil, 0, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, v.url+"/api/v1/permissions/evaluate/bulk", bytes.NewReader(raw))
+	where := v.url + "/api/v1/permissions/evaluate/bulk"
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(raw))
 	if err != nil {
 		return nil, 0, err
 	}

@@ -19,7 +19,8 @@ func staffed(s *servertest.Server) (c *servertest.Client, at, key, ann, node, ro
 	at = "/portal/v1/accounts/" + slug + "/applications/desk/environments/development"
 	root := c.Tree(at)
 	c.Must(201, "POST", at+"/permissions", m{"permissions": []m{
-		{"key": "lease.read", "name": "Read", "category": "lease"}, {"key": "lease.sign", "name": "Sign", "category": "lease"},
+		{"key": "lease.read", "name": "Read", "category": "lease"},
+		{"key": "lease.sign", "name": "Sign", "category": "lease"},
 	}})
 	role = c.Role(at, "Reader")
 	c.Must(200, "PUT", at+"/roles/"+role+"/permissions", m{"permission_keys": []string{"lease.read"}})

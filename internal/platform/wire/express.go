@@ -93,7 +93,7 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 	if _, err := id.Parse[id.ID](x.rid); err != nil {
 		x.rid = id.New[id.ID](x.Now).String()
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // that of the request
 		if p := recover(); p != nil { // nothing is written yet
 			answered = true
 			known := &seen{request: principal.Request{ID: x.rid}}

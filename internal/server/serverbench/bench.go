@@ -189,8 +189,11 @@ func (b *bench) one(ctx context.Context, s *stand) error {
 		name string
 		load load
 	}{
-		{"evaluate", s.evaluate}, {"explain", s.explain}, {"permissions of an identity", s.held},
-		{"accessible-nodes, first page", s.accessible}, {"who-can, first page", s.whoCan},
+		{"evaluate", s.evaluate},
+		{"explain", s.explain},
+		{"permissions of an identity", s.held},
+		{"accessible-nodes, first page", s.accessible},
+		{"who-can, first page", s.whoCan},
 	} {
 		m, err := q.load.flood(ctx, 1, b.o.Duration)
 		if err != nil {

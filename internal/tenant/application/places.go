@@ -61,8 +61,8 @@ func keep[K comparable, V any](
 	find func(*database.Tx) (V, error),
 ) (V, error) {
 	from := revision.Source{DB: p.DB, Prover: p.Prover, Tables: slices.Concat(environment.Tables(), Tables())}
-	any := func(V) bool { return true }
-	return in.Get(ctx, from, key, any, func(ctx context.Context) (revision.Kept[V], error) {
+	always := func(V) bool { return true }
+	return in.Get(ctx, from, key, always, func(ctx context.Context) (revision.Kept[V], error) {
 		return database.Read(ctx, p.DB, func(tx *database.Tx) (k revision.Kept[V], err error) {
 			k.Of, k.Account = account.Any(), account
 			if k.At, err = revision.NowAccount(ctx, tx, account); err != nil {

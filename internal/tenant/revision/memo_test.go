@@ -21,8 +21,8 @@ func TestMemo(t *testing.T) {
 		reads, there := 0, true
 		from := revision.Source{DB: db, Prover: &revision.Prover{DB: db}, Tables: []string{"revision"}}
 		get := func(key int) (int, error) {
-			any := func(int) bool { return true }
-			return m.Get(t.Context(), from, key, any, func(ctx context.Context) (k revision.Kept[int], err error) {
+			always := func(int) bool { return true }
+			return m.Get(t.Context(), from, key, always, func(ctx context.Context) (k revision.Kept[int], err error) {
 				reads++
 				if !there {
 					return k, database.ErrNoRows
