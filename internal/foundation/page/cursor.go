@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 )
 
 // Asked is what a list without page numbers was asked. The cursors that it makes are good
@@ -42,7 +43,7 @@ func (q Asked) Cursor(place []byte) string {
 
 // Place reads a cursor of the same question; false for any other text.
 func (q Asked) Place(cursor string) (place []byte, is bool) {
-	if len(cursor) > MaxCursor {
+	if len(cursor) > MaxCursor || strings.ContainsAny(cursor, "\r\n") { // which base64 passes over
 		return nil, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
