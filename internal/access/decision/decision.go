@@ -2,6 +2,8 @@ package decision
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
@@ -28,33 +30,26 @@ func (s *Service) Evaluate(
 	}
 	now := s.DB.Now()
 	d := h.Evaluate(q, instant(now), nil)
-	s.note(by, in.ID, h, now, q, d)
+	s.note(&by, in.ID, h, now, q, d)
 	return d, nil
 }
 
-// note has a decision written that is wanted.
+// note has a decision written that is wanted. Nothing of it need outlive the call.
 func (s *Service) note(
-	by principal.Actor, in scope.EnvironmentID, h *held, now time.Time, q decide.Question, d decide.Decision,
+	by *principal.Actor, in scope.EnvironmentID, h *held, now time.Time, q decide.Question, d decide.Decision,
 ) {
-	if s.Decided.Wants(d.Allowed) {
-		s.Decided.Note(decisionlog.Entry{By: by, In: in, Revision: h.at.Revision, At: now, Question: q, Decision: d})
+	if !s.Decided.Wants(d.Allowed) {
+		return
 	}
+	q.Permission, d.GrantingRoles = strings.Clone(q.Permission), slices.Clone(d.GrantingRoles)
+	s.Decided.Note(decisionlog.Entry{By: *by, In: in, Revision: h.at.Revision, At: now, Question: q, Decision: d})
 }
 
 // Bulk answers all questions as of one moment, in their order.
 func (s *Service) Bulk(
 	ctx context.Context, by principal.Actor, in scope.Environment, list []decide.Question,
 ) ([]decide.Decision, error) {
-	h, err := s.fresh(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	now := s.DB.Now()
-	decided := h.Bulk(list, instant(now), nil)
-	for i, d := range decided {
-		s.note(by, in.ID, h, now, list[i], d)
-	}
-	return decided, nil
+	return s.Until(ctx, by, in, list, func(decide.Decision) bool { return false })
 }
 
 // Trace is how a question is decided, with the names of what led to it.
@@ -94,7 +89,7 @@ func (s *Service) Explain(
 	})
 	if err == nil {
 		q := decide.Question{Identity: identity, Permission: permission, Scope: decide.AtNode, Node: node}
-		s.note(by, in.ID, asked, time.UnixMicro(int64(now)), q, t.Decision)
+		s.note(&by, in.ID, asked, time.UnixMicro(int64(now)), q, t.Decision)
 	}
 	return t, err
 }

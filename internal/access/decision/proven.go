@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
-	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/tenant/revision"
@@ -32,12 +30,7 @@ func (s *Service) Prove(ctx context.Context, in scope.Environment) (Proven, erro
 // Evaluate answers a question as of now; names is room for those of the roles that grant.
 func (p Proven) Evaluate(by *principal.Actor, q decide.Question, now time.Time, names []string) decide.Decision {
 	d := p.Snapshot.Evaluate(q, instant(now), names)
-	if p.s.Decided.Wants(d.Allowed) {
-		kept := d
-		kept.GrantingRoles = slices.Clone(d.GrantingRoles)
-		q.Permission = strings.Clone(q.Permission)
-		p.s.Decided.Note(decisionlog.Entry{By: *by, In: p.in, Revision: p.at.Revision, At: now, Question: q, Decision: kept})
-	}
+	p.s.note(by, p.in, p.held, now, q, d)
 	return d
 }
 

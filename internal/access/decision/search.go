@@ -24,7 +24,7 @@ func (s *Service) Until(
 	now := s.DB.Now()
 	decided := h.Bulk(list, instant(now), nil)
 	for i, d := range decided {
-		s.note(by, in.ID, h, now, list[i], d)
+		s.note(&by, in.ID, h, now, list[i], d)
 		if ends(d) {
 			return decided[:i+1], nil
 		}

@@ -127,19 +127,8 @@ func (r *rows) Assignment(a decide.Assignment) { r.assignments = append(r.assign
 func (w *world) read(in scope.Environment) *rows {
 	w.t.Helper()
 	r := &rows{}
-	w.must(database.View(w.t.Context(), w.db, func(tx *database.Tx) error {
-		for _, of := range []func(*rows) error{
-			func(r *rows) error { return rbac.Rows(w.t.Context(), tx, in, r) },
-			func(r *rows) error { return hierarchy.Rows(w.t.Context(), tx, in, r) },
-			func(r *rows) error { return membership.Rows(w.t.Context(), tx, in, r) },
-			func(r *rows) error { return assignment.Rows(w.t.Context(), tx, in, r) },
-		} {
-			if err := of(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
+	_, err := decision.Rows(w.t.Context(), w.db, in, r)
+	w.must(err)
 	return r
 }
 

@@ -242,21 +242,21 @@ func (h *Decisions) Routes(rt *wire.Router) {
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate", ID: "evaluate", Summary: "Decide",
 		About: "May this identity do this here, or anywhere? A denial is an answer like any other: 200.",
-		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.evaluate)
 	rt.Express("/api/v1/permissions/evaluate", ratelimit.Evaluate, mostOfQuestion, h.evaluateExpress)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/bulk", ID: "evaluateBulk", Summary: "Decide many",
 		About: "Up to 1,000 questions, answered in their order as of one moment.",
-		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.EvaluateBulk), Body: wire.BodyRows,
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.EvaluateBulk), Body: wire.BodyRows,
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.bulk)
 	rt.Express("/api/v1/permissions/evaluate/bulk", ratelimit.EvaluateBulk, mostOfQuestions, h.bulkExpress)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluate/explain", ID: "explain", Summary: "Explain a decision",
 		About: "What evaluate answers about a node, with every assignment on the way there.",
-		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Explain),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Explain),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 		Faults: []*fault.Error{enduser.ErrNotFound, hierarchy.ErrNotFound},
 	}, h.explain)
@@ -284,10 +284,6 @@ func (h *Decisions) Routes(rt *wire.Router) {
 		Needs: permission.IdentityView, Params: []wire.Parameter{identityID}, ValidUntil: true,
 		Consistent: true, Status: http.StatusOK,
 	}, h.grants)
-}
-
-func perEnvironment(name ratelimit.Name) []wire.Limit {
-	return []wire.Limit{{Name: name, By: wire.ByEnvironment}}
 }
 
 func (h *Decisions) evaluate(

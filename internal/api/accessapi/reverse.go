@@ -163,14 +163,14 @@ func (h *Reverse) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/accessible-nodes", ID: "listAccessibleNodes", Summary: "List where somebody may",
 		About: "The live nodes at which evaluate would allow. The list keeps its place when nodes come, go or move " +
 			"between two pages.",
-		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.nodes)
 	wire.HandleTwins(g, wire.Route{
 		Method: http.MethodPost, Path: "/who-can", ID: "whoCan", Summary: "List who may",
 		About: "The identities for whom evaluate would allow at a node, with what grants it to them. It needs " +
 			"identity.view, too. The list keeps its place when people come and go between two pages.",
-		Needs: permission.Evaluate, Limits: perEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.people)
 }

@@ -103,20 +103,16 @@ func (h *Evaluations) Routes(rt *wire.Router) {
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluation", ID: "authzenEvaluation", Summary: "Evaluate",
 		About: "May this subject do this at this resource? A denial is an answer like any other: 200.",
-		Needs: permission.Evaluate, Limits: limits(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.evaluate)
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/evaluations", ID: "authzenEvaluations", Summary: "Evaluate many",
 		About: "Several questions, with defaults for what they have in common. One that is malformed is answered with " +
 			"an error in its place, and the others go on.",
-		Needs: permission.Evaluate, Limits: limits(ratelimit.EvaluateBulk), Body: wire.BodyRows,
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.EvaluateBulk), Body: wire.BodyRows,
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.evaluateAll)
-}
-
-func limits(name ratelimit.Name) []wire.Limit {
-	return []wire.Limit{{Name: name, By: wire.ByEnvironment}}
 }
 
 func (h *Evaluations) evaluate(ctx context.Context, _ *wire.Call, by wire.By, in evaluating) (evaluated, error) {

@@ -157,20 +157,20 @@ func (h *Searches) Routes(rt *wire.Router) {
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/subject", ID: "authzenSearchSubject", Summary: "Search subjects",
 		About: "Who may do this at this resource. It needs identity.view, too. What is unknown finds nothing.",
-		Needs: permission.Evaluate, Limits: limits(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.subjects)
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/resource", ID: "authzenSearchResource", Summary: "Search resources",
 		About: "Where this subject may do this: nodes, nodes of one type, or the Application where it may do so " +
 			"anywhere. What is unknown finds nothing.",
-		Needs: permission.Evaluate, Limits: limits(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.resources)
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/action", ID: "authzenSearchAction", Summary: "Search actions",
 		About: "What this subject may do at this resource, sorted. What is unknown finds nothing.",
-		Needs: permission.Evaluate, Limits: limits(ratelimit.Evaluate),
+		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.actions)
 }

@@ -53,6 +53,9 @@ type Limit struct {
 	By   Subject
 }
 
+// PerEnvironment is a limit that counts the calls about one Environment.
+func PerEnvironment(name ratelimit.Name) []Limit { return []Limit{{name, ByEnvironment}} }
+
 // Subject is what a limit counts by.
 type Subject int
 
