@@ -169,13 +169,22 @@ func (c *comparison) marked(sides ...sideIdentity) []id.ID {
 			for c.nodesOnly && at != noNode && !si.nodes[at] {
 				at = si.parent(at)
 			}
-			if at != noNode {
+			if at != noNode && !c.passes(si.nodeIDs.At(a.node)) {
 				ids = append(ids, *si.nodeIDs.At(a.node))
 			}
 			return true
 		})
 	}
 	return sortedIDs(ids)
+}
+
+// passes reports whether a node is looked past.
+func (c *comparison) passes(u *id.ID) bool {
+	if !c.kept {
+		return false
+	}
+	_, wasThere := c.before.nodeOf(*u)
+	return !wasThere
 }
 
 // assignmentsFor returns the assignments on the node's lineage, whatever their
