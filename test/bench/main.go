@@ -36,6 +36,7 @@ type options struct {
 	kills    int
 	duration time.Duration
 	sizes    []int           // of trees
+	world    int             // nodes, and people, of the world of people
 	steps    map[string]bool // of people; none: all
 }
 
@@ -53,6 +54,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 16, "clients at once")
 	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
+	flag.IntVar(&o.world, "world", 100_000, "nodes and people of the world of people, with five grants each")
 	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
 	steps := flag.String("steps", "", "of people: cold,reads,lists,previews,writes,several,rates,imports; all when empty")
 	flag.Parse()

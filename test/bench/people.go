@@ -16,7 +16,7 @@ import (
 // counts, writes one by one and in bulk, decisions a second, and imports beside others.
 func benchPeople(ctx context.Context, o options, engine database.Engine) error {
 	fmt.Printf("\n%d nodes, %d people, %d roles, %d assignments of which %d at the root\n",
-		worldNodes, worldPeople, worldRoles, worldPeople*grantsOfPerson, worldPeople)
+		o.world, o.world, worldRoles, o.world*grantsOfPerson, o.world)
 	c, err := newCrowd(ctx, o, engine)
 	if c.grove != nil && c.instance != nil {
 		defer c.close()
@@ -105,10 +105,27 @@ func (c *crowd) cold(ctx context.Context) error {
 		fmt.Printf("  %-46s %v\n", "another Environment's decisions, before", calm)
 		fmt.Printf("  %-46s %v\n", "another Environment's decisions, meanwhile", beside)
 	}
-	if own, err := c.own(); err == nil {
-		fmt.Printf("  own memory with the Environment loaded: %.0f MB\n", float64(own)/1e6)
-	}
+	c.printMemory(ctx)
 	return c.signIn(ctx)
+}
+
+// printMemory tells what the server takes with the Environment loaded: at once, and when the
+// memory of the load has gone back to the system.
+func (c *crowd) printMemory(ctx context.Context) {
+	peak, _ := c.memory("VmHWM:")
+	first, _ := c.own()
+	own := first
+	for settled := 0; settled < 10 && ctx.Err() == nil; {
+		time.Sleep(time.Second)
+		now, _ := c.own()
+		if settled++; now < own-own/100 {
+			settled = 0
+		}
+		own = now
+	}
+	all, _ := c.resident()
+	fmt.Printf("  memory with the Environment loaded: own %.0f MB, settled %.0f MB; all %.0f MB, at most %.0f MB\n",
+		float64(first)/1e6, float64(own)/1e6, float64(all)/1e6, float64(peak)/1e6)
 }
 
 // asked is one kind of GET.
@@ -291,7 +308,7 @@ func (c *crowd) several(ctx context.Context) error {
 		var rows []string
 		for n := range 1000 {
 			rows = append(rows, fmt.Sprintf(`{"identity_id":%q,"node_id":%q,"role_id":%q}`,
-				c.people[(k*1000+n)%worldPeople], c.byLevel[levels-1][(k*1000+n*7)%len(c.byLevel[levels-1])],
+				c.people[(k*1000+n)%c.size], c.byLevel[levels-1][(k*1000+n*7)%len(c.byLevel[levels-1])],
 				c.roles[(k+n)%worldRoles]))
 		}
 		raw, err := c.ask(ctx, http.StatusOK, c.key, http.MethodPost, "/assignments/bulk-create",

@@ -16,10 +16,9 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 )
 
-// The world of people: so many of each in one Environment.
+// The world of people: as many as options.world says, and so many of each else in one
+// Environment.
 const (
-	worldNodes     = 100_000
-	worldPeople    = 100_000
 	worldRoles     = 200
 	worldKeys      = 500
 	keysOfRole     = 25
@@ -68,6 +67,7 @@ func (s *sheet) flush(ctx context.Context) error {
 // crowd is a grove with people, roles and grants in its large tree.
 type crowd struct {
 	*grove
+	size   int // nodes, and people
 	roles  []id.ID
 	people []id.ID
 	grants []id.ID // some of them
@@ -77,8 +77,8 @@ type crowd struct {
 
 // newCrowd makes roles by the API, and people and grants in the store.
 func newCrowd(ctx context.Context, o options, engine database.Engine) (*crowd, error) {
-	c := &crowd{}
-	g, err := newGrove(ctx, o, engine, worldNodes, 2, func(ctx context.Context, g *grove, db *database.DB) error {
+	c := &crowd{size: o.world}
+	g, err := newGrove(ctx, o, engine, o.world, 2, func(ctx context.Context, g *grove, db *database.DB) error {
 		c.grove = g
 		return database.Do(database.Long(ctx), db, func(tx *database.Tx) error { return c.populate(ctx, tx, db.Engine) })
 	})
@@ -153,8 +153,8 @@ func (c *crowd) addPeople(ctx context.Context, tx *database.Tx, engine database.
 	members := newSheet(tx, engine, "membership", "id", "account_id", "application_id", "environment_id", "identity_id",
 		"status", "email", "name_fold", "search", "is_active", "assignment_count", "activated_at", "created_at")
 	var all []enduser.Identity
-	for n := range worldPeople {
-		at := tx.Now.Add(time.Duration(n-worldPeople) * time.Second)
+	for n := range c.size {
+		at := tx.Now.Add(time.Duration(n-c.size) * time.Second)
 		i := enduser.Identity{
 			ID: id.New[enduser.ID](at), FirstName: firstNames[c.rnd.IntN(len(firstNames))],
 			LastName: lastNames[c.rnd.IntN(len(lastNames))] + strconv.Itoa(n%997),
@@ -209,8 +209,8 @@ func (c *crowd) addGrants(ctx context.Context, tx *database.Tx, engine database.
 	tally, places := map[[2]string]int{}, map[[2]id.ID]int{}
 	holders := map[[2]id.ID]bool{}
 	leaves := c.byLevel[levels-1]
-	for k := range worldPeople * grantsOfPerson {
-		n, nth := k%worldPeople, k/worldPeople // everybody's first at the root, then all second ones
+	for k := range c.size * grantsOfPerson {
+		n, nth := k%c.size, k/c.size // everybody's first at the root, then all second ones
 		node, role := c.byLevel[0][0], c.roles[(n+nth*41)%worldRoles]
 		if nth > 0 {
 			level := c.byLevel[1+(n+nth)%(levels-1)]
@@ -220,7 +220,7 @@ func (c *crowd) addGrants(ctx context.Context, tx *database.Tx, engine database.
 			node = level[c.rnd.IntN(len(level))]
 		}
 		from, to := window(k, tx.Now)
-		at := tx.Now.Add(time.Duration(k-worldPeople*grantsOfPerson) * 100 * time.Millisecond)
+		at := tx.Now.Add(time.Duration(k-c.size*grantsOfPerson) * 100 * time.Millisecond)
 		of := id.New[id.ID](at)
 		if k%997 == 0 {
 			c.grants = append(c.grants, of)

@@ -1,6 +1,11 @@
 package decision
 
-import "context"
+import (
+	"context"
+
+	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/scope"
+)
 
 // Held is how many Environments are held.
 func (s *Service) Held() (n int) {
@@ -14,3 +19,18 @@ func (s *Service) Held() (n int) {
 
 // FollowAll brings up all that is held.
 func (s *Service) FollowAll(ctx context.Context) { s.followAll(ctx) }
+
+// Load reads an Environment anew, and gives how many assignments it has.
+func (s *Service) Load(ctx context.Context, in scope.Environment) (int, error) {
+	h, err := s.build(ctx, in, 0)
+	if err != nil {
+		return 0, err
+	}
+	return h.Snapshot.Counts().Assignments, nil
+}
+
+// Meeting gives the two sides of a meeting.
+func Meeting() (up, down func(node id.ID) bool) {
+	m := &meeting{}
+	return m.up, m.down
+}

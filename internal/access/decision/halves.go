@@ -1,12 +1,14 @@
 package decision
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
 
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
@@ -19,25 +21,40 @@ var errTwoMoments = errors.New("decision: the rows are of two moments")
 
 // halves reads the assignments, which are most of the rows, beside all else: in two views of the
 // store, which are one where both stand at the same revision of the same write.
+//
+// On SQLite, where reading takes our own time, who is done with all else helps with them, from
+// the other end.
 func (s *Service) halves(ctx context.Context, in scope.Environment) (*decide.Builder, revision.At, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	to := &shared{}
-	read := func(rows func(context.Context, *database.Tx, scope.Environment, decide.Rows) error) (revision.At, error) {
+	to, meet, ours := &shared{}, &meeting{}, s.DB.Engine == database.SQLite
+	read := func(rows func(*database.Tx) error) (revision.At, error) {
 		return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (revision.At, error) {
-			return at, rows(ctx, tx, in, to)
+			return at, rows(tx)
 		})
 	}
 	var beside sync.WaitGroup
 	given, failed := revision.At{}, errPanic
 	beside.Go(func() {
 		task.Try(ctx, s.Log, "assignments", func() {
-			if given, failed = read(assignment.Rows); failed != nil {
+			given, failed = read(func(tx *database.Tx) error {
+				if ours {
+					return assignment.Share(ctx, tx, in, false, meet.up, to)
+				}
+				return assignment.Rows(ctx, tx, in, to)
+			})
+			if failed != nil {
 				cancel()
 			}
 		})
 	})
-	at, err := read(placesAndPeople)
+	at, err := read(func(tx *database.Tx) error {
+		err := placesAndPeople(ctx, tx, in, to)
+		if err == nil && ours {
+			err = assignment.Share(ctx, tx, in, true, meet.down, to)
+		}
+		return err
+	})
 	if err != nil {
 		cancel()
 	}
@@ -51,6 +68,35 @@ func (s *Service) halves(ctx context.Context, in scope.Environment) (*decide.Bui
 		return nil, at, errTwoMoments
 	}
 	return &to.b, at, nil
+}
+
+// meeting lets two readers share sorted nodes: one goes up and one goes down, each has the
+// nodes that it comes to, and none has one that the other has come to.
+type meeting struct {
+	mu        sync.Mutex
+	low, high id.ID // where each is; zero before it begins
+}
+
+// up reports whether the node is of who goes up.
+func (m *meeting) up(node id.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.high.IsZero() && bytes.Compare(node[:], m.high[:]) >= 0 {
+		return false
+	}
+	m.low = node
+	return true
+}
+
+// down reports whether the node is of who goes down.
+func (m *meeting) down(node id.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if bytes.Compare(node[:], m.low[:]) <= 0 {
+		return false
+	}
+	m.high = node
+	return true
 }
 
 // shared is a Builder that takes rows from two goroutines.
