@@ -28,27 +28,25 @@ func small(b *testing.B) (*world, *decide.Snapshot) {
 
 func BenchmarkEvaluate(b *testing.B) {
 	w, s := small(b)
-	questions, names := w.questions(1<<14, decide.AtNode), make([]string, 0, 8)
+	evaluate := asked{s, w.questions(1<<14, decide.AtNode), now}.evaluate(1)
 	for i := 0; b.Loop(); i++ {
-		s.Evaluate(questions[i%len(questions)], now, names)
+		evaluate(0, i)
 	}
 }
 
 func BenchmarkExplain(b *testing.B) {
 	w, s := small(b)
-	questions := w.questions(1<<14, decide.AtNode)
+	a := asked{s, w.questions(1<<14, decide.AtNode), now}
 	for i := 0; b.Loop(); i++ {
-		q := questions[i%len(questions)]
-		s.Explain(q.Identity, q.Permission, q.Node, now)
+		a.explain(0, i)
 	}
 }
 
 func BenchmarkWhoCan(b *testing.B) {
 	w, s := small(b)
-	questions := w.questions(1<<10, decide.AtNode)
+	a := asked{s, w.questions(1<<10, decide.AtNode), now}
 	for i := 0; b.Loop(); i++ {
-		q := questions[i%len(questions)]
-		s.WhoCan(decide.WhoQuery{Node: q.Node, Permission: q.Permission, Limit: 100}, now)
+		a.whoCan(0, i)
 	}
 }
 

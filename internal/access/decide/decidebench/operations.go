@@ -2,8 +2,7 @@ package decidebench
 
 import (
 	"context"
-	"fmt"
-	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,29 +39,15 @@ func (b *bench) measure(name string, cores int, f operation) {
 	b.results = append(b.results, measure(name, cores, b.Duration, f))
 }
 
-// cores returns the numbers of cores to measure on: one, and all if there are
-// more.
-func cores() []int {
-	if n := runtime.GOMAXPROCS(0); n > 1 {
-		return []int{1, n}
-	}
-	return []int{1}
-}
-
-// asker evaluates questions in turn. Each worker begins with a different one.
-func asker(s *decide.Snapshot, questions []decide.Question, workers int) operation {
-	// Only names[worker][8] is used, so that workers share no cache line.
-	names := make([][16][8]string, workers)
-	return func(worker, i int) {
-		q := questions[(i+worker*len(questions)/workers)%len(questions)]
-		s.Evaluate(q, now, names[worker][8][:])
-	}
+// ask makes questions of the snapshot.
+func (b *bench) ask(scope decide.Scope) asked {
+	return asked{b.snapshot, b.questions(questionsLen, scope), now}
 }
 
 func (b *bench) evaluate() {
-	questions := b.questions(questionsLen, decide.AtNode)
+	a := b.ask(decide.AtNode)
 	for _, n := range cores() {
-		b.measure("evaluate", n, asker(b.snapshot, questions, n))
+		b.measure(evaluateName, n, a.evaluate(n))
 	}
 }
 
@@ -70,7 +55,7 @@ func (b *bench) evaluate() {
 // measured: flushing the caches takes much longer than the question.
 func (b *bench) evaluateCold() {
 	b.logf("measuring evaluate_cold on 1")
-	ask := asker(b.snapshot, b.questions(questionsLen, decide.AtNode), 1)
+	ask := b.ask(decide.AtNode).evaluate(1)
 	flood := make([]uint64, 64<<20/8)
 	cost := clockCost()
 	var h histogram
@@ -90,7 +75,7 @@ func (b *bench) evaluateCold() {
 }
 
 func (b *bench) evaluateAppWide() {
-	b.measure("evaluate_app_wide", 1, asker(b.snapshot, b.questions(questionsLen, decide.AppWide), 1))
+	b.measure("evaluate_app_wide", 1, b.ask(decide.AppWide).evaluate(1))
 }
 
 // evaluateLarge gives one identity 10,000 assignments and one node 100,000, and
@@ -123,32 +108,27 @@ func (b *bench) evaluateLarge() {
 	for i := range questions {
 		questions[i].Identity = memberID(identity)
 	}
-	b.measure("evaluate_identity_10000", 1, asker(largeIdentity, questions, 1))
+	b.measure("evaluate_identity_10000", 1, asked{largeIdentity, questions, now}.evaluate(1))
 	for i := range questions {
 		questions[i].Identity, questions[i].Node = memberID(int32(i%b.Identities)), nodeID(int32(node))
 	}
-	b.measure("evaluate_node_100000", 1, asker(largeNode, questions, 1))
+	b.measure("evaluate_node_100000", 1, asked{largeNode, questions, now}.evaluate(1))
 	for i := range questions {
 		questions[i].Identity, questions[i].Scope = memberID(identity), decide.AppWide
 	}
-	b.measure("evaluate_identity_10000_app_wide", 1, asker(largeIdentity, questions, 1))
+	b.measure("evaluate_identity_10000_app_wide", 1, asked{largeIdentity, questions, now}.evaluate(1))
 }
 
 func (b *bench) naive() {
 	b.logf("building the maps of the naive engine")
 	n := newNaive()
 	b.writeTo(n, func(int, int) {})
-	questions := b.questions(questionsLen, decide.AtNode)
-	for _, q := range questions {
-		got, want := b.snapshot.Evaluate(q, now, nil), n.evaluate(q, now)
-		if got.Allowed != want.Allowed || got.Reason != want.Reason {
-			panic(fmt.Sprintf("decidebench: %+v: engine %+v, naive %+v", q, got, want))
-		}
+	a := b.ask(decide.AtNode)
+	if err := a.agree(n); err != nil {
+		panic(err)
 	}
 	for _, cores := range cores() {
-		b.measure("naive_evaluate", cores, func(worker, i int) {
-			n.evaluate(questions[(i+worker*len(questions)/cores)%len(questions)], now)
-		})
+		b.measure(naiveName, cores, a.naive(n, cores))
 	}
 }
 
@@ -161,34 +141,17 @@ func (b *bench) bulk() {
 	})
 }
 
-func (b *bench) explain() {
-	questions := b.questions(questionsLen, decide.AtNode)
-	b.measure("explain", 1, func(_, i int) {
-		q := questions[i%len(questions)]
-		b.snapshot.Explain(q.Identity, q.Permission, q.Node, now)
-	})
-}
+func (b *bench) explain() { b.measure(explainName, 1, b.ask(decide.AtNode).explain) }
 
 func (b *bench) accessibleNodes() {
-	var questions []decide.Question
-	for _, q := range b.questions(questionsLen, decide.AppWide) {
-		if b.snapshot.Evaluate(q, now, nil).Allowed {
-			questions = append(questions, q)
-		}
-	}
-	b.measure("accessible_nodes", 1, func(_, i int) {
-		q := questions[i%len(questions)]
-		b.snapshot.AccessibleNodes(decide.ReachQuery{Identity: q.Identity, Permission: q.Permission, Limit: 100}, now)
+	a := b.ask(decide.AppWide)
+	a.questions = slices.DeleteFunc(a.questions, func(q decide.Question) bool {
+		return !b.snapshot.Evaluate(q, now, nil).Allowed
 	})
+	b.measure(accessibleName, 1, a.accessibleNodes)
 }
 
-func (b *bench) whoCan() {
-	questions := b.questions(questionsLen, decide.AtNode)
-	b.measure("who_can", 1, func(_, i int) {
-		q := questions[i%len(questions)]
-		b.snapshot.WhoCan(decide.WhoQuery{Node: q.Node, Permission: q.Permission, Limit: 100}, now)
-	})
-}
+func (b *bench) whoCan() { b.measure(whoName, 1, b.ask(decide.AtNode).whoCan) }
 
 // impactMove previews the move of a subtree of about 1,000 nodes, after giving
 // 2,500 identities a role at its parent and 2,500 at the node it moves to.
