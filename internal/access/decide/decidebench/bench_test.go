@@ -60,8 +60,8 @@ func BenchmarkApplyAssignment(b *testing.B) {
 
 func BenchmarkApplyMove(b *testing.B) {
 	w, s := small(b)
-	node, _ := w.subtree(1000)
-	moves := [2]decide.Edit{move(node, w.elsewhere(node)), move(node, w.parent[node])}
+	node, _ := Subtree(w.parent, 1000)
+	moves := [2]decide.Edit{move(node, Elsewhere(w.parent, node)), move(node, w.parent[node])}
 	for i := 0; b.Loop(); i++ {
 		s, _ = s.Apply(moves[i%2])
 	}

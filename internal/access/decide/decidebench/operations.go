@@ -156,8 +156,8 @@ func (b *bench) whoCan() { b.measure(whoName, 1, b.ask(decide.AtNode).whoCan) }
 // impactMove previews the move of a subtree of about 1,000 nodes, after giving
 // 2,500 identities a role at its parent and 2,500 at the node it moves to.
 func (b *bench) impactMove() {
-	node, size := b.subtree(1000)
-	from, to := b.parent[node], b.elsewhere(node)
+	node, size := Subtree(b.parent, 1000)
+	from, to := b.parent[node], Elsewhere(b.parent, node)
 	b.logf("previewing the move of %d nodes", size)
 	var e decide.Edit
 	for i := range 5000 {
@@ -206,9 +206,9 @@ func (b *bench) editAssignment() {
 }
 
 func (b *bench) editMove() {
-	node, size := b.subtree(10_000)
+	node, size := Subtree(b.parent, 10_000)
 	b.logf("moving %d nodes back and forth", size)
-	there, back := move(node, b.elsewhere(node)), move(node, b.parent[node])
+	there, back := move(node, Elsewhere(b.parent, node)), move(node, b.parent[node])
 	s := b.snapshot
 	b.measure("edit_move_10000", 1, func(_, i int) {
 		if i%2 == 0 {

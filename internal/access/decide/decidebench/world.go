@@ -223,35 +223,3 @@ func (w *world) children() [][]int32 {
 	}
 	return children
 }
-
-// subtree returns the node whose subtree has the size that comes closest to want,
-// and that size. It is neither the root nor a child of the root.
-func (w *world) subtree(want int) (node int32, size int) {
-	sizes := make([]int, len(w.parent))
-	for i := len(w.parent) - 1; i >= 0; i-- {
-		sizes[i]++
-		if p := w.parent[i]; p >= 0 {
-			sizes[p] += sizes[i]
-		}
-	}
-	distance := func(n int) int { return max(n-want, want-n) }
-	for i := range w.parent {
-		if p := w.parent[i]; p > 0 && (node == 0 || distance(sizes[i]) < distance(size)) {
-			node, size = int32(i), sizes[i]
-		}
-	}
-	return node, size
-}
-
-// elsewhere returns a node that node can be moved to: on the level of its parent,
-// but not its parent.
-func (w *world) elsewhere(node int32) int32 {
-	for _, level := range w.level {
-		for i, n := range level {
-			if n == w.parent[node] {
-				return level[(i+1)%len(level)]
-			}
-		}
-	}
-	return 0
-}
