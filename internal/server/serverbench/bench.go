@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"runtime"
 	"time"
 
@@ -57,15 +56,12 @@ func Run(ctx context.Context, o Options, out, progress io.Writer) error {
 	}()
 	for _, url := range urls {
 		s, err := open(ctx, o, url)
-		if s != nil {
-			stands = append(stands, s)
-		}
+		stands = append(stands, s)
 		if err != nil {
 			return err
 		}
 		logf("%s: making %d nodes, %d identities and %d assignments", s.engine, o.Nodes, o.Identities, o.Assignments)
-		rnd := rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // a world, not a secret
-		if err := s.fill(ctx, rnd); err != nil {
+		if err := s.fill(ctx); err != nil {
 			return err
 		}
 	}

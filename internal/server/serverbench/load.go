@@ -25,10 +25,10 @@ type load struct {
 	requests []string
 }
 
-// request is one of them.
-func request(method, host, path, key, body string) string {
-	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nX-API-Key: %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, path, host, key, len(body), body)
+// request is one of them; by is a header with who asks.
+func request(method, host, path, by, body string) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, path, host, by, len(body), body)
 }
 
 // measured is what a flood has seen.
@@ -61,18 +61,15 @@ func (l load) flood(ctx context.Context, clients int, d time.Duration) (m measur
 	return m, err
 }
 
+// pour sends them one after the other: one at least, however late it is.
 func (l load) pour(ctx context.Context, from int, until time.Time) (took times, err error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.addr)
+	c, err := dial(ctx, l.addr)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	in := bufio.NewReaderSize(conn, 64<<10)
-	for k, at := from*131, time.Now(); at.Before(until) && ctx.Err() == nil; k++ {
-		if _, err := io.WriteString(conn, l.requests[k%len(l.requests)]); err != nil {
-			return took, err
-		}
-		if err := answer(in); err != nil {
+	defer c.Close()
+	for k, at := from*131, time.Now(); (len(took) == 0 || at.Before(until)) && ctx.Err() == nil; k++ {
+		if _, err := c.ask(l.requests[k%len(l.requests)]); err != nil {
 			return took, err
 		}
 		now := time.Now()
@@ -81,38 +78,66 @@ func (l load) pour(ctx context.Context, from int, until time.Time) (took times, 
 	return took, nil
 }
 
-// answer reads an answer of 200 with a Content-Length, or in chunks.
-func answer(in *bufio.Reader) error {
-	length, chunked := 0, false
-	for first := true; ; first = false {
-		line, err := in.ReadSlice('\n')
+// conn is a connection that is kept.
+type conn struct {
+	net.Conn
+
+	in *bufio.Reader
+}
+
+func dial(ctx context.Context, addr string) (conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	return conn{c, bufio.NewReaderSize(c, 64<<10)}, err
+}
+
+// ask sends a request and reads the answer, which is of 200 with a Content-Length, or in chunks.
+// The body is good until the next call; it is empty where it is long or in chunks.
+func (c conn) ask(request string) (body []byte, err error) {
+	if _, err := io.WriteString(c, request); err != nil {
+		return nil, err
+	}
+	length, chunked, err := c.head()
+	if err != nil {
+		return nil, err
+	}
+	for chunked {
+		line, err := c.in.ReadSlice('\n')
 		if err != nil {
-			return err
+			return nil, err
+		}
+		n := number(line, 16)
+		if _, err := c.in.Discard(n + 2); err != nil || n == 0 {
+			return nil, err
+		}
+	}
+	if length <= c.in.Size() {
+		if body, err = c.in.Peek(length); err != nil {
+			return nil, err
+		}
+	}
+	_, err = c.in.Discard(length)
+	return body, err
+}
+
+// head reads an answer up to its body.
+func (c conn) head() (length int, chunked bool, err error) {
+	for first := true; ; first = false {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return 0, false, err
 		}
 		if first && !strings.Contains(string(line), " 200 ") {
-			rest, _ := in.Peek(in.Buffered())
-			return fmt.Errorf("the answer is %q: %s", line, rest)
+			rest, _ := c.in.Peek(c.in.Buffered())
+			return 0, false, fmt.Errorf("the answer is %q: %s", line, rest)
 		}
 		if len(line) <= 2 {
-			break
+			return length, chunked, nil
 		}
 		if len(line) > 16 && strings.EqualFold(string(line[:16]), "Content-Length: ") {
 			length = number(line[16:], 10)
 		}
 		chunked = chunked || strings.EqualFold(string(line), "Transfer-Encoding: chunked\r\n")
 	}
-	for chunked {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		n := number(line, 16)
-		if _, err := in.Discard(n + 2); err != nil || n == 0 {
-			return err
-		}
-	}
-	_, err := in.Discard(length)
-	return err
 }
 
 func number(line []byte, base int) (n int) {

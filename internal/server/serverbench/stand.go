@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -15,28 +16,25 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/task"
-	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/signup"
-	"canopy.dev/canopy/internal/server"
 )
 
 // stand is a server over a store of one kind, and what is asked of it.
 type stand struct {
+	*serving
+
 	options Options
 	engine  string
-	log     *slog.Logger
-	server  *server.Server
-	addr    string
+	url     string // of the store
+	forget  func() // removes what is only for this run
 
 	world
 	nothing, evaluate, spread, bulk, explain, held, accessible, whoCan load
 
 	token string // of the portal user who makes the world
-	end   []func()
 }
 
 // nothingPath is served by a handler that reads the body and answers a text, by the server's
@@ -47,64 +45,35 @@ const nothingPath = "/bench/nothing"
 const anAnswer = `{"data":{"allowed":true,"permission":"area1.action10","scope_evaluated":"node",` +
 	`"effective_node_id":"01a21a66-f1d1-7e00-aecf-0ddd6fda378a","granting_roles":["Role 17"],"denial_reason":null}}`
 
-// open starts a server over an empty store: the given one, or a SQLite file of its own.
+func doNothing(_ context.Context, x *wire.Express) bool {
+	_, whole := x.Body()
+	x.Out = append(x.Out, anAnswer...)
+	x.Revision = 1
+	return whole
+}
+
+// open starts a server over an empty store: the given one, or a SQLite file of its own. What it
+// gives is to be closed, also beside an error.
 func open(ctx context.Context, o Options, url string) (s *stand, err error) {
-	s = &stand{options: o, engine: "postgres", log: slog.New(slog.DiscardHandler)}
+	s = &stand{serving: &serving{}, options: o, engine: "postgres", url: url, forget: func() {}}
 	if url == "" {
 		dir, err := os.MkdirTemp("", "canopy-bench-")
 		if err != nil {
-			return nil, err
+			return s, err
 		}
-		s.engine, url = "sqlite", "sqlite:"+filepath.Join(dir, "canopy.db")
-		s.end = append(s.end, func() { _ = os.RemoveAll(dir) })
+		s.engine, s.url = "sqlite", "sqlite:"+filepath.Join(dir, "canopy.db")
+		s.forget = func() { _ = os.RemoveAll(dir) }
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
+	s.rnd = rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // a world, not a secret
+	if s.serving, err = serve(ctx, s.url); err != nil {
 		return s, err
 	}
-	s.addr = ln.Addr().String()
-	settings := config.Settings{ //nolint:gosec // of a store that is made and thrown away
-		PublicURL: "http://" + s.addr, DatabaseURL: url, MailFrom: "Canopy <no-reply@localhost>", Signup: "open",
-		SecretKey: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", RateLimits: "off", InviteTTL: 168 * time.Hour,
-		PasswordHistory: 5, AccessTTL: time.Hour, RefreshTTL: 720 * time.Hour, RefreshMax: 2160 * time.Hour,
-	}
-	checked, err := settings.Check()
-	if err != nil {
-		return s, err
-	}
-	db, err := database.Open(ctx, url, time.Now)
-	if err != nil {
-		return s, err
-	}
-	s.end = append(s.end, func() { _ = db.Close() })
-	if err := db.Migrate(ctx); err != nil {
-		return s, err
-	}
-	if s.server, err = server.New(ctx, server.Options{Config: checked, DB: db, Log: s.log}); err != nil {
-		return s, err
-	}
-	s.server.Router.Express(nothingPath, "", 4<<10, func(_ context.Context, x *wire.Express) bool {
-		_, whole := x.Body()
-		x.Out = append(x.Out, anAnswer...)
-		x.Revision = 1
-		return whole
-	})
-	serving, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go task.Try(ctx, s.log, "server", func() {
-		defer close(ended)
-		_ = s.server.Serve(serving, ln)
-	})
-	s.end = append(s.end, func() { stop(); <-ended })
 	return s, s.signIn(ctx)
 }
 
 func (s *stand) close() {
-	for len(s.end) > 0 {
-		last := len(s.end) - 1
-		s.end[last]()
-		s.end = s.end[:last]
-	}
+	s.serving.close()
+	s.forget()
 }
 
 // signIn makes the Account and signs its owner in.
@@ -117,7 +86,7 @@ func (s *stand) signIn(ctx context.Context) error {
 		return fmt.Errorf("the database must be empty: %w", err)
 	}
 	s.account = "/portal/v1/accounts/" + r.AccountSlug
-	s.application = s.account + "/applications/" + r.ApplicationSlug
+	s.environment = s.account + "/applications/" + r.ApplicationSlug + "/environments/development"
 	var a struct {
 		Data struct {
 			Token string `json:"access_token"`
@@ -126,6 +95,11 @@ func (s *stand) signIn(ctx context.Context) error {
 	err = s.call(ctx, http.MethodPost, "/v1/auth/login", map[string]any{"email": email, "password": password}, &a)
 	s.token = a.Data.Token
 	return err
+}
+
+// request asks by an API key.
+func (s *stand) request(method, path, key, body string) string {
+	return request(method, s.addr, path, "X-API-Key: "+key, body)
 }
 
 // call asks the server and reads the answer into an object.
