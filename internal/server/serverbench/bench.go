@@ -93,6 +93,9 @@ func (b *bench) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.inProcess(ctx); err != nil {
+		return err
+	}
 	for _, s := range b.stands {
 		for _, step := range []func(context.Context, *stand) error{b.bulk, b.one, b.besideWrites} {
 			if err := step(ctx, s); err != nil {
