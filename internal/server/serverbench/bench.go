@@ -20,6 +20,7 @@ type Options struct {
 	Clients     []int         `help:"How many ask at once; each number has its turns." default:"16,64"`
 	Turns       int           `help:"How often each thing is measured." default:"5"`
 	Duration    time.Duration `help:"How long each time." default:"1s"`
+	Writes      int           `help:"How many writes another server is asked after, on PostgreSQL." default:"4000"`
 	Many        int           `help:"Environments among which questions are spread, beside one alone." default:"50"`
 	Postgres    string        `help:"URL of an empty PostgreSQL database to measure as well." placeholder:"URL"`
 	Seed        uint64        `help:"Seed of the generator." default:"1"`
@@ -27,7 +28,7 @@ type Options struct {
 }
 
 func (o Options) check() error {
-	if min(o.Nodes-1, o.Identities, o.Roles, o.Assignments, o.Turns, o.Many, len(o.Clients)) < 1 {
+	if min(o.Nodes-1, o.Identities, o.Roles, o.Assignments, o.Turns, o.Writes, o.Many, len(o.Clients)) < 1 {
 		return errors.New("the smallest world has 2 nodes, and one of everything else")
 	}
 	if o.Assignments > o.Identities*o.Roles*o.Nodes/2 {
@@ -97,7 +98,7 @@ func (b *bench) all(ctx context.Context) error {
 		return err
 	}
 	for _, s := range b.stands {
-		for _, step := range []func(context.Context, *stand) error{b.bulk, b.one, b.besideWrites} {
+		for _, step := range []func(context.Context, *stand) error{b.bulk, b.one, b.besideWrites, b.elsewhere} {
 			if err := step(ctx, s); err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ type Report struct {
 func (o Options) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"nodes": o.Nodes, "identities": o.Identities, "roles": o.Roles, "assignments": o.Assignments,
-		"clients": o.Clients, "turns": o.Turns, "duration": o.Duration.String(), "many": o.Many,
+		"clients": o.Clients, "turns": o.Turns, "duration": o.Duration.String(), "writes": o.Writes, "many": o.Many,
 		"seed": o.Seed,
 	}, json.Deterministic(true))
 }
