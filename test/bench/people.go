@@ -31,7 +31,6 @@ func benchPeople(ctx context.Context, o options, engine database.Engine) error {
 		{"cold", c.cold},
 		{"reads", c.reads},
 		{"lists", c.lists},
-		{"previews", c.previews},
 		{"writes", c.writes},
 		{"several", c.several},
 		{"rates", c.rates},

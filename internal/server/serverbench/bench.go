@@ -28,8 +28,8 @@ type Options struct {
 }
 
 func (o Options) check() error {
-	if min(o.Nodes-1, o.Identities, o.Roles, o.Assignments, o.Turns, o.Writes, o.Many, len(o.Clients)) < 1 {
-		return errors.New("the smallest world has 2 nodes, and one of everything else")
+	if min(o.Nodes-9, o.Identities, o.Roles, o.Assignments, o.Turns, o.Writes, o.Many, len(o.Clients)) < 1 {
+		return errors.New("the smallest world has 10 nodes, and one of everything else")
 	}
 	if o.Assignments > o.Identities*o.Roles*o.Nodes/2 {
 		return fmt.Errorf("%d assignments do not fit into this world", o.Assignments)
@@ -98,7 +98,9 @@ func (b *bench) all(ctx context.Context) error {
 		return err
 	}
 	for _, s := range b.stands {
-		for _, step := range []func(context.Context, *stand) error{b.bulk, b.one, b.besideWrites, b.elsewhere} {
+		for _, step := range []func(context.Context, *stand) error{
+			b.bulk, b.one, b.besideWrites, b.elsewhere, b.previews,
+		} {
 			if err := step(ctx, s); err != nil {
 				return err
 			}
