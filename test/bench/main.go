@@ -56,7 +56,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
 	flag.IntVar(&o.world, "world", 100_000, "nodes and people of the world of people, with five grants each")
 	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
-	steps := flag.String("steps", "", "of people: cold,reads,lists,writes,several,rates,imports; all when empty")
+	steps := flag.String("steps", "", "of people: cold,reads,lists,writes,several,imports; all when empty")
 	flag.Parse()
 	if *steps != "" {
 		o.steps = map[string]bool{}

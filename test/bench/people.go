@@ -13,7 +13,7 @@ import (
 )
 
 // benchPeople measures a world of people with their grants: the first decision, lists and
-// counts, writes one by one and in bulk, decisions a second, and imports beside others.
+// counts, writes one by one and in bulk, and imports beside others.
 func benchPeople(ctx context.Context, o options, engine database.Engine) error {
 	fmt.Printf("\n%d nodes, %d people, %d roles, %d assignments of which %d at the root\n",
 		o.world, o.world, worldRoles, o.world*grantsOfPerson, o.world)
@@ -33,7 +33,6 @@ func benchPeople(ctx context.Context, o options, engine database.Engine) error {
 		{"lists", c.lists},
 		{"writes", c.writes},
 		{"several", c.several},
-		{"rates", c.rates},
 		{"imports", c.imports},
 	} {
 		if len(o.steps) > 0 && !o.steps[step.name] {
