@@ -1,7 +1,8 @@
 // Package replicas_test lets several processes of the real program serve one database while
 // clients write and ask, and processes, connections and the database fail; and holds every
 // answer to what is promised: it is that of its revision, and no older than what was answered
-// before it was asked.
+// before it was asked, or than the question allows; and it is given to those whose credential
+// is good, and to nobody from whom it was taken.
 package replicas_test
 
 import (
@@ -23,6 +24,7 @@ import (
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
+	"canopy.dev/canopy/internal/platform/mail/mailtest"
 )
 
 // canopy is the program, built once.
@@ -48,23 +50,19 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-const (
-	owner    = "alex@acme.test"
-	password = "Correct-Horse-7"
-)
-
 // cluster is some processes on one database.
 type cluster struct {
 	t         testing.TB
 	url       string // of the database itself
 	processes []*process
+	mails     *mailtest.Server
 }
 
 // newCluster makes an install and starts n processes, each with a proxy of its own before
 // the database, as far as it is one of PostgreSQL.
 func newCluster(t testing.TB, engine database.Engine, n int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, url: dbtest.URL(t, engine)}
+	c := &cluster{t: t, url: dbtest.URL(t, engine), mails: mailtest.New(t)}
 	key := secret.NewKey()
 	for range n {
 		p := &process{t: t}
@@ -75,8 +73,9 @@ func newCluster(t testing.TB, engine database.Engine, n int) *cluster {
 		}
 		p.url = "http://" + address
 		p.env = []string{
-			"CANOPY_ADDR=" + address, "CANOPY_PUBLIC_URL=http://" + address, "CANOPY_RATE_LIMITS=off",
+			"CANOPY_ADDR=" + address, "CANOPY_PUBLIC_URL=http://localhost", "CANOPY_RATE_LIMITS=off",
 			"CANOPY_DATABASE_URL=" + url, "CANOPY_SECRET_KEY=" + key, "CANOPY_LOG_LEVEL=error",
+			"CANOPY_SMTP_URL=" + c.mails.URL(), "CANOPY_ACCESS_TOKEN_TTL=1h",
 			"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
 		}
 		if len(c.processes) == 0 {

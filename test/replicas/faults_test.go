@@ -1,6 +1,7 @@
 package replicas_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -73,4 +74,33 @@ func (c *cluster) end(db *database.DB, which string) (mend func()) {
 		c.t.Log(err)
 	}
 	return func() {}
+}
+
+// breakThings breaks one thing after the other, by the number of calls, until ctx ends.
+func (x *run) breakThings(ctx context.Context, r *rand.Rand) {
+	next := x.left.Load() - x.between
+	mend, mendAt, latest := func() {}, int64(0), time.Time{}
+	defer func() { mend() }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		left := x.left.Load()
+		// A hole in the network lets few calls through: it is mended by the clock, too.
+		if mendAt != 0 && (left <= mendAt || time.Now().After(latest)) {
+			mend()
+			mend, mendAt = func() {}, 0
+		}
+		if left <= next && mendAt == 0 {
+			f := pick(r, x.faults)
+			x.broken[f.name]++
+			mend = f.do()
+			next, mendAt = left-x.between, left-x.between/3
+			latest = time.Now().Add(time.Duration(r.Int64N(int64(longestFault))))
+		}
+	}
 }

@@ -2,7 +2,6 @@ package replicas_test
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decide/oracle"
@@ -24,10 +22,11 @@ import (
 
 // history is what clients did and were told. It is safe for concurrent use.
 type history struct {
-	mu     sync.Mutex
-	writes []written
-	reads  []asked
-	lost   map[string]int // calls without a good answer, by what became of them
+	mu      sync.Mutex
+	writes  []written
+	reads   []asked
+	entries []entry
+	counts  map[string]int // of calls, by what became of them; they are not forgotten
 }
 
 // written is a write that was answered with 2xx.
@@ -40,19 +39,29 @@ type written struct {
 
 // asked is a question that was answered with 200.
 type asked struct {
-	question     decide.Question
-	told         decide.Decision
-	revision     uint64
-	began, ended time.Time
+	question decide.Question
+	told     decide.Decision
+	revision uint64
+	// since is when it was begun, less the age of what it may stand on: what was answered
+	// before has to be in it.
+	since, ended time.Time
 }
 
-func (h *history) missed(what string) {
+// entry is a call that was let in by its credential, or not.
+type entry struct {
+	by           *credential
+	let          bool
+	what         string
+	since, ended time.Time // as in asked
+}
+
+func (h *history) count(what string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lost == nil {
-		h.lost = map[string]int{}
+	if h.counts == nil {
+		h.counts = map[string]int{}
 	}
-	h.lost[what]++
+	h.counts[what]++
 }
 
 // judge is the world as it was at each revision in turn.
@@ -145,6 +154,7 @@ func (j *judge) hear(h *history) {
 	j.t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	j.admission(h)
 	j.order(h)
 	steps := j.steps()
 	claims := map[uint64][]written{}
@@ -161,7 +171,7 @@ func (j *judge) hear(h *history) {
 	if len(reads) > 0 && !j.t.Failed() {
 		j.t.Errorf("an answer of revision %d, and the last is %d", reads[0].revision, last)
 	}
-	h.writes, h.reads = nil, nil
+	h.writes, h.reads, h.entries = nil, nil, nil
 }
 
 // next takes one revision.
@@ -177,22 +187,28 @@ func (j *judge) next(s *step, claims []written) {
 	for _, one := range claims {
 		// A write that finds nothing to change answers the revision of the one before it.
 		before := j.meant.Clone()
-		if one.meaning(j.meant); differ(before, j.meant) != "" {
+		if one.meaning(j.meant); !same(before, j.meant) {
 			whats = append(whats, one.what)
 		}
 	}
 	if len(whats) == 0 { // nobody was told; it happened all the same
 		j.meant.Apply(decide.Edit{Changes: s.changes})
 	}
-	if diff := differ(j.meant, j.kept); diff != "" {
-		j.t.Errorf("revision %d, by %q: what it means (-) is not what was kept of it (+): %s", j.revision, whats, diff)
+	if !same(j.meant, j.kept) {
+		j.t.Errorf("revision %d, by %q: what it means (-) is not what was kept of it (+): %s", j.revision, whats,
+			gocmp.Diff(j.meant, j.kept))
 	}
 }
 
-// differ tells how two worlds differ.
-func differ(a, b *oracle.World) string {
-	sorted := cmpopts.SortSlices(func(a, b string) bool { return a < b })
-	return gocmp.Diff(a, b, cmpopts.EquateEmpty(), sorted)
+// same reports whether two worlds have the same rows.
+func same(a, b *oracle.World) bool {
+	return maps.Equal(a.Permissions, b.Permissions) && maps.EqualFunc(a.Roles, b.Roles, sameRole) &&
+		maps.Equal(a.Nodes, b.Nodes) && maps.Equal(a.Members, b.Members) && maps.Equal(a.Assignments, b.Assignments)
+}
+
+func sameRole(a, b decide.Role) bool {
+	return a.ID == b.ID && a.Name == b.Name && a.Active == b.Active &&
+		slices.Equal(slices.Sorted(slices.Values(a.Permissions)), slices.Sorted(slices.Values(b.Permissions)))
 }
 
 // compare holds the answers of the present revision to the oracle, and gives the others.
@@ -212,6 +228,18 @@ func (j *judge) compare(reads []asked) []asked {
 		return nil
 	}
 	return reads
+}
+
+// admission holds every call to the lives of its credential.
+func (j *judge) admission(h *history) {
+	for _, e := range h.entries {
+		may, must := e.by.may(e.since, e.ended)
+		if e.let && !may || !e.let && must {
+			j.t.Errorf("%s, from %s to %s, let in: %t, and its credential was good %v", e.what, clock(e.since),
+				clock(e.ended), e.let, e.by.lives)
+			return
+		}
+	}
 }
 
 // order holds every answer to those that were there before it was asked for.
@@ -235,18 +263,11 @@ func (j *judge) order(h *history) {
 		}
 	}
 	for _, r := range h.reads {
-		n, _ := slices.BinarySearchFunc(ends, r.began, func(e end, at time.Time) int { return e.at.Compare(at) })
+		n, _ := slices.BinarySearchFunc(ends, r.since, func(e end, at time.Time) int { return e.at.Compare(at) })
 		if n > 0 && ends[n-1].revision > r.revision {
-			j.t.Errorf("stale: an answer of revision %d, asked %v after %s of revision %d", r.revision,
-				r.began.Sub(ends[n-1].at), ends[n-1].what, ends[n-1].revision)
+			j.t.Errorf("stale: an answer of revision %d, which may be as it was %v after %s of revision %d", r.revision,
+				r.since.Sub(ends[n-1].at), ends[n-1].what, ends[n-1].revision)
 			return
 		}
 	}
-}
-
-// String tells how much was heard.
-func (h *history) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return fmt.Sprintf("%d writes, %d answers; %v", len(h.writes), len(h.reads), h.lost)
 }

@@ -71,7 +71,7 @@ func (x *pair) give(at id.ID) {
 
 func (x *pair) write(method, path, body string) answer {
 	x.t.Helper()
-	a := x.at(x.t.Context(), 0, method, "/api/v1"+path, body)
+	a := x.at(x.t.Context(), 0, x.main, method, "/api/v1"+path, body)
 	if a.status/100 != 2 || a.revision <= x.now {
 		x.t.Fatalf("%s %s answers %d, revision %d after %d: %s", method, path, a.status, a.revision, x.now, a.raw)
 	}
@@ -81,7 +81,7 @@ func (x *pair) write(method, path, body string) answer {
 
 // ask asks a process.
 func (x *pair) ask(process int) answer {
-	return x.at(x.t.Context(), process, http.MethodPost, "/api/v1/permissions/evaluate",
+	return x.at(x.t.Context(), process, x.main, http.MethodPost, "/api/v1/permissions/evaluate",
 		fmt.Sprintf(`{"identity_id":%q,"permission":%q,"scope":"node","node_id":%q}`, x.of, x.key, x.node))
 }
 

@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
-	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -29,8 +26,14 @@ const (
 	// shortRun is how many calls a short run makes, round how many lie between two looks at
 	// what was heard.
 	shortRun, round = 2000, 20_000
-	// between is how many calls there are between two faults.
-	between = 250
+	// between is the least number of calls between two faults, mostFaults about the largest
+	// number of faults of a run.
+	between, mostFaults = 250, 1000
+	// longestFault is how long a fault may last that waits to be mended.
+	longestFault = 2 * time.Second
+	// ofCredentials is how many calls that write there are for each that changes credentials,
+	// ofBounded how many questions for each that may be answered from what was proven before.
+	ofCredentials, ofBounded = 16, 4
 	// lostPause is what a client rests that got no answer, or an outage would take all calls.
 	lostPause = 50 * time.Millisecond
 )
@@ -38,19 +41,21 @@ const (
 // run lets clients write and ask, while things break, and judges what they were told.
 type run struct {
 	*world
-	c      *cluster
-	judge  *judge
-	heard  history
-	seed   uint64
-	faults []fault
-	broken map[string]int
-	left   atomic.Int64 // calls of the round
+	credentials
+	c       *cluster
+	judge   *judge
+	heard   history
+	seed    uint64
+	faults  []fault
+	between int64
+	broken  map[string]int
+	left    atomic.Int64 // calls of the round
 }
 
 func newRun(t *testing.T, engine database.Engine, processes int) *run {
 	t.Helper()
 	c := newCluster(t, engine, processes)
-	x := &run{world: newWorld(c), c: c, seed: *seed, broken: map[string]int{}}
+	x := &run{world: newWorld(c), c: c, seed: *seed, broken: map[string]int{}, between: between}
 	if x.seed == 0 {
 		x.seed = rand.Uint64()
 	}
@@ -62,6 +67,7 @@ func newRun(t *testing.T, engine database.Engine, processes int) *run {
 
 // round makes some calls under faults, mends all, and judges.
 func (x *run) round(n, calls int) {
+	x.signInOwner()
 	x.left.Store(int64(calls))
 	var all sync.WaitGroup
 	ctx, stop := context.WithCancel(x.t.Context())
@@ -71,6 +77,9 @@ func (x *run) round(n, calls int) {
 		r := rand.New(rand.NewPCG(x.seed, uint64(1000*n+i+1)))
 		all.Go(func() {
 			for n := x.left.Add(-1); n >= 0; n = x.left.Add(-1) {
+				if n%(ofWrites*ofCredentials) == 0 && x.changeCredentials(r) {
+					continue
+				}
 				if n%ofWrites == 0 {
 					x.write(r)
 				} else {
@@ -87,114 +96,12 @@ func (x *run) round(n, calls int) {
 			x.t.Errorf("it does not recover: %v", err)
 		}
 	}
+	last := rand.New(rand.NewPCG(x.seed, uint64(1000*n+999)))
 	for range 200 { // of what is there at last
-		x.ask(rand.New(rand.NewPCG(x.seed, uint64(1000*n+999))))
+		x.ask(last)
 	}
-	heard := x.heard.String()
 	x.judge.hear(&x.heard)
-	x.t.Logf("round %d, revision %d: %s; %v", n, x.judge.revision, heard, x.broken)
-}
-
-// breakThings breaks one thing after the other, by the number of calls, until ctx ends.
-func (x *run) breakThings(ctx context.Context, r *rand.Rand) {
-	next := x.left.Load() - between
-	mend, mendAt := func() {}, int64(0)
-	defer func() { mend() }()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for waited := 0; ; waited++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		left := x.left.Load()
-		// A hole in the network lets few calls through: it is mended by the clock, too.
-		if mendAt != 0 && (left <= mendAt || waited > 1500) {
-			mend()
-			mend, mendAt = func() {}, 0
-		}
-		if left <= next && mendAt == 0 {
-			f := pick(r, x.faults)
-			x.broken[f.name]++
-			mend = f.do()
-			next, mendAt, waited = left-between, left-between/3, 0
-		}
-	}
-}
-
-func (x *run) write(r *rand.Rand) {
-	one := x.someWrite(r)
-	a := x.call(x.t.Context(), one.method, "/api/v1"+one.path, one.body)
-	ended := time.Now()
-	switch {
-	case a.status/100 == 2 && a.revision > 0:
-		meaning := one.done(a)
-		x.heard.mu.Lock()
-		x.heard.writes = append(x.heard.writes, written{one.what, a.revision, ended, meaning})
-		x.heard.mu.Unlock()
-	case a.status/100 == 2:
-		x.t.Errorf("%s: %d without a revision: %s", one.what, a.status, a.raw)
-	case a.status == 0:
-		x.heard.missed("a write without an answer")
-		time.Sleep(lostPause)
-	case a.status/100 == 5:
-		x.heard.missed("a write with " + http.StatusText(a.status))
-		x.unwell(a, one.what)
-	default:
-		x.heard.missed("a write that was refused")
-	}
-}
-
-// unwell holds a failure to what may be said of one, and rests.
-func (x *run) unwell(a answer, what string) {
-	if a.status != http.StatusServiceUnavailable || a.again == "" {
-		x.t.Errorf("%s: %d, Retry-After %q: %s", what, a.status, a.again, a.raw)
-	}
-	time.Sleep(lostPause)
-}
-
-func (x *run) ask(r *rand.Rand) {
-	q, body := x.someQuestion(r)
-	began := time.Now()
-	a := x.call(x.t.Context(), http.MethodPost, "/api/v1/permissions/evaluate", body)
-	ended := time.Now()
-	switch a.status {
-	case http.StatusOK:
-		told, err := decided(a.raw)
-		if err != nil {
-			x.t.Errorf("%s: %v", a.raw, err)
-			return
-		}
-		x.heard.mu.Lock()
-		x.heard.reads = append(x.heard.reads, asked{q, told, a.revision, began, ended})
-		x.heard.mu.Unlock()
-	case 0:
-		x.heard.missed("a question without an answer")
-		time.Sleep(lostPause)
-	default:
-		x.heard.missed("a question with " + http.StatusText(a.status))
-		x.unwell(a, "a question")
-	}
-}
-
-// decided reads an answer.
-func decided(raw []byte) (decide.Decision, error) {
-	var a struct {
-		Data struct {
-			Allowed bool     `json:"allowed"`
-			Roles   []string `json:"granting_roles"`
-			Reason  *string  `json:"denial_reason"`
-		} `json:"data"`
-	}
-	err := json.Unmarshal(raw, &a)
-	d := decide.Decision{Allowed: a.Data.Allowed, GrantingRoles: a.Data.Roles}
-	for r := decide.IdentityNotFound; a.Data.Reason != nil && r <= decide.PermissionNotGranted; r++ {
-		if r.String() == *a.Data.Reason {
-			d.Reason = r
-		}
-	}
-	return d, err
+	x.t.Logf("after round %d, at revision %d: %v; %v", n, x.judge.revision, x.heard.counts, x.broken)
 }
 
 // all makes the calls that are wanted, in rounds.
@@ -203,6 +110,7 @@ func (x *run) all(short int) {
 	if *operations > 0 {
 		calls = *operations
 	}
+	x.between = max(between, int64(calls/mostFaults))
 	for n := 0; calls > 0 && !x.t.Failed(); n++ {
 		x.round(n, min(calls, round))
 		calls -= round
@@ -217,7 +125,8 @@ func TestNothingIsStale(t *testing.T) {
 	w := newWorld(c)
 	x := &pair{world: w, of: w.people[0], node: w.nodes[len(w.nodes)-1], role: w.roles[0], key: w.keys[0]}
 	x.above = w.first.Nodes[x.node].Parent
-	x.must(t, http.MethodPut, "/api/v1/roles/"+x.role.String()+"/permissions", `{"permission_keys":["`+x.key+`"]}`, nil)
+	x.must(t, x.main, http.MethodPut, publicPlace+"/roles/"+x.role.String()+"/permissions",
+		`{"permission_keys":["`+x.key+`"]}`, nil)
 	rounds := 300
 	if *operations > 0 {
 		rounds = 1000

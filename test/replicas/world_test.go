@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"sync"
 	"testing"
+	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decide/oracle"
@@ -22,6 +24,10 @@ type world struct {
 	roles  []id.ID
 	names  map[id.ID]string
 	keys   []string // of permissions
+
+	main    *credential // an API key that stays
+	owner   *credential
+	adminID string // of another portal user
 
 	mu     sync.Mutex
 	grants []oracle.Key      // that somebody has given; they may be gone
@@ -51,19 +57,55 @@ func parsed(t testing.TB, text string) id.ID {
 func newWorld(c *cluster) *world {
 	c.t.Helper()
 	w := &world{client: newClient(c), t: c.t, names: map[id.ID]string{}, of: map[string]string{}, first: oracle.New()}
+	w.signInOwner()
+	w.must(c.t, w.owner, http.MethodPut, portalPlace+"/access-model", `{"model":"hierarchy"}`, nil)
+	w.must(c.t, w.owner, http.MethodPatch, portalPlace+"/hierarchy-schema", `{"node_types":["unit"],
+		"allowed_children":{"unit":["unit"]},"max_depth":16,"root_node_type":"unit"}`, nil)
 	var m made
-	w.must(c.t, http.MethodPost, "/v1/auth/login", fmt.Sprintf(`{"email":%q,"password":%q}`, owner, password), &m)
-	const environment = "/portal/v1/accounts/acme/applications/desk/environments/development"
-	as := "Bearer " + m.Data.AccessToken
-	w.must(c.t, http.MethodPut, environment+"/access-model", `{"model":"hierarchy"}`, nil, "Authorization", as)
-	w.must(c.t, http.MethodPatch, environment+"/hierarchy-schema", `{"node_types":["unit"],
-		"allowed_children":{"unit":["unit"]},"max_depth":16,"root_node_type":"unit"}`, nil, "Authorization", as)
-	w.must(c.t, http.MethodPost, environment+"/api-keys", `{"name":"Product","access_mode":"full_access"}`, &m,
-		"Authorization", as)
-	w.key = m.Data.Key
+	w.must(c.t, w.owner, http.MethodPost, portalPlace+"/api-keys", `{"name":"Product","access_mode":"full_access"}`, &m)
+	w.main = byKey(m.Data.Key)
+	w.main.asked(time.Time{})
+	w.main.born(time.Time{})
+	w.join(c)
 	w.tree()
 	w.access()
 	return w
+}
+
+const (
+	owner     = "alex@acme.test"
+	admin     = "kim@acme.test"
+	password  = "Correct-Horse-7"
+	loginPath = "/v1/auth/login"
+	// logoutPath ends a session, or all of the same person.
+	logoutPath = "/v1/auth/logout"
+)
+
+func signIn(email string) string { return fmt.Sprintf(`{"email":%q,"password":%q}`, email, password) }
+
+// signInOwner signs the owner in, whose tokens live for an hour.
+func (w *world) signInOwner() {
+	w.t.Helper()
+	a := w.insist(w.t, anybody, http.MethodPost, loginPath, signIn(owner))
+	w.owner = byToken(a.made().Data.AccessToken, accountPlace)
+	w.owner.asked(time.Time{})
+	w.owner.born(time.Time{})
+}
+
+// join brings the admin in.
+func (w *world) join(c *cluster) {
+	w.t.Helper()
+	w.must(w.t, w.owner, http.MethodPost, accountPlace+"/user-invites",
+		fmt.Sprintf(`{"email":%q,"first_name":"Kim","last_name":"Roe"}`, admin), nil)
+	link := regexp.MustCompile(`#token=([\w-]+)`).FindStringSubmatch(c.mails.Wait(w.t, 1)[0].Text)
+	if link == nil {
+		w.t.Fatal("no link in the mail of an invite")
+	}
+	w.must(w.t, anybody, http.MethodPost, "/v1/auth/accept-invite",
+		fmt.Sprintf(`{"token":%q,"first_name":"Kim","last_name":"Roe","password":%q}`, link[1], password), nil)
+	var m made
+	w.must(w.t, anybody, http.MethodPost, loginPath, signIn(admin), &m)
+	w.adminID = m.Data.User.ID
 }
 
 // tree makes the nodes, a few below each other.
@@ -76,7 +118,7 @@ func (w *world) tree() {
 			} `json:"tree"`
 		} `json:"data"`
 	}
-	w.must(w.t, http.MethodGet, "/api/v1/nodes?depth=1", "", &tree)
+	w.must(w.t, w.main, http.MethodGet, "/api/v1/nodes?depth=1", "", &tree)
 	w.nodes = []id.ID{parsed(w.t, tree.Data.Tree[0].ID)}
 	w.first.Nodes[w.nodes[0]] = node(w.nodes[0], id.ID{})
 	for i := range someNodes {
@@ -117,7 +159,7 @@ func permissionBody(key string) string {
 // make makes one thing.
 func (w *world) make(path, body string) id.ID {
 	w.t.Helper()
-	a := w.at(w.t.Context(), 0, http.MethodPost, "/api/v1"+path, body)
+	a := w.at(w.t.Context(), 0, w.main, http.MethodPost, publicPlace+path, body)
 	if a.status != http.StatusCreated {
 		w.t.Fatalf("%s answers %d: %s", path, a.status, a.raw)
 	}
