@@ -32,8 +32,8 @@ var areas = []struct {
 		"rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
-	{"tenant", []string{"application", "environment", "account", "revision"}},
-	{"events", []string{"event"}},
+	{"tenant", []string{"application", "environment", "account"}},
+	{"events", []string{"event", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -74,11 +74,7 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
-	{
-		"revision",
-		[]string{"account", "environment", "application"},
-		"all are followed from their first moment; what a path names is kept while an Account stands",
-	},
+	{"revision", []string{"event"}, "a row of the feed bears the revision that its write has raised"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},

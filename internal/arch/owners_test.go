@@ -50,6 +50,8 @@ var owners = map[string]string{
 	"password_reset":         "recovery",
 	"user_invite":            "invite",
 	"audit_event":            "event",
+	"audit_unsealed":         "event",
+	"audit_swept":            "event",
 	"outbox":                 "outbox",
 	"signing_key":            "signingkey",
 	"rate_count":             "ratelimit",

@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/identity/mfa"
@@ -20,7 +21,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // tenant is what the area of Accounts, Applications and Environments offers.
