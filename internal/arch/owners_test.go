@@ -52,6 +52,8 @@ var owners = map[string]string{
 	"audit_event":            "event",
 	"audit_unsealed":         "event",
 	"audit_swept":            "event",
+	"audit_seal":             "seal",
+	"audit_seal_head":        "seal",
 	"outbox":                 "outbox",
 	"signing_key":            "signingkey",
 	"rate_count":             "ratelimit",

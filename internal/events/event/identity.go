@@ -142,6 +142,10 @@ func erase(
 		if err != nil {
 			return err
 		}
+		// As it is now it has another place in the Account's order.
+		if _, err := tx.Exec(ctx, insertUnsealed+`($1, $2, NULL, NULL)`, SealedIn(in), f.id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -51,10 +51,6 @@ func write(ctx context.Context, tx *database.Tx, rows []Row) error {
 	return err
 }
 
-// SealedIn is the name of the order in which an Account's rows have their numbers. Those
-// without an Account are in one of their own.
-func SealedIn(account scope.AccountID) string { return account.String() }
-
 // searched is what a search looks into: the labels and the values of the payload, a line each,
 // folded. Names of members are not values.
 func searched(actor, resource string, metadata jsontext.Value) string {
