@@ -19,7 +19,7 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "server/serverbench", "config"}},
-	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "identityapi", "authzenapi", "hosted"}},
+	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "eventsapi", "identityapi", "authzenapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{
 		"identity",

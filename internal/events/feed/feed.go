@@ -7,6 +7,7 @@ import (
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/events/revision"
+	"canopy.dev/canopy/internal/events/seal"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -19,7 +20,10 @@ var ErrExpired = fault.New(fault.Gone, "changes.cursor_expired",
 	"Changes behind this cursor are no longer kept; copy everything anew, then read on from start=latest")
 
 // Service reads feeds. It is safe for concurrent use.
-type Service struct{ DB *database.DB }
+type Service struct {
+	DB   *database.DB
+	Seal *seal.Service // gives an Account's rows their numbers
+}
 
 // Query asks for a page.
 type Query struct {
@@ -74,15 +78,23 @@ func placeOf(
 	if err != nil || q.Cursor == "" {
 		return event.BehindRevision(swept), err
 	}
-	raw, is := asked.Place(q.Cursor)
-	if !is || len(raw) != 12 {
-		return behind, fault.Validation.WithDetails("cursor must be the next_cursor of an answer of the same feed")
+	raw, err := place(asked, q.Cursor, 12)
+	if err != nil {
+		return behind, err
 	}
 	behind = event.Place{Revision: binary.BigEndian.Uint64(raw), Ordinal: binary.BigEndian.Uint32(raw[8:])}
 	if behind.Revision < swept || behind.Revision > now {
 		return behind, ErrExpired
 	}
 	return behind, nil
+}
+
+func place(asked page.Asked, cursor string, length int) ([]byte, error) {
+	raw, is := asked.Place(cursor)
+	if !is || len(raw) != length {
+		return nil, fault.Validation.WithDetails("cursor must be the next_cursor of an answer of the same feed")
+	}
+	return raw, nil
 }
 
 func bytesOf(p event.Place) []byte {

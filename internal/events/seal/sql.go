@@ -2,8 +2,10 @@ package seal
 
 import (
 	"context"
+	"errors"
 
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -17,8 +19,39 @@ const (
 		(account_id, number, event_id, application_id, created_at, key, content, hash) VALUES `
 	entryValues = `(?, ?, ?, ?, ?, ?, ?, ?)`
 
+	// An erased row has its first place.
+	selectNumbers = `SELECT s.number, s.event_id FROM audit_seal s WHERE s.account_id = $1 AND s.number > $2
+		AND NOT EXISTS (SELECT 1 FROM audit_seal f
+			WHERE f.event_id = s.event_id AND f.number < s.number AND f.account_id = $1)
+		ORDER BY s.number LIMIT $3`
+	selectHead = `SELECT number FROM audit_seal_head WHERE account_id = $1`
+
 	forgetKeys = `UPDATE audit_seal SET key = NULL WHERE account_id = $1 AND event_id IN (`
 )
+
+// Numbered is a row's place in its Account's order.
+type Numbered struct {
+	Number uint64
+	Event  event.RowID
+}
+
+// Numbers gives what comes behind a number in the Account's order; of rows that are gone, too.
+func Numbers(
+	ctx context.Context, tx *database.Tx, in scope.AccountID, behind uint64, limit int,
+) ([]Numbered, error) {
+	return database.All(ctx, tx, func(row database.Scanner) (n Numbered, err error) {
+		return n, row.Scan(&n.Number, &n.Event)
+	}, selectNumbers, event.SealedIn(in), behind, limit)
+}
+
+// Head is the last number that was given; 0 for none.
+func Head(ctx context.Context, tx *database.Tx, in scope.AccountID) (number uint64, err error) {
+	err = tx.QueryRow(ctx, selectHead, event.SealedIn(in)).Scan(&number)
+	if errors.Is(err, database.ErrNoRows) {
+		return 0, nil
+	}
+	return number, err
+}
 
 // insert writes entries.
 func insert(ctx context.Context, tx *database.Tx, entries []entry) error {
