@@ -7,7 +7,6 @@ import (
 )
 
 type (
-	m        = servertest.Map
 	answer   = servertest.Answer
 	provoker = servertest.Provoker
 )
@@ -17,11 +16,12 @@ func TestEveryCodeIsProduced(t *testing.T) {
 	t.Parallel()
 	servertest.EveryCode(t, servertest.DoorCodes("eventsapi"), map[string]servertest.Provocation{
 		"changes.cursor_expired": func(_ *testing.T, p provoker) answer {
-			c, at := owned(p)
+			c, account := p.Owner()
+			at := account + "/applications/desk/environments/development"
 			cursor := c.Must(200, "GET", at+"/changes", nil).Text("pagination", "next_cursor")
-			id := c.Must(200, "GET", at, nil)
+			environment := c.Must(200, "GET", at, nil).Text("data", "id")
 			p.Execute(`INSERT INTO audit_swept (scope_id, account_id, position) VALUES ($1, $2, 1000000)`,
-				id.Text("data", "id"), id.Text("data", "account_id"))
+				environment, c.Must(200, "GET", account, nil).Text("data", "id"))
 			return c.Do("GET", at+"/changes?cursor="+cursor, nil)
 		},
 	})
