@@ -60,7 +60,7 @@ var bodiless = []string{
 // apart is what answers differ in on purpose: by the door, or since cursors are of one
 // Environment.
 var apart = map[string]*regexp.Regexp{
-	"GET /api/v1/changes": regexp.MustCompile(`"next_cursor":"[^"]*"`),
+	"GET /api/v1/changes":                       regexp.MustCompile(`"next_cursor":"[^"]*"`),
 	"POST /api/v1/identity-invites/{id}/resend": regexp.MustCompile(`,"accept_url":"[^"]*"|"accept_url":"[^"]*",`),
 }
 

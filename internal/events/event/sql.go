@@ -68,8 +68,7 @@ func searched(actor, resource string, metadata jsontext.Value) string {
 		if name := kind == '{' && length%2 == 0; name {
 			continue
 		}
-		switch token.Kind() {
-		case '"', '0', 't', 'f':
+		if kind := token.Kind(); kind == '"' || kind == '0' || kind == 't' || kind == 'f' {
 			b.WriteByte('\n')
 			b.WriteString(token.String())
 		}

@@ -49,12 +49,17 @@ func merge(rows []event.Unsealed) []event.Unsealed {
 // queue holds lists of rows, the one first whose first row is first.
 type queue [][]event.Unsealed
 
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	a, b := q[i][0], q[j][0]
+// Len implements heap.Interface.
+func (q *queue) Len() int { return len(*q) }
+
+// Less implements heap.Interface.
+func (q *queue) Less(i, j int) bool {
+	a, b := (*q)[i][0], (*q)[j][0]
 	return cmp.Or(cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.N, b.N)) < 0
 }
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Swap implements heap.Interface.
+func (q *queue) Swap(i, j int) { (*q)[i], (*q)[j] = (*q)[j], (*q)[i] }
 
 // Push implements heap.Interface.
 func (q *queue) Push(x any) { *q = append(*q, x.([]event.Unsealed)) } //nolint:forcetypeassert // there is no other
