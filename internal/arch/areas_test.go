@@ -19,7 +19,7 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "server/serverbench", "config"}},
-	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "identityapi", "authzenapi", "hosted"}},
+	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "eventsapi", "identityapi", "authzenapi", "hosted"}},
 	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{
 		"identity",
@@ -32,8 +32,8 @@ var areas = []struct {
 		"rbac", "apikey", "edits", "decide",
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
-	{"tenant", []string{"application", "environment", "account", "revision"}},
-	{"events", []string{"event"}},
+	{"tenant", []string{"application", "environment", "account"}},
+	{"events", []string{"feed", "seal", "event", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -74,11 +74,9 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
-	{
-		"revision",
-		[]string{"account", "environment", "application"},
-		"all are followed from their first moment; what a path names is kept while an Account stands",
-	},
+	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
+	{"event", []string{"seal", "feed"}, "its rows are sealed, and read by those who follow"},
+	{"seal", []string{"feed"}, "an Account's feed has the order of its numbers"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},

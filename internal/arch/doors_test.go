@@ -90,6 +90,7 @@ var doors = []struct {
 			"hosted":   "names assets by their content, which nobody hides",
 			"page":     "tells questions apart, which nobody hides",
 			"scenario": "makes ids of names, which nobody hides",
+			"seal":     "makes digests of rows, under a key that lies beside them until it is forgotten",
 		},
 	},
 	{
@@ -197,6 +198,7 @@ var doors = []struct {
 	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
 		"wire":               "routes, bodies and answers of all doors",
 		"accessapi":          "a door",
+		"eventsapi":          "a door",
 		"peopleapi":          "a door",
 		"portalapi":          "a door",
 		"identityapi":        "a door",

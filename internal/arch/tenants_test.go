@@ -34,6 +34,8 @@ var acrossTenants = []exception{
 	{"identityinvite", "WHERE v.token_hash = $1", "a link's token names its invite"},
 	{"identityinvite", "WHERE v.id = $1 AND v.token_hash = $2", "the mail's own invite and link"},
 	{"identityinvite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
+	{"event", "SELECT DISTINCT account_id FROM audit_unsealed", "which Accounts have rows to be sealed"},
+	{"event", "FROM audit_event WHERE id IN (…)", "rows that an Account's order names; each says whose it is"},
 	{"event", "SELECT max(created_at) FROM audit_event", "one instant, for the doctor's look at the clock"},
 	{"session", "WHERE refresh_hash = $", "a refresh token names its session"},
 	{"session", "WHERE id = $6", "the session just read under its person's lock"},

@@ -18,11 +18,11 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decide/oracle"
 	"canopy.dev/canopy/internal/access/decision"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // verifier asks a running server, and judges its answers by an evaluator that shares no code

@@ -5,6 +5,7 @@ import (
 
 	"canopy.dev/canopy/internal/api/accessapi"
 	"canopy.dev/canopy/internal/api/authzenapi"
+	"canopy.dev/canopy/internal/api/eventsapi"
 	"canopy.dev/canopy/internal/api/identityapi"
 	"canopy.dev/canopy/internal/api/peopleapi"
 	"canopy.dev/canopy/internal/api/portalapi"
@@ -69,6 +70,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&peopleapi.Invites{Invites: i.invites},
 			&peopleapi.Keys{Keys: t.keys},
 		}},
+		{"eventsapi", []resource{&eventsapi.Changes{Feed: t.feed}}},
 		{"identityapi", []resource{&identityapi.Invites{Invites: i.invites}}},
 		{"authzenapi", []resource{
 			&authzenapi.Evaluations{Decisions: t.decisions}, &authzenapi.Searches{Decisions: t.decisions},

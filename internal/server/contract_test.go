@@ -251,7 +251,7 @@ func stale(method string, path func(g *ground) string, body any) produce {
 }
 
 // contractCells are the calls of all operations.
-var contractCells = joined(placeCells, grantCells, peopleCells, inviteCells, decisionCells)
+var contractCells = joined(placeCells, grantCells, peopleCells, inviteCells, decisionCells, eventCells)
 
 func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	cells := map[string]map[int]produce{}

@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/decisionlog"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/idempotency"
@@ -19,7 +20,6 @@ import (
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/telemetry"
 	"canopy.dev/canopy/internal/platform/wire"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // platform is what every area stands on.

@@ -56,6 +56,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		s.tenant.tree.Follow(ctx, func(err error) { s.log.ErrorContext(ctx, "names can't be read", "error", err) })
 	})
 	keep("decisions", func(ctx context.Context) { s.tenant.decisions.Follow(ctx, s.tenant.hints.Come()) })
+	keep("seal of the audit log", s.tenant.seal.Run)
 	keep("hints to others", s.tenant.hints.Send)
 	keep("hints of others", s.tenant.hints.Listen)
 	keep("clock", s.watchClock)

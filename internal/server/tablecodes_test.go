@@ -6,7 +6,9 @@ import (
 
 // codeCells are the calls that operations refuse with codes of their own: by the operation's
 // id where it has one door, else as the contract writes it.
-var codeCells = joinedCodes(placeCodes, givingCodes, creatingCodes(), invitingCodes, portalCodes, authCodes)
+var codeCells = joinedCodes(
+	placeCodes, givingCodes, creatingCodes(), invitingCodes, portalCodes, authCodes, eventCodes,
+)
 
 // asOwner is a call in the ground's Account, of a path below it.
 func asOwner(method, below string, body any) produce {

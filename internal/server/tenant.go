@@ -11,6 +11,9 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/feed"
+	"canopy.dev/canopy/internal/events/revision"
+	"canopy.dev/canopy/internal/events/seal"
 	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/identity/mfa"
@@ -20,7 +23,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // tenant is what the area of Accounts, Applications and Environments offers.
@@ -39,6 +41,8 @@ type tenant struct {
 	hints        *database.Hints // ids of Environments that others have changed
 	dumps        *dump.Service
 	previews     *preview.Service
+	seal         *seal.Service
+	feed         *feed.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -62,8 +66,11 @@ func newTenant(p *platform) *tenant {
 		DB: p.db, Log: p.log, Applications: applications, AtNodes: atNodes, OfRoles: ofRoles,
 		Invites: identityinvite.Part{},
 	})
+	sealed := &seal.Service{DB: p.db, Log: p.log}
 	return &tenant{
 		db:           p.db,
+		seal:         sealed,
+		feed:         &feed.Service{DB: p.db, Seal: sealed},
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,

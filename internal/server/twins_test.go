@@ -57,8 +57,10 @@ var bodiless = []string{
 	"verifyIdentityEmail", "resetIdentityMfa", "resendIdentityInvite",
 }
 
-// apart are answers that differ by the door on purpose, without what the other one lacks.
+// apart is what answers differ in on purpose: by the door, or since cursors are of one
+// Environment.
 var apart = map[string]*regexp.Regexp{
+	"GET /api/v1/changes":                       regexp.MustCompile(`"next_cursor":"[^"]*"`),
 	"POST /api/v1/identity-invites/{id}/resend": regexp.MustCompile(`,"accept_url":"[^"]*"|"accept_url":"[^"]*",`),
 }
 
@@ -86,7 +88,7 @@ func TestTwinsAreAlike(t *testing.T) {
 			for _, what := range slices.Sorted(maps.Keys(calls)) {
 				public, portal := told(t, s, p, byPublic, calls[what]), told(t, s, p, byPortal, calls[what])
 				if more := apart[name]; more != nil {
-					public.Body = more.ReplaceAllString(public.Body, "")
+					public.Body, portal.Body = more.ReplaceAllString(public.Body, ""), more.ReplaceAllString(portal.Body, "")
 				}
 				if diff := cmp.Diff(public, portal); diff != "" {
 					t.Errorf("%s, %s (-public +portal):\n%s", name, what, diff)

@@ -15,9 +15,9 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decide/oracle"
 	"canopy.dev/canopy/internal/access/edits"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // history is what clients did and were told. It is safe for concurrent use.

@@ -8,10 +8,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 func (w world) flush() {

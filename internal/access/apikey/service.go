@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
@@ -18,7 +19,6 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/ratelimit"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // maxKeys is how many keys an Environment may have.

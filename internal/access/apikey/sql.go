@@ -3,12 +3,12 @@ package apikey
 import (
 	"github.com/go-json-experiment/json"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 const (

@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/permission"
@@ -21,7 +22,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // alex is a portal user, who may give any key.

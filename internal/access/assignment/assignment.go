@@ -7,10 +7,10 @@ import (
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 type kind struct{}

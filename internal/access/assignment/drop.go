@@ -3,10 +3,10 @@ package assignment
 import (
 	"context"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // DropOfIdentity removes all assignments that an identity has in the Environment, whose lock

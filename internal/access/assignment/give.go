@@ -10,12 +10,12 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // New is an assignment to be made. An id that names nothing, such as the zero one, is

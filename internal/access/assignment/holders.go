@@ -7,11 +7,11 @@ import (
 
 	"canopy.dev/canopy/internal/access/assignment/ledger"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 var _ hierarchy.Holders = (*Service)(nil)

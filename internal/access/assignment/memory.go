@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/access/assignment/ledger"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/shelf"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // defaultMemory is Service.Memory where none is given: about 4,000,000 assignments.

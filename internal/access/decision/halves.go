@@ -8,12 +8,12 @@ import (
 
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // errTwoMoments says that something was written between the views of the two halves.

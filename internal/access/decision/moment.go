@@ -5,10 +5,10 @@ import (
 	"fmt"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Moment runs fn on one view of the Environment, and with the snapshot of that very moment,

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Proven is an Environment as it stands now, for who asks at once: what was proven of it holds

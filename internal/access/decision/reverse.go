@@ -6,10 +6,10 @@ import (
 
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // sameMoments is how often names of the moment of an answer are tried to be read.

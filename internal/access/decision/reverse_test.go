@@ -12,10 +12,10 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // nodes are all that somebody reaches, page by page, each asked of the next of some worlds;

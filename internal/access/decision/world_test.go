@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -21,7 +22,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 var alex = principal.Actor{Kind: principal.KindUser, ID: id.ID{1}, Label: "alex@acme.com"}

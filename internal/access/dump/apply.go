@@ -7,9 +7,9 @@ import (
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Removed counts what goes.

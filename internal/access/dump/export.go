@@ -8,12 +8,12 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Export writes a dump of the Environment, as it is at one moment; what it takes in memory

@@ -6,11 +6,11 @@ import (
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Reverted counts what making a hierarchy flat has done.

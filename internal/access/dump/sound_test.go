@@ -8,11 +8,11 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/hierarchy"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // snapshot is an Environment as its rows have it.

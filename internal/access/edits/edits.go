@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // The kinds of changes that decisions depend on.

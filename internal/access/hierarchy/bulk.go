@@ -6,10 +6,10 @@ import (
 	"strconv"
 
 	"canopy.dev/canopy/internal/access/edits"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // What is here replaces whole trees, for who moves Environments: it records no event,

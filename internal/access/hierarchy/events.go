@@ -10,22 +10,22 @@ import (
 // The events of trees.
 var (
 	Created = event.Type[CreatedPayload]{
-		Action: "node.created", Category: event.Hierarchy, Resource: "node", About: "A node came into being.",
+		Action: "node.created", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node", About: "A node came into being.",
 	}
 	Updated = event.Type[UpdatedPayload]{
-		Action: "node.updated", Category: event.Hierarchy, Resource: "node",
+		Action: "node.updated", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node",
 		About: "A node was changed and stays in its place.",
 	}
 	Moved = event.Type[MovedPayload]{
-		Action: "node.moved", Category: event.Hierarchy, Resource: "node", Severity: event.Notice,
+		Action: "node.moved", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node", Severity: event.Notice,
 		About: "A node was moved, with everything below it.",
 	}
 	Deleted = event.Type[DeletedPayload]{
-		Action: "node.deleted", Category: event.Hierarchy, Resource: "node", Severity: event.Warning,
+		Action: "node.deleted", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node", Severity: event.Warning,
 		About: "A node was deleted, with everything below it.",
 	}
 	SchemaUpdated = event.Type[SchemaPayload]{
-		Action: "hierarchy_schema.updated", Category: event.Hierarchy, Resource: "hierarchy_schema",
+		Action: "hierarchy_schema.updated", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "hierarchy_schema",
 		Severity: event.Notice, About: "The schema of a tree was changed.",
 	}
 )

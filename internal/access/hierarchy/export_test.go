@@ -3,10 +3,10 @@ package hierarchy
 import (
 	"context"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // FewNames is how large a tree must be to be held in memory.

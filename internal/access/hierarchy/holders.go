@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Holders counts the identities that hold something at nodes: those who are active members

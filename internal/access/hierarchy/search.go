@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"canopy.dev/canopy/internal/access/hierarchy/names"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Query says which nodes are looked for; what is zero filters nothing.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // CrossNode brings node as n, for the queries of other rooms, whose WHERE says that n.id is

@@ -10,6 +10,7 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -17,7 +18,6 @@ import (
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases of trees, one transaction each. It is safe for concurrent

@@ -7,11 +7,11 @@ import (
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 type (
@@ -67,19 +67,19 @@ var (
 // The events of memberships. Their resource is the identity.
 var (
 	Added = event.Type[AddedPayload]{
-		Action: "identity.env_membership.added", Category: event.Identity, Resource: "identity",
+		Action: "identity.env_membership.added", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity",
 		About: "An identity became a member of an Environment, or one again.",
 	}
 	Removed = event.Type[RemovedPayload]{
-		Action: "identity.env_membership.removed", Category: event.Identity, Resource: "identity",
+		Action: "identity.env_membership.removed", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity",
 		Severity: event.Notice, About: "An identity is no member of an Environment any more.",
 	}
 	AppAdded = event.Type[AppPayload]{
-		Action: "identity.app_membership.added", Category: event.Identity, Resource: "identity",
+		Action: "identity.app_membership.added", On: event.Both, Category: event.Identity, Resource: "identity",
 		About: "An identity may use an Application, or may again.",
 	}
 	AppRemoved = event.Type[AppPayload]{
-		Action: "identity.app_membership.removed", Category: event.Identity, Resource: "identity",
+		Action: "identity.app_membership.removed", On: event.Both, Category: event.Identity, Resource: "identity",
 		About: "An identity may not use an Application any more.",
 	}
 )

@@ -5,11 +5,11 @@ import (
 
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Place is where a caller sees people from: an Environment, whose active members are seen; an

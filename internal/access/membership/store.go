@@ -8,10 +8,10 @@ import (
 
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/enduser"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Of finds a person's membership in an Environment, active or not; false when there never

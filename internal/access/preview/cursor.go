@@ -6,11 +6,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/secret"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 func number(n int) string { return strconv.Itoa(n) }

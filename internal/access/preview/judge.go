@@ -11,11 +11,11 @@ import (
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Problem is why the call, or a part of it, would be refused.

@@ -5,10 +5,10 @@ import (
 	"slices"
 
 	"canopy.dev/canopy/internal/access/edits"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // What is here replaces permissions and roles, for who moves whole Environments: it appends

@@ -10,30 +10,30 @@ import (
 // The events of permissions and roles.
 var (
 	PermissionCreated = event.Type[KeyPayload]{
-		Action: "permission.created", Category: event.RBAC, Resource: "permission",
+		Action: "permission.created", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "permission",
 		About: "The catalogue got a permission.",
 	}
 	PermissionUpdated = event.Type[ChangesPayload]{
-		Action: "permission.updated", Category: event.RBAC, Resource: "permission",
+		Action: "permission.updated", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "permission",
 		About: "Name, category or description of a permission were changed.",
 	}
 	PermissionDeleted = event.Type[KeyPayload]{
-		Action: "permission.deleted", Category: event.RBAC, Resource: "permission",
+		Action: "permission.deleted", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "permission",
 		About: "A permission was taken out of the catalogue, and out of every role.",
 	}
 	RoleCreated = event.Type[NamePayload]{
-		Action: "role.created", Category: event.RBAC, Resource: "role", About: "A role came into being.",
+		Action: "role.created", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role", About: "A role came into being.",
 	}
 	RoleUpdated = event.Type[ChangesPayload]{
-		Action: "role.updated", Category: event.RBAC, Resource: "role",
+		Action: "role.updated", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role",
 		About: "Name, description or state of a role were changed.",
 	}
 	RoleDeleted = event.Type[NamePayload]{
-		Action: "role.deleted", Category: event.RBAC, Resource: "role", Severity: event.Notice,
+		Action: "role.deleted", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role", Severity: event.Notice,
 		About: "A role was deleted, with its assignments.",
 	}
 	RolePermissionsUpdated = event.Type[KeysPayload]{
-		Action: "role.permissions.updated", Category: event.RBAC, Resource: "role", Severity: event.Notice,
+		Action: "role.permissions.updated", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role", Severity: event.Notice,
 		About: "The permissions of a role were changed.",
 	}
 )

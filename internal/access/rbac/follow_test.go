@@ -11,10 +11,10 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/edits"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // TestWhoFollowsSeesWhatIsThere: after any writes, the kept changes bring a snapshot of the

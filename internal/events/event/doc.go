@@ -7,7 +7,7 @@
 // faults, with the type of the payload:
 //
 //	var Created = event.Type[CreatedPayload]{
-//		Action: "user_invite.created", Category: event.Invites, Resource: "user_invite",
+//		Action: "user_invite.created", Feed: event.OfAccounts, Category: event.Invites, Resource: "user_invite",
 //		About: "A colleague was invited.",
 //	}
 //

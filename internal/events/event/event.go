@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -28,26 +30,32 @@ type Entry struct {
 
 type row struct{}
 
-const insert = `INSERT INTO audit_event (id, account_id, application_id, environment_id,
-	actor_id, actor_type, actor_label, action, category, resource_type, resource_id, resource_label, metadata,
-	outcome, severity, customer_visible, identity_visible, correlation_id, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
-
 // Record adds an event to the transaction. Events of one request share its id as
-// correlation_id.
-func Record[P any](ctx context.Context, tx *database.Tx, t Type[P], e Entry, payload P) error {
+// correlation_id. An event of an Environment that followers get raises the Environment's
+// revision. The rows are written at the end of the transaction, in the order in which they
+// were recorded; the error of one that can't be written fails it.
+func Record[P any](_ context.Context, tx *database.Tx, t Type[P], e Entry, payload P) error {
 	metadata, err := json.Marshal(payload, json.Deterministic(true))
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, insert,
-		id.New[id.Of[row]](tx.Now), e.Account, e.Application, e.Environment,
-		e.Actor.ID, string(e.Actor.Kind), orNull(e.Actor.Label),
-		t.Action, string(t.Category), orNull(t.Resource), e.Resource, orNull(e.Label), string(metadata),
-		string(cmp.Or(e.Outcome, t.Outcome, Success)), string(cmp.Or(t.Severity, Info)), !t.Hidden && !e.Hidden,
-		ofIdentity(t.Category, t.Resource, e.Actor.Kind),
-		orNull(e.Actor.Request.ID), tx.Now)
-	return err
+	r := Row{
+		Account: e.Account, Application: e.Application, Environment: e.Environment,
+		ActorID: e.Actor.ID, ActorType: e.Actor.Kind, ActorLabel: e.Actor.Label,
+		Action: t.Action, Category: t.Category, ResourceType: t.Resource, ResourceID: e.Resource, ResourceLabel: e.Label,
+		Metadata: metadata, Outcome: cmp.Or(e.Outcome, t.Outcome, Success), Severity: cmp.Or(t.Severity, Info),
+		Hidden:          t.Hidden || e.Hidden,
+		IdentityVisible: ofIdentity(t.Category, t.Resource, e.Actor.Kind),
+		Surfaces:        t.surfaces(e.Actor.Kind),
+		Correlation:     e.Actor.Request.ID, CreatedAt: tx.Now,
+	}
+	r.InFeed = t.Feed != NoFeed && r.Outcome == Success
+	if r.InFeed && !r.Environment.IsZero() {
+		revision.Touch(tx, r.Account, r.Environment)
+	}
+	g := database.Collect(tx, func() *gathered { return &gathered{} })
+	g.rows = append(g.rows, r)
+	return nil
 }
 
 // ofIdentity reports whether an identity may see the event: it is about signing in, factors or
@@ -56,28 +64,57 @@ func ofIdentity(c Category, resource string, by principal.Kind) bool {
 	return (c == Auth || c == MFA || c == Identity) && (resource == "identity" || by == principal.KindIdentity)
 }
 
-// forgetApplication leaves what is of the Account's tier alone: those rows name no
-// Application.
-const forgetApplication = `DELETE FROM audit_event WHERE id IN
-	(SELECT id FROM audit_event WHERE application_id = $1 AND account_id = $2 LIMIT 500)`
+// RowID names a row of the log.
+type RowID = id.Of[row]
 
-// ForgetApplication removes a piece of a deleted Application's rows, and tells how many.
-func ForgetApplication(
-	ctx context.Context, tx *database.Tx, account scope.AccountID, application scope.ApplicationID,
-) (int64, error) {
-	return tx.Exec(ctx, forgetApplication, application, account)
+// Row is one event as it was recorded. Zero ids and empty texts stand for what it lacks.
+type Row struct {
+	ID              RowID
+	Account         scope.AccountID
+	Application     scope.ApplicationID
+	Environment     scope.EnvironmentID
+	ActorID         id.ID
+	ActorType       principal.Kind
+	ActorLabel      string
+	Action          string
+	Category        Category
+	ResourceType    string
+	ResourceID      id.ID
+	ResourceLabel   string
+	Metadata        jsontext.Value // a JSON object
+	Outcome         Outcome
+	Severity        Severity
+	Hidden          bool // from all answers
+	IdentityVisible bool
+	Surfaces        Surfaces
+	Correlation     string
+	CreatedAt       time.Time
+
+	InFeed   bool   // followers get it
+	Revision uint64 // of the Environment, in whose feed it is; 0 for none
+	Ordinal  int    // among the rows of its write
 }
 
-// Newest is the instant of the newest row, zero when there is none.
-func Newest(ctx context.Context, db *database.DB) (time.Time, error) {
-	return database.Read(ctx, db, func(tx *database.Tx) (at time.Time, err error) {
-		return at, tx.QueryRow(ctx, `SELECT max(created_at) FROM audit_event`).Scan(&at)
-	})
-}
+// gathered are the events of one transaction.
+type gathered struct{ rows []Row }
 
-func orNull(s string) any {
-	if s == "" {
-		return nil
+// Turn implements database.Last: the rows bear the revision that their write has raised.
+func (*gathered) Turn() int { return 2 }
+
+// Close implements database.Closing.
+func (g *gathered) Close(ctx context.Context, tx *database.Tx) error {
+	for i := range g.rows {
+		r := &g.rows[i]
+		r.ID, r.Ordinal = id.New[RowID](tx.Now), i
+		if r.InFeed && !r.Environment.IsZero() {
+			// 0 where it was deleted meanwhile: there is no feed any more.
+			r.Revision = revision.Raised(tx, r.Environment)
+		}
 	}
-	return s
+	for from := 0; from < len(g.rows); from += atOnce {
+		if err := write(ctx, tx, g.rows[from:min(from+atOnce, len(g.rows))]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,31 +15,6 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 )
 
-// RowID names a row of the log.
-type RowID = id.Of[row]
-
-// Row is one event as it was recorded. Zero ids and empty texts stand for what it lacks.
-type Row struct {
-	ID              RowID
-	Account         scope.AccountID
-	Application     scope.ApplicationID
-	Environment     scope.EnvironmentID
-	ActorID         id.ID
-	ActorType       principal.Kind
-	ActorLabel      string
-	Action          string
-	Category        Category
-	ResourceType    string
-	ResourceID      id.ID
-	ResourceLabel   string
-	Metadata        jsontext.Value // a JSON object
-	Outcome         Outcome
-	Severity        Severity
-	IdentityVisible bool
-	Correlation     string
-	CreatedAt       time.Time
-}
-
 const (
 	// Each side stays inside an index of its own.
 	rowsOfIdentity = `SELECT id FROM audit_event
@@ -50,20 +24,21 @@ const (
 
 	rowColumns = `id, account_id, application_id, environment_id, actor_id, actor_type, COALESCE(actor_label, ''), action,
 		category, COALESCE(resource_type, ''), resource_id, COALESCE(resource_label, ''), metadata, outcome, severity,
-		identity_visible, COALESCE(correlation_id, ''), created_at`
+		customer_visible, identity_visible, COALESCE(correlation_id, ''), created_at, COALESCE(revision, 0), ordinal,
+		in_feed, surfaces`
 
 	selectOfIdentity = `SELECT ` + rowColumns + ` FROM audit_event e WHERE account_id = $1 AND id IN (` + rowsOfIdentity + `)`
 	countOfIdentity  = `SELECT count(*) FROM (` + rowsOfIdentity + `) AS r`
 
-	aboutIdentity = `SELECT id, metadata FROM audit_event
+	aboutIdentity = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event
 		WHERE account_id = $1 AND resource_type = 'identity' AND resource_id = $2`
-	aboutInvite = `SELECT id, metadata FROM audit_event
+	aboutInvite = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event
 		WHERE account_id = $1 AND resource_type = 'identity_invite' AND resource_id = $2`
-	byIdentity = `SELECT id, metadata FROM audit_event
+	byIdentity = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event
 		WHERE account_id = $1 AND actor_type = 'identity' AND actor_id = $2`
 
-	eraseResource = `UPDATE audit_event SET resource_label = 'erased', metadata = $1 WHERE account_id = $2 AND id = $3`
-	eraseActor    = `UPDATE audit_event SET actor_label = 'erased', metadata = $1 WHERE account_id = $2 AND id = $3`
+	eraseRow = `UPDATE audit_event SET actor_label = $1, resource_label = $2, metadata = $3, search = $4
+		WHERE account_id = $5 AND id = $6`
 )
 
 // OfIdentitySorts are the sort keys of OfIdentity.
@@ -83,10 +58,11 @@ func OfIdentity(
 
 func scanRow(row database.Scanner) (r Row, err error) {
 	var metadata string
+	var visible bool
 	err = row.Scan(&r.ID, &r.Account, &r.Application, &r.Environment, &r.ActorID, &r.ActorType, &r.ActorLabel, &r.Action,
 		&r.Category, &r.ResourceType, &r.ResourceID, &r.ResourceLabel, &metadata, &r.Outcome, &r.Severity,
-		&r.IdentityVisible, &r.Correlation, &r.CreatedAt)
-	r.Metadata = jsontext.Value(metadata)
+		&visible, &r.IdentityVisible, &r.Correlation, &r.CreatedAt, &r.Revision, &r.Ordinal, &r.InFeed, &r.Surfaces)
+	r.Metadata, r.Hidden = jsontext.Value(metadata), !visible
 	return r, err
 }
 
@@ -104,15 +80,15 @@ type Person struct {
 // of the payloads. Ids, actions and times stay, and so do rows about other things.
 func ErasePerson(ctx context.Context, tx *database.Tx, in scope.AccountID, p Person) error {
 	about := func(key, value string) bool { return naming[key] || placing[key] || p.isCalled(value) }
-	if err := erase(ctx, tx, in, p.ID.Any(), aboutIdentity, eraseResource, about); err != nil {
+	if err := erase(ctx, tx, in, p.ID.Any(), aboutIdentity, resourceGoes, about); err != nil {
 		return err
 	}
 	for _, one := range p.Invites {
-		if err := erase(ctx, tx, in, one, aboutInvite, eraseResource, about); err != nil {
+		if err := erase(ctx, tx, in, one, aboutInvite, resourceGoes, about); err != nil {
 			return err
 		}
 	}
-	return erase(ctx, tx, in, p.ID.Any(), byIdentity, eraseActor, func(key, _ string) bool { return placing[key] })
+	return erase(ctx, tx, in, p.ID.Any(), byIdentity, actorGoes, func(key, _ string) bool { return placing[key] })
 }
 
 // naming are the members of payloads that say who somebody is, placing those that say where.
@@ -127,17 +103,24 @@ func (p Person) isCalled(value string) bool {
 	return value != "" && slices.ContainsFunc(p.Names, func(n string) bool { return strings.EqualFold(n, value) })
 }
 
+// labels of a row that is being erased.
+type labels struct{ actor, resource string }
+
+func resourceGoes(l *labels) { l.resource = Erased }
+func actorGoes(l *labels)    { l.actor = Erased }
+
 // erase rewrites the rows of a query.
 func erase(
-	ctx context.Context, tx *database.Tx, in scope.AccountID, of id.ID, query, update string,
+	ctx context.Context, tx *database.Tx, in scope.AccountID, of id.ID, query string, label func(*labels),
 	goes func(key, value string) bool,
 ) error {
 	type found struct {
+		labels
 		id       RowID
 		metadata string
 	}
 	rows, err := database.All(ctx, tx, func(row database.Scanner) (f found, err error) {
-		return f, row.Scan(&f.id, &f.metadata)
+		return f, row.Scan(&f.id, &f.actor, &f.resource, &f.metadata)
 	}, query, in, of)
 	if err != nil {
 		return err
@@ -153,7 +136,14 @@ func erase(
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, update, string(raw), in, f.id); err != nil {
+		label(&f.labels)
+		_, err = tx.Exec(ctx, eraseRow, orNull(f.actor), orNull(f.resource), string(raw),
+			searched(f.actor, f.resource, raw), in, f.id)
+		if err != nil {
+			return err
+		}
+		// As it is now it has another place in the Account's order.
+		if _, err := tx.Exec(ctx, insertUnsealed+`($1, $2, NULL, NULL)`, SealedIn(in), f.id); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,10 @@
 package event
 
-import "cmp"
+import (
+	"cmp"
+
+	"canopy.dev/canopy/internal/foundation/principal"
+)
 
 // Category is the area that an event belongs to.
 type Category string
@@ -20,6 +24,39 @@ const (
 	Identity Category = "identity"
 	MFA      Category = "mfa"
 )
+
+// Feed says who follows events of a type.
+type Feed string
+
+// The feeds: an event is in the change feed, and goes to webhooks, of the tier where it
+// happened and of those above.
+const (
+	NoFeed         Feed = ""            // kept for the audit log alone
+	OfEnvironments Feed = "environment" // of Environments and of their Account
+	OfAccounts     Feed = "account"     // of Accounts alone
+)
+
+// Surfaces are the parts of the audit log that show an event, a bit each.
+type Surfaces uint8
+
+// The surfaces; the zero value of a declaration counts as Admin.
+const (
+	Identities Surfaces = 1 << iota // what end users do, and what is done to them
+	Admin                           // what administrators do
+	Both       = Identities | Admin
+)
+
+// Names are the surfaces as the catalogue lists them.
+func (s Surfaces) Names() []string {
+	var names []string
+	if s&Identities != 0 {
+		names = append(names, "identities")
+	}
+	if s&Admin != 0 {
+		names = append(names, "admin")
+	}
+	return names
+}
 
 // Outcome says how an action ended.
 type Outcome string
@@ -59,8 +96,19 @@ type Type[P any] struct {
 	Resource string // the kind of thing that was touched, "" for none
 	Outcome  Outcome
 	Severity Severity
+	Feed     Feed
+	On       Surfaces
 	Hidden   bool   // kept for operators: no answer of the API shows it
 	About    string // one sentence for the catalogue
+}
+
+// surfaces show an event of somebody: what an identity does is among what identities do, too.
+func (t Type[P]) surfaces(by principal.Kind) Surfaces {
+	on := cmp.Or(t.On, Admin)
+	if by == principal.KindIdentity {
+		on |= Identities
+	}
+	return on
 }
 
 // None is the payload of an event that has nothing to add.
@@ -82,6 +130,8 @@ type CatalogueEntry struct {
 	Resource   string   `json:"resource"` // "" for none
 	Outcome    Outcome  `json:"outcome"`
 	Severity   Severity `json:"severity"`
+	Feed       Feed     `json:"feed"` // "" for none
+	Surfaces   []string `json:"surfaces"`
 	Hidden     bool     `json:"hidden"`
 	About      string   `json:"about"`
 	Operations []string `json:"operations"` // that can record it; none: background work does
@@ -92,5 +142,6 @@ func (t Type[P]) Entry() CatalogueEntry {
 	return CatalogueEntry{
 		Action: t.Action, Category: t.Category, Resource: t.Resource, Hidden: t.Hidden, About: t.About,
 		Outcome: cmp.Or(t.Outcome, Success), Severity: cmp.Or(t.Severity, Info), Operations: []string{},
+		Feed: t.Feed, Surfaces: cmp.Or(t.On, Admin).Names(),
 	}
 }

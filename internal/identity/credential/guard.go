@@ -33,12 +33,12 @@ const (
 // The events of guesses.
 var (
 	LoginFailed = event.Type[FailedPayload]{
-		Action: "identity.login.failed", Category: event.Auth, Resource: "identity",
+		Action: "identity.login.failed", On: event.Identities, Category: event.Auth, Resource: "identity",
 		Outcome: event.Failure, Severity: event.Notice,
 		About: "An identity was not let in.",
 	}
 	Locked = event.Type[LockedPayload]{
-		Action: "identity.locked", Category: event.Auth, Resource: "identity", Severity: event.Warning,
+		Action: "identity.locked", On: event.Identities, Category: event.Auth, Resource: "identity", Severity: event.Warning,
 		About: "Wrong passwords in a row keep an identity out for a while.",
 	}
 )

@@ -20,11 +20,11 @@ var ErrReused = fault.New(fault.Invalid, "identities.password_reused",
 // The events of somebody's own doing.
 var (
 	PasswordReset = event.Type[event.None]{
-		Action: "identity.password.reset", Category: event.Auth, Resource: "identity", Severity: event.Notice,
+		Action: "identity.password.reset", On: event.Identities, Category: event.Auth, Resource: "identity", Severity: event.Notice,
 		About: "An identity chose a new password, by a mailed link.",
 	}
 	AddressVerified = event.Type[MethodPayload]{
-		Action: "identity.email.verified", Category: event.Auth, Resource: "identity",
+		Action: "identity.email.verified", On: event.Identities, Category: event.Auth, Resource: "identity",
 		About: "An identity proved its address.",
 	}
 )

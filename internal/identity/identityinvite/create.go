@@ -9,6 +9,7 @@ import (
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -21,7 +22,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Create invites an address into the Environment; d is normalised. Faults, in this order:

@@ -12,18 +12,18 @@ const resource = "identity_invite"
 // The events of identity invites.
 var (
 	Created = event.Type[Payload]{
-		Action: "invite.created", Category: event.Invites, Resource: resource, About: "A person was invited.",
+		Action: "invite.created", On: event.Both, Category: event.Invites, Resource: resource, About: "A person was invited.",
 	}
 	Resent = event.Type[Payload]{
-		Action: "invite.resent", Category: event.Invites, Resource: resource,
+		Action: "invite.resent", On: event.Both, Category: event.Invites, Resource: resource,
 		About: "An invite got a new link; the earlier one is dead.",
 	}
 	Withdrawn = event.Type[WithdrawnPayload]{
-		Action: "invite.revoked", Category: event.Invites, Resource: resource,
+		Action: "invite.revoked", On: event.Both, Category: event.Invites, Resource: resource,
 		About: "An invite was withdrawn, by somebody or with what it names.",
 	}
 	WasAccepted = event.Type[Payload]{
-		Action: "invite.accepted", Category: event.Invites, Resource: resource, About: "An invite was accepted.",
+		Action: "invite.accepted", On: event.Both, Category: event.Invites, Resource: resource, About: "An invite was accepted.",
 	}
 )
 

@@ -6,12 +6,12 @@ import (
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases, one transaction each. It is safe for concurrent use.

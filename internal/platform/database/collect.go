@@ -1,8 +1,10 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"reflect"
+	"slices"
 )
 
 // Closing is what a transaction gathers while it works and writes at its very end.
@@ -12,11 +14,11 @@ type Closing interface {
 }
 
 // Last is a Closing whose turn comes when all others are closed: it writes what bears the
-// number of the commit, and holds the row of that number.
+// number of the commit, or holds the row of that number.
 type Last interface {
 	Closing
-	// IsLast marks it.
-	IsLast()
+	// Turn orders those that are last, from low to high.
+	Turn() int
 }
 
 // Collect gives what the transaction gathers of one type, made by fresh when it is first
@@ -56,17 +58,18 @@ type closing struct {
 
 // close closes what was gathered.
 func (tx *Tx) close(ctx context.Context) error {
-	var last []Closing
+	var last []Last
 	for i := range len(tx.closings) { // closing one may begin another
 		what := tx.closings[i].what
-		if _, is := what.(Last); is {
-			last = append(last, what)
+		if l, is := what.(Last); is {
+			last = append(last, l)
 			continue
 		}
 		if err := what.Close(ctx, tx); err != nil {
 			return err
 		}
 	}
+	slices.SortStableFunc(last, func(a, b Last) int { return cmp.Compare(a.Turn(), b.Turn()) })
 	for _, what := range last {
 		if err := what.Close(ctx, tx); err != nil {
 			return err

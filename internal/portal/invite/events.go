@@ -10,19 +10,19 @@ import (
 // The events of user invites.
 var (
 	Created = event.Type[LinkPayload]{
-		Action: "user_invite.created", Category: event.Invites, Resource: "user_invite",
+		Action: "user_invite.created", Feed: event.OfAccounts, Category: event.Invites, Resource: "user_invite",
 		About: "A colleague was invited into the Account.",
 	}
 	Resent = event.Type[ResentPayload]{
-		Action: "user_invite.resent", Category: event.Invites, Resource: "user_invite",
+		Action: "user_invite.resent", Feed: event.OfAccounts, Category: event.Invites, Resource: "user_invite",
 		About: "An invite got a new link; the earlier one is dead.",
 	}
 	Withdrawn = event.Type[EmailPayload]{
-		Action: "user_invite.revoked", Category: event.Invites, Resource: "user_invite",
+		Action: "user_invite.revoked", Feed: event.OfAccounts, Category: event.Invites, Resource: "user_invite",
 		About: "An invite was withdrawn.",
 	}
 	WasAccepted = event.Type[AcceptedPayload]{
-		Action: "user_invite.accepted", Category: event.Invites, Resource: "user_invite",
+		Action: "user_invite.accepted", Feed: event.OfAccounts, Category: event.Invites, Resource: "user_invite",
 		About: "An invite was accepted.",
 	}
 	AcceptFailed = event.Type[portaluser.SignInFailedPayload]{
@@ -35,7 +35,7 @@ var (
 		About: "The mail of an invite was sent, or given up.",
 	}
 	MemberAdded = event.Type[MemberAddedPayload]{
-		Action: "account_member.added", Category: event.AdminUser, Resource: "account_member",
+		Action: "account_member.added", Feed: event.OfAccounts, Category: event.AdminUser, Resource: "account_member",
 		About: "A person joined the Account through an invite.",
 	}
 )

@@ -15,6 +15,7 @@ import (
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -29,7 +30,6 @@ import (
 	"canopy.dev/canopy/internal/portal/signup"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Portal is what the rooms stand on, and the rooms. The limits are the defaults

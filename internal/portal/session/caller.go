@@ -5,13 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // claimed is whom and what an access token names.

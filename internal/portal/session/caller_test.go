@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/platform/database"
@@ -15,7 +16,6 @@ import (
 	"canopy.dev/canopy/internal/portal/portaltest"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/portal/session"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // TestCallerIsKeptUntilItsAccountIsWritten looks from behind: what is written past the rooms'

@@ -36,9 +36,9 @@ var (
 	AllRevoked = ofUsers(identitysession.AllRevoked)
 )
 
-// ofUsers is an event of identities as portal users have it, too.
+// ofUsers is an event of identities as portal users have it, too: they are of Accounts.
 func ofUsers[P any](t event.Type[P]) event.Type[P] {
-	t.Resource = "user"
+	t.Resource, t.Feed, t.On = "user", event.OfAccounts, event.Admin
 	return t
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/permission"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
@@ -16,7 +17,6 @@ import (
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaltest"
 	"canopy.dev/canopy/internal/portal/session"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // refresh renews with a token and gives the next one.

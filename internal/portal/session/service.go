@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/portal/portaluser"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases of sessions. It is safe for concurrent use.

@@ -1,11 +1,11 @@
 package session
 
 import (
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 const (

@@ -5,13 +5,13 @@ import (
 	"slices"
 
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // AddEnvironment makes an Environment, or a copy of one. A chosen slug that is taken is

@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Places finds what paths and tokens name. What was found is kept in memory while the Account

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Write runs fn in a transaction that holds the Environment's lock: it waits for its turn

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -15,7 +16,6 @@ import (
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/application"
 	"canopy.dev/canopy/internal/tenant/environment"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // desk is an Application, which has the Environments development and production.

@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // Service holds the use cases of Environments. It is safe for concurrent use.

@@ -64,9 +64,25 @@ func AppendAccount(tx *database.Tx, in scope.AccountID, changes ...Change) {
 // AppendBeside is Append for who holds no lock of the Environment: one that has been deleted
 // meanwhile is passed over.
 func AppendBeside(tx *database.Tx, in scope.Environment, changes ...Change) {
-	r := gather(tx, in.ID.Any(), in.Application.Account.ID)
-	r.add(false, changes)
-	r.mayBeGone = true
+	Touch(tx, in.Application.Account.ID, in.ID)
+	gather(tx, in.ID.Any(), in.Application.Account.ID).add(false, changes)
+}
+
+// Touch has the transaction raise the Environment's revision for what no follower keeps. One
+// that has been deleted meanwhile is passed over, unless Append says that it is there.
+func Touch(tx *database.Tx, account scope.AccountID, in scope.EnvironmentID) {
+	if _, known := database.Collect(tx, fresh).scopes[in.Any()]; !known {
+		gather(tx, in.Any(), account).mayBeGone = true
+	}
+}
+
+// Raised is the revision to which the transaction has raised an Environment, for who writes
+// after that: a database.Last of a later turn. 0 where it has raised none.
+func Raised(tx *database.Tx, in scope.EnvironmentID) uint64 {
+	if r := database.Collect(tx, fresh).scopes[in.Any()]; r != nil {
+		return r.raised
+	}
+	return 0
 }
 
 // After gives, once the transaction has committed, the revision to which it has raised the
@@ -219,7 +235,7 @@ func gather(tx *database.Tx, of id.ID, account scope.AccountID) *raise {
 }
 
 func (r *raise) of(in scope.Environment) *raise {
-	r.in = in
+	r.in, r.mayBeGone = in, false
 	return r
 }
 
@@ -233,8 +249,8 @@ func (r *raise) add(tree bool, changes []Change) {
 	r.changes = append(r.changes, changes...)
 }
 
-// IsLast implements database.Last: the rows that it holds are those that all writers want.
-func (*gathered) IsLast() {}
+// Turn implements database.Last: the rows that it holds are those that all writers want.
+func (*gathered) Turn() int { return 1 }
 
 // Close implements database.Closing: ids ascending, so that no two writers wait for each
 // other.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"testing"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // TestMemo keeps a value while its scope stands where it stood, and asks anew afterwards, by

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"testing"
 
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // writeRows writes three times, three rows each, and gives where the Environment stood

@@ -1,0 +1,28 @@
+package eventsapi_test
+
+import (
+	"testing"
+
+	"canopy.dev/canopy/internal/server/servertest"
+)
+
+type (
+	answer   = servertest.Answer
+	provoker = servertest.Provoker
+)
+
+// TestEveryCodeIsProduced: each code that the door's routes declare comes from a real call.
+func TestEveryCodeIsProduced(t *testing.T) {
+	t.Parallel()
+	servertest.EveryCode(t, servertest.DoorCodes("eventsapi"), map[string]servertest.Provocation{
+		"changes.cursor_expired": func(_ *testing.T, p provoker) answer {
+			c, account := p.Owner()
+			at := account + "/applications/desk/environments/development"
+			cursor := c.Must(200, "GET", at+"/changes", nil).Text("pagination", "next_cursor")
+			environment := c.Must(200, "GET", at, nil).Text("data", "id")
+			p.Execute(`INSERT INTO audit_swept (scope_id, account_id, position) VALUES ($1, $2, 1000000)`,
+				environment, c.Must(200, "GET", account, nil).Text("data", "id"))
+			return c.Do("GET", at+"/changes?cursor="+cursor, nil)
+		},
+	})
+}
