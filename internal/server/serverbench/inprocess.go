@@ -9,9 +9,9 @@ import (
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/decide/decidebench"
 	"canopy.dev/canopy/internal/access/decision"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/tenant/revision"
 )
 
 // inProcess asks the same questions without a server: of the engine, and of the naive
