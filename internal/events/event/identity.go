@@ -143,7 +143,7 @@ func erase(
 			return err
 		}
 		// As it is now it has another place in the Account's order.
-		if _, err := tx.Exec(ctx, insertUnsealed+`($1, $2, NULL, NULL)`, SealedIn(in), f.id); err != nil {
+		if _, err := tx.Exec(ctx, insertUnsealed+`($1, $2)`, SealedIn(in), f.id); err != nil {
 			return err
 		}
 	}

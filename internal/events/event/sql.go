@@ -19,8 +19,8 @@ const (
 		revision, ordinal, in_feed, surfaces, search) VALUES `
 	eventValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-	insertUnsealed = `INSERT INTO audit_unsealed (account_id, event_id, environment_id, revision) VALUES `
-	unsealedValues = `(?, ?, ?, ?)`
+	insertUnsealed = `INSERT INTO audit_unsealed (account_id, event_id) VALUES `
+	unsealedValues = `(?, ?)`
 
 	// forgetApplication leaves what is of the Account's tier alone: those rows name no
 	// Application.
@@ -42,7 +42,7 @@ func write(ctx context.Context, tx *database.Tx, rows []Row) error {
 			r.Action, string(r.Category), orNull(r.ResourceType), r.ResourceID, orNull(r.ResourceLabel), string(r.Metadata),
 			string(r.Outcome), string(r.Severity), !r.Hidden, r.IdentityVisible, orNull(r.Correlation), r.CreatedAt,
 			orNone(r.Revision), r.Ordinal, r.InFeed, int(r.Surfaces), searched(r.ActorLabel, r.ResourceLabel, r.Metadata))
-		unsealed = append(unsealed, SealedIn(r.Account), r.ID, r.Environment, orNone(r.Revision))
+		unsealed = append(unsealed, SealedIn(r.Account), r.ID)
 	}
 	if _, err := tx.Exec(ctx, insertEvents+database.Rows(eventValues, 0, len(rows)), events...); err != nil {
 		return err

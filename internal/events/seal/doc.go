@@ -4,7 +4,7 @@
 // Writers don't wait for each other: a row gets its number after its commit, within seconds,
 // by background work, or earlier where somebody reads the Account's feed:
 //
-//	commit ──► audit_unsealed ──► merge by Environment and writer ──► number, digest, hash
+//	write ──► audit_unsealed (n) ──commit──► in the order of n ──► number, digest, hash
 //
 // Within an Environment the order is that of its revisions; of two writes of different ones
 // the one that was answered before the other was asked comes first; a number that was given

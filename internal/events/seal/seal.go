@@ -103,7 +103,6 @@ func sealSome(ctx context.Context, tx *database.Tx, in string) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	rows = merge(rows)
 	ids := make([]event.RowID, 0, len(rows))
 	for _, u := range rows {
 		ids = append(ids, u.Event)

@@ -19,18 +19,15 @@ UPDATE audit_event SET
 	search = lower(COALESCE(actor_label, '') || ' ' || COALESCE(resource_label, '') || ' ' || metadata);
 CREATE INDEX audit_event_feed ON audit_event (environment_id, revision, ordinal) WHERE revision IS NOT NULL;
 
--- Rows that have no number in their Account's order yet: n is the order in which they were
--- written, xid that in which their transactions began to write, where there are several.
+-- Rows that have no number in their Account's order yet. n is given while the write holds what
+-- it has raised: within an Environment it rises with the revision, and of two writes one that
+-- was answered before the other was asked has the lower one.
 CREATE TABLE audit_unsealed (
-	n              INTEGER PRIMARY KEY AUTOINCREMENT,
-	account_id     TEXT NOT NULL,
-	event_id       TEXT NOT NULL,
-	environment_id TEXT,
-	revision       INTEGER,
-	xid            INTEGER NOT NULL DEFAULT 0
+	n          INTEGER PRIMARY KEY AUTOINCREMENT,
+	account_id TEXT NOT NULL,
+	event_id   TEXT NOT NULL
 ) STRICT;
-CREATE INDEX audit_unsealed_account ON audit_unsealed (account_id, xid, n);
-CREATE INDEX audit_unsealed_event ON audit_unsealed (event_id);
+CREATE INDEX audit_unsealed_account ON audit_unsealed (account_id, n);
 INSERT INTO audit_unsealed (account_id, event_id)
 	SELECT COALESCE(account_id, '00000000-0000-0000-0000-000000000000'), id FROM audit_event ORDER BY created_at, id;
 
