@@ -33,7 +33,7 @@ var areas = []struct {
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account"}},
-	{"events", []string{"feed", "seal", "event", "revision"}},
+	{"events", []string{"feed", "retention", "seal", "event", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -75,8 +75,8 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
-	{"event", []string{"seal", "feed"}, "its rows are sealed, and read by those who follow"},
-	{"seal", []string{"feed"}, "an Account's feed has the order of its numbers"},
+	{"event", []string{"seal", "feed", "retention"}, "its rows are sealed, read by those who follow, and swept"},
+	{"seal", []string{"feed", "retention"}, "an Account's feed has the order of its numbers; what is swept reached to one"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},

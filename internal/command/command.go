@@ -37,6 +37,7 @@ type cli struct {
 	Restore     restoreCmd     `cmd:"" help:"Bring a copy back, into an empty place only."`
 	Doctor      doctorCmd      `cmd:"" help:"Check settings, database, mail server and keys."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask /readyz of a running server."`
+	Audit       auditCmd       `cmd:"" help:"Check the seal of the audit log."`
 	Openapi     openapiCmd     `cmd:"" help:"Print the OpenAPI 3.1 document."`
 	Test        testCmd        `cmd:"" help:"Ask scenario files who may do what, without a server."`
 	Bench       benchCmd       `cmd:"" help:"Measure parts of Canopy on this machine."`

@@ -42,6 +42,7 @@ type Settings struct {
 	SMTPEHLO        string        `name:"smtp-ehlo" help:"What the server calls itself in EHLO: a host name, or an address such as [192.0.2.1]; this machine's name when not set." env:"CANOPY_SMTP_EHLO"`
 	MailFrom        string        `help:"Sender of all mails." env:"CANOPY_MAIL_FROM" default:"Canopy <no-reply@localhost>"`
 	InviteTTL       time.Duration `name:"invite-ttl" help:"Life of invites, 24h to 720h." env:"CANOPY_INVITE_TTL" default:"168h"`
+	AuditRetention  time.Duration `name:"audit-retention" help:"How long rows of the audit log and the change feed are kept, 24h or more; 0 for ever." env:"CANOPY_AUDIT_RETENTION" default:"8760h"`
 	AccessTTL       time.Duration `name:"access-token-ttl" help:"Life of access tokens, 1m to 1h." env:"CANOPY_ACCESS_TOKEN_TTL" default:"15m"`
 	RefreshTTL      time.Duration `name:"refresh-token-ttl" help:"How long each use renews a session." env:"CANOPY_REFRESH_TOKEN_TTL" default:"720h"`
 	RefreshMax      time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
@@ -179,6 +180,9 @@ func (c *Checked) checkLives() error {
 		if b.v < b.min || b.v > b.max {
 			problems = append(problems, fmt.Errorf("%s must be %s to %s", b.name, b.min, b.max))
 		}
+	}
+	if c.AuditRetention != 0 && c.AuditRetention < 24*time.Hour {
+		problems = append(problems, errors.New("CANOPY_AUDIT_RETENTION must be 0, or 24h0m0s or more"))
 	}
 	return errors.Join(problems...)
 }

@@ -36,7 +36,7 @@ func Doors() map[string][]wire.Operation {
 }
 
 // background are the events that no operation records.
-var background = []event.Declared{invite.DeliveryChanged}
+var background = []event.Declared{invite.DeliveryChanged, event.RetentionSwept}
 
 // Events is the catalogue of all that is ever recorded, by action.
 func Events() []event.CatalogueEntry {

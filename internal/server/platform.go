@@ -40,6 +40,7 @@ type platform struct {
 
 	importLimit    int64 // bytes
 	decisionMemory int   // bytes
+	auditRetention time.Duration
 	decided        *decisionlog.Log
 	public         string // CANOPY_PUBLIC_URL
 }
@@ -57,7 +58,8 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	p := &platform{
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
-		log: o.Log, importLimit: c.ImportBytes, decisionMemory: c.DecisionBytes, public: c.PublicURL,
+		log: o.Log, importLimit: c.ImportBytes, decisionMemory: c.DecisionBytes, auditRetention: c.AuditRetention,
+		public:   c.PublicURL,
 		breached: c.Breaches, history: c.PasswordHistory,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}

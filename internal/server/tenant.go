@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/events/feed"
+	"canopy.dev/canopy/internal/events/retention"
 	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/events/seal"
 	"canopy.dev/canopy/internal/identity/identityinvite"
@@ -43,6 +44,7 @@ type tenant struct {
 	previews     *preview.Service
 	seal         *seal.Service
 	feed         *feed.Service
+	retention    *retention.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -70,6 +72,7 @@ func newTenant(p *platform) *tenant {
 	return &tenant{
 		db:           p.db,
 		seal:         sealed,
+		retention:    &retention.Service{DB: p.db, Keep: p.auditRetention},
 		feed:         &feed.Service{DB: p.db, Seal: sealed},
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
@@ -121,6 +124,6 @@ func (t *tenant) sweeps() []func(context.Context) error {
 	changes := func(ctx context.Context) error { return revision.Sweep(ctx, t.db) }
 	nodes := func(ctx context.Context) error { return hierarchy.Sweep(ctx, t.db) }
 	return []func(context.Context) error{
-		nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes,
+		nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes, t.retention.Sweep,
 	}
 }

@@ -23,6 +23,8 @@ const (
 
 	Identity Category = "identity"
 	MFA      Category = "mfa"
+
+	Audit Category = "audit"
 )
 
 // Feed says who follows events of a type.

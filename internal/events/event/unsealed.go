@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
@@ -18,6 +19,10 @@ const (
 	selectUnsealed = `SELECT n, event_id FROM audit_unsealed WHERE account_id = $1 ORDER BY n LIMIT $2`
 	selectWaiting  = `SELECT DISTINCT account_id FROM audit_unsealed LIMIT $1`
 	deleteSealed   = `DELETE FROM audit_unsealed WHERE account_id = $1 AND n IN (`
+	selectIDs      = `SELECT id FROM audit_event WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3`
+	selectNobodys  = `SELECT id FROM audit_event WHERE account_id IS NULL AND id > $1 ORDER BY id LIMIT $2`
+	areUnsealed    = `SELECT event_id FROM audit_unsealed WHERE account_id = $1 AND event_id IN (`
+	selectStanding = `SELECT count(*) FROM audit_event WHERE account_id = $1 AND action = $2 AND resource_id = $3`
 	selectByIDs    = `SELECT ` + rowColumns + ` FROM audit_event WHERE id IN (`
 )
 
@@ -62,6 +67,44 @@ func ByID(ctx context.Context, tx *database.Tx, ids []RowID) (map[RowID]Row, err
 		}, selectByIDs+database.Marks(1, len(piece))+`)`, args...)
 	})
 	return found, err
+}
+
+// IDs gives the ids of an Account's rows behind one, ascending; of those without an Account
+// where it is zero.
+func IDs(ctx context.Context, tx *database.Tx, account scope.AccountID, behind RowID, most int) ([]RowID, error) {
+	one := func(row database.Scanner) (of RowID, err error) { return of, row.Scan(&of) }
+	after := behind.String()
+	if account.IsZero() {
+		return database.All(ctx, tx, one, selectNobodys, after, most)
+	}
+	return database.All(ctx, tx, one, selectIDs, account, after, most)
+}
+
+// AreUnsealed are those of some rows that wait for a number.
+func AreUnsealed(ctx context.Context, tx *database.Tx, in string, ids []RowID) (map[RowID]bool, error) {
+	waiting := map[RowID]bool{}
+	err := inPieces(ids, func(piece []RowID) error {
+		args := []any{in}
+		for _, of := range piece {
+			args = append(args, of)
+		}
+		return tx.Query(ctx, func(row database.Scanner) error {
+			var of RowID
+			err := row.Scan(&of)
+			waiting[of] = true
+			return err
+		}, areUnsealed+database.Marks(2, len(piece))+`)`, args...)
+	})
+	return waiting, err
+}
+
+// Stands reports whether a row about something stands for what was done to others.
+func Stands(
+	ctx context.Context, tx *database.Tx, account scope.AccountID, action string, resource id.ID,
+) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, selectStanding, account, action, resource).Scan(&n)
+	return n > 0, err
 }
 
 // pieceOfIDs is how many rows one statement names.

@@ -267,7 +267,8 @@ func TestCursors(t *testing.T) {
 			if i < len(w.in) {
 				of = w.in[i].ID.Any()
 			}
-			dbtest.Exec(t, db, `INSERT INTO audit_swept (scope_id, account_id, position) VALUES ($1, $2, 1000000)`, of, w.account)
+			dbtest.Exec(t, db, `INSERT INTO audit_swept (scope_id, account_id, position) VALUES ($1, $2, 1000000)`,
+				of, w.account)
 			if _, err := r.ask(feed.Query{Limit: 5, Cursor: p.Next}); !errors.Is(err, feed.ErrExpired) {
 				t.Errorf("%d: a cursor behind which rows were swept: %v", i, err)
 			}

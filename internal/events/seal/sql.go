@@ -3,6 +3,7 @@ package seal
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -24,6 +25,15 @@ const (
 		AND NOT EXISTS (SELECT 1 FROM audit_seal f
 			WHERE f.event_id = s.event_id AND f.number < s.number AND f.account_id = $1)
 		ORDER BY s.number LIMIT $3`
+	selectOrders  = `SELECT account_id FROM audit_seal_head ORDER BY account_id`
+	selectEntries = `SELECT number, event_id, application_id, created_at, COALESCE(key, ''), content, hash
+		FROM audit_seal WHERE account_id = $1 AND number > $2 ORDER BY number LIMIT $3`
+	selectPlaces = `SELECT COALESCE(min(number), 0), COALESCE(max(number), 0) FROM audit_seal
+		WHERE account_id = $1 AND event_id = $2`
+	selectWithEntry = `SELECT event_id FROM audit_seal WHERE account_id = $1 AND event_id IN (`
+	selectHighest   = `SELECT COALESCE(max(number), 0) FROM audit_seal WHERE account_id = $1 AND event_id IN (`
+	selectWholeHead = `SELECT number, hash FROM audit_seal_head WHERE account_id = $1`
+
 	selectHead = `SELECT number FROM audit_seal_head WHERE account_id = $1`
 
 	forgetKeys = `UPDATE audit_seal SET key = NULL WHERE account_id = $1 AND event_id IN (`
@@ -51,6 +61,68 @@ func Head(ctx context.Context, tx *database.Tx, in scope.AccountID) (number uint
 		return 0, nil
 	}
 	return number, err
+}
+
+// NumberOf is the highest number that some rows of an Account have; 0 where they have none.
+func NumberOf(
+	ctx context.Context, tx *database.Tx, in scope.AccountID, ids []event.RowID,
+) (highest uint64, err error) {
+	for piece := range slices.Chunk(ids, 64) {
+		args := []any{event.SealedIn(in)}
+		for _, of := range piece {
+			args = append(args, of)
+		}
+		var number uint64
+		if err := tx.QueryRow(ctx, selectHighest+database.Marks(2, len(piece))+`)`, args...).Scan(&number); err != nil {
+			return 0, err
+		}
+		highest = max(highest, number)
+	}
+	return highest, nil
+}
+
+func headOf(ctx context.Context, tx *database.Tx, in string) (number uint64, hash string, err error) {
+	err = tx.QueryRow(ctx, selectWholeHead, in).Scan(&number, &hash)
+	if errors.Is(err, database.ErrNoRows) {
+		return 0, "", nil
+	}
+	return number, hash, err
+}
+
+func scanEntry(row database.Scanner) (e entry, err error) {
+	return e, row.Scan(&e.number, &e.event, &e.application, &e.at, &e.key, &e.content, &e.hash)
+}
+
+// placesOf are the first and the last entry of a row.
+func (c *check) placesOf(ctx context.Context, of event.RowID) (first, last uint64, err error) {
+	err = c.tx.QueryRow(ctx, selectPlaces, c.in, of).Scan(&first, &last)
+	return first, last, err
+}
+
+// withoutEntry are those of some rows that have none.
+func (c *check) withoutEntry(ctx context.Context, ids []event.RowID) (without []event.RowID, err error) {
+	has := map[event.RowID]bool{}
+	for piece := range slices.Chunk(ids, 64) {
+		args := []any{c.in}
+		for _, of := range piece {
+			args = append(args, of)
+		}
+		err := c.tx.Query(ctx, func(row database.Scanner) error {
+			var of event.RowID
+			err := row.Scan(&of)
+			has[of] = true
+			return err
+		}, selectWithEntry+database.Marks(2, len(piece))+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, of := range ids {
+		if !has[of] {
+			without = append(without, of)
+		}
+	}
+	return without, nil
 }
 
 // insert writes entries.
