@@ -239,6 +239,8 @@ func TestCursors(t *testing.T) {
 			if again, err := r.ask(feed.Query{Limit: 5, Cursor: first.Next}); err != nil || again.Next != first.Next {
 				t.Errorf("%d: an empty page gives another cursor: %+v, %v", i, again, err)
 			}
+		}
+		for i, r := range w.readers() {
 			if err := w.write(t.Context(), "one", 0, w.in...); err != nil {
 				t.Fatal(err)
 			}
