@@ -14,6 +14,9 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/eventtest"
+	"canopy.dev/canopy/internal/server"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
@@ -22,12 +25,15 @@ import (
 type published struct {
 	compiler *jsonschema.Compiler
 	statuses map[string]map[int]string // by "METHOD /path": the place of the answer's schema, "" for none
+	events   map[string]string         // by action: the place of the schema of its body
 }
 
 // readContract reads both files; where both have an operation, the newer one counts.
 func readContract(t *testing.T) *published {
 	t.Helper()
-	p := &published{compiler: jsonschema.NewCompiler(), statuses: map[string]map[int]string{}}
+	p := &published{
+		compiler: jsonschema.NewCompiler(), statuses: map[string]map[int]string{}, events: map[string]string{},
+	}
 	p.compiler.DefaultDraft(jsonschema.Draft2020)
 	for _, name := range []string{"public-api.openapi.json", "newer-operations.json"} {
 		raw, err := os.ReadFile("testdata/contract/" + name)
@@ -41,6 +47,10 @@ func readContract(t *testing.T) *published {
 		at := "https://contract.test/" + name
 		if err := p.compiler.AddResource(at, doc); err != nil {
 			t.Fatal(err)
+		}
+		events, _ := doc.(m)["webhooks"].(m)
+		for action := range events {
+			p.events[action] = at + "#/webhooks/" + action + "/post/requestBody/content/application~1json/schema"
 		}
 		slash := strings.NewReplacer("~", "~0", "/", "~1")
 		for path, item := range doc.(m)["paths"].(m) {
@@ -86,6 +96,33 @@ func (p *published) hold(place string, a answer) error {
 	return schema.Validate(v)
 }
 
+// portals are the events that only operations of the portal produce.
+var portals = map[string]bool{"account_member.added": true, "account_member.removed": true, "identity.erased": true}
+
+// holdEvents holds what followers get of all that was done to the contract. Of the types that
+// the catalogue has, those that are wanted have to be there.
+func (p *published) holdEvents(t *testing.T, s *servertest.Server, wanted func(action string) bool) {
+	t.Helper()
+	bodies := eventtest.Bodies(t, s.DB)
+	for _, e := range server.Events() {
+		place := p.events[e.Action]
+		if place == "" {
+			continue // beyond the contract, or no event
+		}
+		if e.Feed == event.NoFeed {
+			t.Errorf("%s is an event of the contract, and nobody gets it", e.Action)
+		}
+		if len(bodies[e.Action]) == 0 && wanted(e.Action) {
+			t.Errorf("%s: nothing produces it", e.Action)
+		}
+		for _, body := range bodies[e.Action] {
+			if err := p.hold(place, answer{Raw: body}); err != nil {
+				t.Errorf("%s against the contract: %v\n%s", e.Action, err, body)
+			}
+		}
+	}
+}
+
 // TestContractTable produces every status that the hosted product's contract documents of
 // an operation that this server has, and holds the answer against that contract; the client
 // of the test holds it against our own document, too. A cell that nobody produces fails. An
@@ -124,6 +161,7 @@ func TestContractTable(t *testing.T) {
 			}
 		}
 		t.Logf("%d of %d operations, %d cells%s", covered, len(contract.statuses), cells, table.String())
+		contract.holdEvents(t, s, func(action string) bool { return !portals[action] })
 		for op := range contractCells {
 			if !ours[op] || contract.statuses[op] == nil {
 				t.Errorf("%s is no operation of both", op)

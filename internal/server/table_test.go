@@ -92,7 +92,7 @@ var untimed = map[string]string{
 // those of TestContractTable and TestTwinsAreAlike.
 func TestTableOfOperations(t *testing.T) {
 	t.Parallel()
-	all := document(t)
+	all, contract := document(t), readContract(t)
 	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
 		table := operations{t: t, s: s, p: s.Provoker(), used: map[string]bool{}, all: all}
 		table.door = byKey
@@ -127,6 +127,7 @@ func TestTableOfOperations(t *testing.T) {
 				t.Errorf("%s: nothing asks for its row", id)
 			}
 		}
+		contract.holdEvents(t, s, func(action string) bool { return portals[action] })
 		t.Logf("%d operations, %d cells", ours, table.cells)
 	})
 }

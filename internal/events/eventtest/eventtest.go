@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
@@ -76,6 +77,33 @@ func Actions(t testing.TB, db *database.DB) string {
 		list = append(list, r.Action)
 	}
 	return strings.Join(list, " ")
+}
+
+// Bodies are all events that followers get, as they get them, by action. They stay.
+func Bodies(t testing.TB, db *database.DB) map[string][]string {
+	t.Helper()
+	bodies := map[string][]string{}
+	err := database.View(t.Context(), db, func(tx *database.Tx) error {
+		ids, err := database.All(t.Context(), tx, func(row database.Scanner) (of event.RowID, err error) {
+			return of, row.Scan(&of)
+		}, `SELECT id FROM audit_event WHERE in_feed = 1`)
+		if err != nil {
+			return err
+		}
+		rows, err := event.ByID(t.Context(), tx, ids)
+		for _, r := range rows {
+			body, failed := r.Body()
+			if failed != nil {
+				return failed
+			}
+			bodies[r.Action] = append(bodies[r.Action], string(body))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bodies
 }
 
 // Break has every later event fail, as a full disk would.
