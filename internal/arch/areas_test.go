@@ -19,8 +19,10 @@ var areas = []struct {
 	rooms []string
 }{
 	{"top", []string{"command", "server", "server/serverbench", "config"}},
-	{"api", []string{"portalapi", "tenantapi", "accessapi", "peopleapi", "eventsapi", "identityapi", "authzenapi", "hosted"}},
-	{"portal", []string{"member", "invite", "recovery", "session", "signup", "portaluser"}},
+	{"api", []string{
+		"portalapi", "tenantapi", "accessapi", "peopleapi", "eventsapi", "identityapi", "authzenapi", "hosted",
+	}},
+	{"portal", []string{"attention", "member", "invite", "recovery", "session", "signup", "portaluser"}},
 	{
 		"identity",
 		[]string{"identityinvite", "enrolment", "profile", "roster", "credential", "mfa", "identitysession"},
@@ -76,7 +78,7 @@ var sideways = []struct {
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
 	{"event", []string{"seal", "feed", "retention"}, "its rows are sealed, read by those who follow, and swept"},
-	{"seal", []string{"feed", "retention"}, "an Account's feed has the order of its numbers; what is swept reached to one"},
+	{"seal", []string{"feed", "retention"}, "an Account's feed has the order of its numbers, and so has what is swept"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},

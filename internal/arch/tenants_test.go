@@ -36,7 +36,7 @@ var acrossTenants = []exception{
 	{"identityinvite", "WHERE id = $3 AND token_hash = $4", "the mail's own invite and link"},
 	{"event", "SELECT DISTINCT account_id FROM audit_unsealed", "which Accounts have rows to be sealed"},
 	{"event", "WHERE account_id IS NULL AND", "rows of no Account"},
-	{"event", "SELECT DISTINCT account_id FROM audit_event e WHERE created_at < $1", "which Accounts have rows to be swept"},
+	{"event", "SELECT DISTINCT account_id FROM audit_event e WHERE created_at < $1", "whose rows are to be swept"},
 	{"seal", "SELECT account_id FROM audit_seal_head", "of which Accounts the operator has the seal checked"},
 	{"event", "FROM audit_event WHERE id IN (…)", "rows that an Account's order names; each says whose it is"},
 	{"event", "SELECT max(created_at) FROM audit_event", "one instant, for the doctor's look at the clock"},

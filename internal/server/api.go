@@ -42,6 +42,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&portalapi.Users{Members: u.members},
 			&portalapi.Invites{Invites: u.invites},
 			&portalapi.Keys{Keys: p.keys},
+			&portalapi.Attention{Attention: u.attention},
 		}},
 		{"tenantapi", []resource{
 			&tenantapi.Accounts{Accounts: t.accounts},

@@ -7,6 +7,7 @@ import (
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/mailqueue"
 	"canopy.dev/canopy/internal/platform/outbox"
+	"canopy.dev/canopy/internal/portal/attention"
 	"canopy.dev/canopy/internal/portal/invite"
 	"canopy.dev/canopy/internal/portal/member"
 	"canopy.dev/canopy/internal/portal/portaluser"
@@ -23,6 +24,8 @@ type portal struct {
 	recovery *recovery.Service
 	invites  *invite.Service
 	members  *member.Service
+
+	attention *attention.Service
 }
 
 func newPortal(c *config.Checked, p *platform, t *tenant) *portal {
@@ -39,6 +42,8 @@ func newPortal(c *config.Checked, p *platform, t *tenant) *portal {
 		recovery: &recovery.Service{DB: p.db, Guard: guard, Mail: p.mail},
 		invites:  &invite.Service{DB: p.db, Guard: guard, Limits: p.limits, Mail: p.mail, Life: c.InviteTTL},
 		members:  &member.Service{DB: p.db},
+
+		attention: newAttention(p),
 	}
 	errands := portaluser.Errands{DB: p.db, Queue: p.worker.Open(u.errandLane(p))}
 	u.signups.Errands, u.recovery.Errands = errands, errands

@@ -15,15 +15,18 @@ const resource = "role_assignment"
 // role, which tells of no person.
 var (
 	Created = event.Type[CreatedPayload]{
-		Action: "assignment.created", Feed: event.OfEnvironments, On: event.Both, Category: event.RBAC, Resource: resource,
+		Action: "assignment.created", Category: event.RBAC, Resource: resource,
+		Feed: event.OfEnvironments, On: event.Both,
 		About: "An identity was given a role at a node.",
 	}
 	Updated = event.Type[Holding]{
-		Action: "assignment.updated", Feed: event.OfEnvironments, On: event.Both, Category: event.RBAC, Resource: resource,
+		Action: "assignment.updated", Category: event.RBAC, Resource: resource,
+		Feed: event.OfEnvironments, On: event.Both,
 		About: "The role or the window of an assignment was changed.",
 	}
 	Removed = event.Type[Holding]{
-		Action: "assignment.removed", Feed: event.OfEnvironments, On: event.Both, Category: event.RBAC, Resource: resource,
+		Action: "assignment.removed", Category: event.RBAC, Resource: resource,
+		Feed: event.OfEnvironments, On: event.Both,
 		About: "An assignment was removed.",
 	}
 	BulkCreated = event.Type[BulkCreatedPayload]{
@@ -31,11 +34,13 @@ var (
 		About: "Identities were given roles by one call. It failed where nobody was.",
 	}
 	BulkRemoved = event.Type[BulkRemovedPayload]{
-		Action: "assignment.bulk_removed", Feed: event.OfEnvironments, Category: event.RBAC, Resource: resource, Severity: event.Notice,
+		Action: "assignment.bulk_removed", Category: event.RBAC, Resource: resource, Severity: event.Notice,
+		Feed:  event.OfEnvironments,
 		About: "Assignments were removed by one call.",
 	}
 	BulkRoleChanged = event.Type[BulkRolePayload]{
-		Action: "assignment.bulk_role_changed", Feed: event.OfEnvironments, Category: event.RBAC, Resource: resource, Severity: event.Notice,
+		Action: "assignment.bulk_role_changed", Category: event.RBAC, Resource: resource, Severity: event.Notice,
+		Feed:  event.OfEnvironments,
 		About: "Assignments got another role by one call.",
 	}
 )

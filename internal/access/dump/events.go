@@ -16,11 +16,13 @@ var (
 		About: "The configuration of an Environment was read as one dump.",
 	}
 	Imported = event.Type[ImportedPayload]{
-		Action: "environment.imported", Feed: event.OfEnvironments, Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		Action: "environment.imported", Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		Feed:  event.OfEnvironments,
 		About: "The configuration of an Environment was replaced, by a dump or by that of another one.",
 	}
 	RevertedToFlat = event.Type[Reverted]{
-		Action: "environment.reverted_to_flat", Feed: event.OfEnvironments, Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		Action: "environment.reverted_to_flat", Category: event.Tenancy, Resource: "environment", Severity: event.Warning,
+		Feed:  event.OfEnvironments,
 		About: "The tree of an Environment went; what was assigned in it holds everywhere.",
 	}
 )

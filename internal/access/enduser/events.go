@@ -8,14 +8,17 @@ import (
 // The events of identities.
 var (
 	Created = event.Type[CreatedPayload]{
-		Action: "identity.created", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity", About: "An identity came into being.",
+		Action: "identity.created", Category: event.Identity, Resource: "identity", About: "An identity came into being.",
+		Feed: event.OfEnvironments, On: event.Both,
 	}
 	Updated = event.Type[UpdatedPayload]{
-		Action: "identity.updated", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity",
+		Action: "identity.updated", Category: event.Identity, Resource: "identity",
+		Feed: event.OfEnvironments, On: event.Both,
 		About: "The profile of an identity was changed.",
 	}
 	StatusSet = event.Type[StatusSetPayload]{
-		Action: "identity.status_set", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity", Severity: event.Notice,
+		Action: "identity.status_set", Category: event.Identity, Resource: "identity", Severity: event.Notice,
+		Feed: event.OfEnvironments, On: event.Both,
 		About: "An identity was switched on or off, for the whole Account.",
 	}
 )

@@ -10,22 +10,26 @@ import (
 // The events of trees.
 var (
 	Created = event.Type[CreatedPayload]{
-		Action: "node.created", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node", About: "A node came into being.",
+		Action: "node.created", Category: event.Hierarchy, Resource: "node", About: "A node came into being.",
+		Feed: event.OfEnvironments,
 	}
 	Updated = event.Type[UpdatedPayload]{
 		Action: "node.updated", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node",
 		About: "A node was changed and stays in its place.",
 	}
 	Moved = event.Type[MovedPayload]{
-		Action: "node.moved", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node", Severity: event.Notice,
+		Action: "node.moved", Category: event.Hierarchy, Resource: "node", Severity: event.Notice,
+		Feed:  event.OfEnvironments,
 		About: "A node was moved, with everything below it.",
 	}
 	Deleted = event.Type[DeletedPayload]{
-		Action: "node.deleted", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "node", Severity: event.Warning,
+		Action: "node.deleted", Category: event.Hierarchy, Resource: "node", Severity: event.Warning,
+		Feed:  event.OfEnvironments,
 		About: "A node was deleted, with everything below it.",
 	}
 	SchemaUpdated = event.Type[SchemaPayload]{
-		Action: "hierarchy_schema.updated", Feed: event.OfEnvironments, Category: event.Hierarchy, Resource: "hierarchy_schema",
+		Action: "hierarchy_schema.updated", Category: event.Hierarchy, Resource: "hierarchy_schema",
+		Feed:     event.OfEnvironments,
 		Severity: event.Notice, About: "The schema of a tree was changed.",
 	}
 )

@@ -67,11 +67,13 @@ var (
 // The events of memberships. Their resource is the identity.
 var (
 	Added = event.Type[AddedPayload]{
-		Action: "identity.env_membership.added", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity",
+		Action: "identity.env_membership.added", Category: event.Identity, Resource: "identity",
+		Feed: event.OfEnvironments, On: event.Both,
 		About: "An identity became a member of an Environment, or one again.",
 	}
 	Removed = event.Type[RemovedPayload]{
-		Action: "identity.env_membership.removed", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity",
+		Action: "identity.env_membership.removed", Category: event.Identity, Resource: "identity",
+		Feed: event.OfEnvironments, On: event.Both,
 		Severity: event.Notice, About: "An identity is no member of an Environment any more.",
 	}
 	AppAdded = event.Type[AppPayload]{
@@ -79,7 +81,8 @@ var (
 		About: "An identity may use an Application, or may again.",
 	}
 	AppRemoved = event.Type[AppPayload]{
-		Action: "identity.app_membership.removed", On: event.Both, Category: event.Identity, Resource: "identity",
+		Action: "identity.app_membership.removed", Category: event.Identity, Resource: "identity",
+		On:    event.Both,
 		About: "An identity may not use an Application any more.",
 	}
 )

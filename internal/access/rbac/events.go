@@ -22,18 +22,21 @@ var (
 		About: "A permission was taken out of the catalogue, and out of every role.",
 	}
 	RoleCreated = event.Type[NamePayload]{
-		Action: "role.created", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role", About: "A role came into being.",
+		Action: "role.created", Category: event.RBAC, Resource: "role", About: "A role came into being.",
+		Feed: event.OfEnvironments,
 	}
 	RoleUpdated = event.Type[ChangesPayload]{
 		Action: "role.updated", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role",
 		About: "Name, description or state of a role were changed.",
 	}
 	RoleDeleted = event.Type[NamePayload]{
-		Action: "role.deleted", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role", Severity: event.Notice,
+		Action: "role.deleted", Category: event.RBAC, Resource: "role", Severity: event.Notice,
+		Feed:  event.OfEnvironments,
 		About: "A role was deleted, with its assignments.",
 	}
 	RolePermissionsUpdated = event.Type[KeysPayload]{
-		Action: "role.permissions.updated", Feed: event.OfEnvironments, Category: event.RBAC, Resource: "role", Severity: event.Notice,
+		Action: "role.permissions.updated", Category: event.RBAC, Resource: "role", Severity: event.Notice,
+		Feed:  event.OfEnvironments,
 		About: "The permissions of a role were changed.",
 	}
 )

@@ -62,11 +62,13 @@ var (
 // The events of credentials.
 var (
 	PasswordSet = event.Type[event.None]{
-		Action: "identity.password.admin_set", On: event.Both, Category: event.Identity, Resource: "identity", Severity: event.Warning,
+		Action: "identity.password.admin_set", Category: event.Identity, Resource: "identity", Severity: event.Warning,
+		On:    event.Both,
 		About: "An administrator set the password of an identity.",
 	}
 	ResetRequested = event.Type[event.None]{
-		Action: "identity.password.admin_reset_requested", On: event.Both, Category: event.Identity, Resource: "identity",
+		Action: "identity.password.admin_reset_requested", Category: event.Identity, Resource: "identity",
+		On:       event.Both,
 		Severity: event.Notice, About: "An administrator had a reset link mailed to an identity.",
 	}
 	EmailVerified = event.Type[EmailPayload]{
@@ -74,7 +76,8 @@ var (
 		Severity: event.Warning, About: "An administrator vouched for the address of an identity.",
 	}
 	VerificationResent = event.Type[event.None]{
-		Action: "identity.verification.admin_resent", On: event.Both, Category: event.Identity, Resource: "identity",
+		Action: "identity.verification.admin_resent", Category: event.Identity, Resource: "identity",
+		On:    event.Both,
 		About: "An administrator had a verification link mailed to an identity.",
 	}
 )

@@ -38,7 +38,8 @@ var (
 		About: "An identity was not let in.",
 	}
 	Locked = event.Type[LockedPayload]{
-		Action: "identity.locked", On: event.Identities, Category: event.Auth, Resource: "identity", Severity: event.Warning,
+		Action: "identity.locked", Category: event.Auth, Resource: "identity", Severity: event.Warning,
+		On:    event.Identities,
 		About: "Wrong passwords in a row keep an identity out for a while.",
 	}
 )

@@ -20,7 +20,8 @@ var ErrReused = fault.New(fault.Invalid, "identities.password_reused",
 // The events of somebody's own doing.
 var (
 	PasswordReset = event.Type[event.None]{
-		Action: "identity.password.reset", On: event.Identities, Category: event.Auth, Resource: "identity", Severity: event.Notice,
+		Action: "identity.password.reset", Category: event.Auth, Resource: "identity", Severity: event.Notice,
+		On:    event.Identities,
 		About: "An identity chose a new password, by a mailed link.",
 	}
 	AddressVerified = event.Type[MethodPayload]{

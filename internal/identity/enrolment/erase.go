@@ -18,7 +18,8 @@ import (
 
 // Erased is recorded when a person is erased. Its rows name nobody.
 var Erased = event.Type[ErasedPayload]{
-	Action: "identity.erased", Feed: event.OfEnvironments, On: event.Both, Category: event.Identity, Resource: "identity", Severity: event.Warning,
+	Action: "identity.erased", Category: event.Identity, Resource: "identity", Severity: event.Warning,
+	Feed: event.OfEnvironments, On: event.Both,
 	About: "A person was erased: identity, memberships, credentials, and what the log said of them.",
 }
 

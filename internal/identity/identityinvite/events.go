@@ -12,7 +12,8 @@ const resource = "identity_invite"
 // The events of identity invites.
 var (
 	Created = event.Type[Payload]{
-		Action: "invite.created", On: event.Both, Category: event.Invites, Resource: resource, About: "A person was invited.",
+		Action: "invite.created", Category: event.Invites, Resource: resource, About: "A person was invited.",
+		On: event.Both,
 	}
 	Resent = event.Type[Payload]{
 		Action: "invite.resent", On: event.Both, Category: event.Invites, Resource: resource,
@@ -23,7 +24,8 @@ var (
 		About: "An invite was withdrawn, by somebody or with what it names.",
 	}
 	WasAccepted = event.Type[Payload]{
-		Action: "invite.accepted", On: event.Both, Category: event.Invites, Resource: resource, About: "An invite was accepted.",
+		Action: "invite.accepted", Category: event.Invites, Resource: resource, About: "An invite was accepted.",
+		On: event.Both,
 	}
 )
 

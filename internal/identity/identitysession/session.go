@@ -33,15 +33,18 @@ var ErrNotFound = fault.New(fault.NotFound, "auth.session_not_found", "Session n
 // are another area's.
 var (
 	AllRevoked = event.Type[AllRevokedPayload]{
-		Action: "session.all_revoked", Feed: event.OfEnvironments, On: event.Identities, Category: event.Auth, Resource: "identity", Severity: event.Notice,
+		Action: "session.all_revoked", Category: event.Auth, Resource: "identity", Severity: event.Notice,
+		Feed: event.OfEnvironments, On: event.Identities,
 		About: "Several sessions of a person ended at once.",
 	}
 	Revoked = event.Type[RevokedPayload]{
-		Action: "identity.session.revoked", On: event.Identities, Category: event.Identity, Resource: "identity",
+		Action: "identity.session.revoked", Category: event.Identity, Resource: "identity",
+		On:    event.Identities,
 		About: "One session of an identity was ended.",
 	}
 	AdminRevoked = event.Type[CountPayload]{
-		Action: "identity.sessions.admin_revoked", On: event.Both, Category: event.Identity, Resource: "identity", Severity: event.Notice,
+		Action: "identity.sessions.admin_revoked", Category: event.Identity, Resource: "identity", Severity: event.Notice,
+		On:    event.Both,
 		About: "An administrator ended every session of an identity.",
 	}
 )

@@ -58,7 +58,8 @@ type State struct {
 
 // ForcedReset is recorded when an administrator resets second factors.
 var ForcedReset = event.Type[ForcedResetPayload]{
-	Action: "identity.mfa.admin.forced_reset", On: event.Both, Category: event.MFA, Resource: "identity", Severity: event.Critical,
+	Action: "identity.mfa.admin.forced_reset", Category: event.MFA, Resource: "identity", Severity: event.Critical,
+	On:    event.Both,
 	About: "An administrator reset the second factors of an identity.",
 }
 

@@ -22,7 +22,8 @@ var (
 		About: "An invite was withdrawn.",
 	}
 	WasAccepted = event.Type[AcceptedPayload]{
-		Action: "user_invite.accepted", Feed: event.OfAccounts, Category: event.Invites, Resource: "user_invite",
+		Action: "user_invite.accepted", Category: event.Invites, Resource: "user_invite",
+		Feed:  event.OfAccounts,
 		About: "An invite was accepted.",
 	}
 	AcceptFailed = event.Type[portaluser.SignInFailedPayload]{
@@ -35,7 +36,8 @@ var (
 		About: "The mail of an invite was sent, or given up.",
 	}
 	MemberAdded = event.Type[MemberAddedPayload]{
-		Action: "account_member.added", Feed: event.OfAccounts, Category: event.AdminUser, Resource: "account_member",
+		Action: "account_member.added", Category: event.AdminUser, Resource: "account_member",
+		Feed:  event.OfAccounts,
 		About: "A person joined the Account through an invite.",
 	}
 )

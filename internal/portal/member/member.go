@@ -16,7 +16,8 @@ var (
 // The events of people in an Account.
 var (
 	Removed = event.Type[event.None]{
-		Action: "account_member.removed", Feed: event.OfAccounts, Category: event.AdminUser, Resource: "account_member",
+		Action: "account_member.removed", Category: event.AdminUser, Resource: "account_member",
+		Feed:  event.OfAccounts,
 		About: "A person was taken out of the Account.",
 	}
 	Activated = event.Type[event.None]{
