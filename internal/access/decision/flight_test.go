@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"canopy.dev/canopy/internal/access/assignment"
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 )
@@ -150,4 +152,44 @@ func TestFollowUnasked(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// TestAgeIsOfWhatIsAnswered: a bounded question that has taken an old snapshot does not go by
+// what becomes known, in the same moment, of a newer one.
+func TestAgeIsOfWhatIsAnswered(t *testing.T) {
+	t.Parallel()
+	address, clock := dbtest.URL(t, database.Postgres), &dbtest.Clock{}
+	var between atomic.Pointer[func()] // is called where the process looks at the clock
+	w := newWorld(t, handle(t, address, func() time.Time {
+		if fn := between.Load(); fn != nil {
+			(*fn)()
+		}
+		return clock.Now()
+	}))
+	w.may(w.ann, w.root)
+	clock.Advance(time.Minute)
+	other := w.on(handle(t, address, clock.Now))
+	w.must(other.give(w.ann, w.root, w.role, assignment.Always))
+	dbtest.Exec(t, other.db, `ALTER TABLE change RENAME TO lost`)
+	if got := w.may(w.ann, w.root); got == "1" || got == "no_assignment" {
+		t.Fatal("the newer revision is proven and can't be read, and yet: " + got)
+	}
+	dbtest.Exec(t, other.db, `ALTER TABLE lost RENAME TO change`)
+	dbtest.Exec(t, other.db, `ALTER TABLE revision RENAME TO revision_lost`)
+	clock.Advance(2 * time.Second)
+	ctx, lenient := scope.Leeway(t.Context(), 5*time.Second)
+	newer := "never loaded"
+	between.Store(new(func() {
+		if _, aged := lenient.Age(); !aged {
+			return // the old snapshot is taken after that
+		}
+		between.Store(nil)
+		dbtest.Exec(t, other.db, `ALTER TABLE revision_lost RENAME TO revision`)
+		newer = w.may(w.ann, w.root)
+	}))
+	d, err := w.Evaluate(ctx, principal.Actor{}, w.in,
+		decide.Question{Identity: w.ann.Any(), Permission: read, Node: w.root.Any()})
+	if err != nil || !d.Allowed || newer != "1" {
+		t.Errorf("a snapshot of a minute ago was answered from: %v %v, and the newer one: %s", d, err, newer)
+	}
 }
