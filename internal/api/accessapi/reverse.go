@@ -170,7 +170,7 @@ func (h *Reverse) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/who-can", ID: "whoCan", Summary: "List who may",
 		About: "The identities for whom evaluate would allow at a node, with what grants it to them. It needs " +
 			"identity.view, too. The list keeps its place when people come and go between two pages.",
-		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, And: permission.IdentityView, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.people)
 }
@@ -190,10 +190,7 @@ func (h *Reverse) nodes(
 	}, err
 }
 
-func (h *Reverse) people(ctx context.Context, c *wire.Call, by wire.By, in whoQuestion) (out peopleWhoMay, err error) {
-	if err := c.Require(ctx, permission.IdentityView); err != nil {
-		return out, err
-	}
+func (h *Reverse) people(ctx context.Context, _ *wire.Call, by wire.By, in whoQuestion) (out peopleWhoMay, err error) {
 	at := idOf(in.NodeID)
 	asked := page.Ask("who-can", by.In.ID.String(), in.Permission, at.String())
 	path, err := placeOf(asked, in.Cursor)

@@ -157,7 +157,7 @@ func (h *Searches) Routes(rt *wire.Router) {
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/subject", ID: "authzenSearchSubject", Summary: "Search subjects",
 		About: "Who may do this at this resource. It needs identity.view, too. What is unknown finds nothing.",
-		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, And: permission.IdentityView, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.subjects)
 	wire.HandleStandard(g, wire.Route{
@@ -176,11 +176,8 @@ func (h *Searches) Routes(rt *wire.Router) {
 }
 
 func (h *Searches) subjects(
-	ctx context.Context, c *wire.Call, by wire.By, in subjectSearch,
+	ctx context.Context, _ *wire.Call, by wire.By, in subjectSearch,
 ) (none found[foundEntity], err error) {
-	if err := c.Require(ctx, permission.IdentityView); err != nil {
-		return none, err
-	}
 	var r reader
 	q := question{subjectType: r.text(r.object("subject", in.Subject.Value), "subject", "type")}
 	q.action = r.text(r.object("action", in.Action.Value), "action", "name")

@@ -344,7 +344,7 @@ var opens = map[permission.Key][]string{
 	},
 	permission.Evaluate: {
 		"POST /permissions/accessible-nodes", "POST /permissions/evaluate", "POST /permissions/evaluate/bulk",
-		"POST /permissions/evaluate/explain", "POST /permissions/who-can",
+		"POST /permissions/evaluate/explain",
 	},
 	permission.HierarchyView: {
 		"GET /hierarchy-schema", "GET /nodes", "GET /nodes/parents", "GET /nodes/search", "GET /nodes/{id}",
