@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -102,6 +103,59 @@ func TestShortWayAnswersAlike(t *testing.T) {
 // refusal is what a refusal says, save when it was.
 func refusal(a servertest.Answer) string {
 	return fmt.Sprint(a.Code(), a.At("error", "message"), a.At("error", "details"))
+}
+
+// TestLateBodies: a question is answered as of when it is there, whichever way, and not as of
+// when its call began.
+func TestLateBodies(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		ends := s.Clock.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04:05.000Z")
+		w.Must(200, "PATCH", w.at+"/assignments/"+w.id, m{"role_id": w.reader, "effective_to": ends})
+		value := w.Key(w.at, "permissions.evaluate")
+		question := `{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"node","node_id":"` + w.office + `"}`
+		bodies := map[string]string{
+			"/api/v1/permissions/evaluate":      question,
+			"/api/v1/permissions/evaluate/bulk": `{"checks":[` + question + `]}`,
+		}
+		ask := func(path, body string, headers []string, meanwhile func()) string {
+			r := httptest.NewRequestWithContext(t.Context(), "POST", path, &late{meanwhile, strings.NewReader(body)})
+			r.Host, r.ContentLength = "localhost", int64(len(body))
+			r.Header.Set("X-API-Key", value)
+			r.Header.Set("Content-Type", "application/json")
+			for i := 0; i < len(headers); i += 2 {
+				r.Header.Set(headers[i], headers[i+1])
+			}
+			rec := httptest.NewRecorder()
+			s.Router.ServeHTTP(rec, r)
+			return rec.Body.String()
+		}
+		for path, body := range bodies {
+			for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
+				if got := ask(path, body, headers, func() {}); !strings.Contains(got, `"allowed":true`) {
+					t.Errorf("%s, the %s way: %s", path, way, got)
+				}
+				got := ask(path, body, headers, func() { s.Clock.Advance(2 * time.Hour) })
+				if !strings.Contains(got, "assignment_not_active") {
+					t.Errorf("%s, the %s way, late: %s", path, way, got)
+				}
+				s.Clock.Advance(-2 * time.Hour)
+			}
+		}
+	})
+}
+
+// late is a body before which something happens.
+type late struct {
+	meanwhile func()
+	rest      io.Reader
+}
+
+func (l *late) Read(p []byte) (int, error) {
+	l.meanwhile()
+	l.meanwhile = func() {}
+	return l.rest.Read(p)
 }
 
 // mostAllocations is what a decision over HTTP may allocate, net/http's own work and this

@@ -184,7 +184,7 @@ func (h *Reverse) nodes(
 	if q.After, err = placeOf(asked, in.Cursor); err != nil {
 		return out, err
 	}
-	p, err := h.Decisions.AccessibleNodes(ctx, by.In, q)
+	p, err := h.Decisions.AccessibleNodes(ctx, by.Actor, by.In, q)
 	return reachedNodes{
 		append([]id.ID{}, p.Nodes...), append([]id.ID{}, p.Roots...), because(p.Reason), nextPageOf(asked, p.Next),
 	}, err
@@ -201,7 +201,7 @@ func (h *Reverse) people(ctx context.Context, _ *wire.Call, by wire.By, in whoQu
 	if len(path) > 0 {
 		q.After = path[0]
 	}
-	w, err := h.Decisions.WhoCan(ctx, by.In, q)
+	w, err := h.Decisions.WhoCan(ctx, by.Actor, by.In, q)
 	out = peopleWhoMay{Items: viewPeople(w), Reason: because(w.Reason)}
 	if !w.Next.IsZero() {
 		out.Pagination = nextPageOf(asked, []id.ID{w.Next})

@@ -198,12 +198,12 @@ func (h *Searches) subjects(
 	}
 	switch {
 	case !known(q.subjectType): // the revision is told all the same
-		_, err = h.Decisions.Holders(ctx, by.In, decide.WhoQuery{Permission: q.action, Limit: 1})
+		err = h.Decisions.Nothing(ctx, by.In)
 	case q.resourceType == application:
-		ids, next, err = h.Decisions.WhoCanAnywhere(ctx, by.In, q.action, look.After, look.Limit)
+		ids, next, err = h.Decisions.WhoCanAnywhere(ctx, by.Actor, by.In, q.action, look.After, look.Limit)
 	default:
 		var who decide.WhoPage
-		who, err = h.Decisions.Holders(ctx, by.In, look)
+		who, err = h.Decisions.Holders(ctx, by.Actor, by.In, look)
 		for _, holder := range who.Holders {
 			ids = append(ids, holder.Identity)
 		}
@@ -242,15 +242,16 @@ func (h *Searches) resources(
 	var p decide.ReachPage
 	switch q.resourceType {
 	case application:
-		look.Limit = 1
-		p, err = h.Decisions.AccessibleNodes(ctx, by.In, look)
-		if len(p.Roots) > 0 {
-			return entities(application, []id.ID{id.ID(by.In.Application.ID)}, ""), err
+		anywhere := decide.Question{Identity: look.Identity, Permission: q.action, Scope: decide.AppWide}
+		d, err := h.Decisions.Evaluate(ctx, by.Actor, by.In, anywhere)
+		if err != nil || !d.Allowed {
+			return entities(application, nil, ""), err
 		}
+		return entities(application, []id.ID{id.ID(by.In.Application.ID)}, ""), nil
 	case node:
-		p, err = h.Decisions.AccessibleNodes(ctx, by.In, look)
+		p, err = h.Decisions.AccessibleNodes(ctx, by.Actor, by.In, look)
 	default:
-		p, err = h.Decisions.AccessibleOfType(ctx, by.In, look, q.resourceType)
+		p, err = h.Decisions.AccessibleOfType(ctx, by.Actor, by.In, look, q.resourceType)
 	}
 	return entities(q.resourceType, p.Nodes, asked.Cursor(id.Bytes(p.Next))), err
 }
@@ -280,7 +281,7 @@ func (h *Searches) actions(
 	}
 	d := q.decided()
 	d.Identity = q.identity()
-	keys, err := h.Decisions.Allowed(ctx, by.In, d)
+	keys, err := h.Decisions.Allowed(ctx, by.Actor, by.In, d)
 	if err != nil {
 		return none, err
 	}

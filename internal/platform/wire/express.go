@@ -28,16 +28,17 @@ import (
 type Express struct {
 	// Key is the value of the API key, unproven.
 	Key string
-	// Now is when the call came in.
-	Now time.Time
 	// Out takes the body of the answer.
 	Out []byte
 	// Revision is that of the Environment, for the answer.
 	Revision uint64
 
-	r   *http.Request
-	in  []byte
-	rid string
+	rt    *Router
+	r     *http.Request
+	in    []byte
+	rid   string
+	began time.Time
+	leave []func() // gates of large bodies
 }
 
 // ExpressHandler answers a call, or leaves it (false) to the route's ordinary way.
@@ -62,16 +63,40 @@ func (rt *Router) Express(path string, limit ratelimit.Name, most int, handle Ex
 	rt.express[path] = &express{http.MethodPost + " " + path, most, handle}
 }
 
-// Body reads the body whole; false where it is too large or does not come. It is UTF-8 only as
-// far as the caller says so.
-func (x *Express) Body() (string, bool) {
+// Body reads the body whole; false where it does not come, or is large and there is no place
+// for it at once: a large one passes the gates that it passes on the ordinary way, by the id of
+// who calls. It is UTF-8 only as far as the caller says so.
+func (x *Express) Body(caller id.ID) (string, bool) {
 	n := int(x.r.ContentLength)
+	if n > smallBody && !x.pass(func() (func(), bool) { return x.rt.large.tryReceive(caller.String()) }) {
+		return "", false
+	}
 	if n > cap(x.in) {
 		x.in = make([]byte, 0, n+n/2)
 	}
 	read, err := io.ReadFull(x.r.Body, x.in[:n])
 	x.in = x.in[:read]
-	return string(x.in), err == nil
+	if err != nil || n > smallBody && !x.pass(x.rt.large.tryWork) {
+		return "", false
+	}
+	return string(x.in), true
+}
+
+// pass passes a gate, to be left at the end.
+func (x *Express) pass(gate func() (leave func(), is bool)) bool {
+	leave, is := gate()
+	if is {
+		x.leave = append(x.leave, leave)
+	}
+	return is
+}
+
+// out leaves all gates.
+func (x *Express) out() {
+	for _, leave := range x.leave {
+		leave()
+	}
+	x.leave = nil
 }
 
 // RequestID is the id of the call.
@@ -89,11 +114,12 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 		return false
 	}
 	x, _ := expresses.Get().(*Express)
-	x.Key, x.Now, x.r, x.rid = key, rt.Now(), r, r.Header.Get("X-Request-Id")
+	x.rt, x.Key, x.began, x.r, x.rid = rt, key, rt.Now(), r, r.Header.Get("X-Request-Id")
 	if _, err := id.Parse[id.ID](x.rid); err != nil {
-		x.rid = id.New[id.ID](x.Now).String()
+		x.rid = id.New[id.ID](x.began).String()
 	}
 	defer func() { //nolint:contextcheck // that of the request
+		x.out()
 		if p := recover(); p != nil { // nothing is written yet
 			answered = true
 			known := &seen{request: principal.Request{ID: x.rid}}
@@ -103,19 +129,19 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 		x.free()
 	}()
 	if answered = e.handle(r.Context(), x); !answered {
-		x.leave()
+		x.giveBack()
 		return false
 	}
 	x.write(w)
 	if rt.Observe != nil {
-		rt.Observe(e.pattern, http.StatusOK, rt.Now().Sub(x.Now))
+		rt.Observe(e.pattern, http.StatusOK, rt.Now().Sub(x.began))
 	}
 	return true
 }
 
-// leave gives the request back as it came, its id included, so that the ordinary way reads what
+// giveBack gives the request back as it came, its id included, so that the ordinary way reads what
 // was read.
-func (x *Express) leave() {
+func (x *Express) giveBack() {
 	if len(x.in) > 0 {
 		body := x.r.Body
 		x.r.Body = struct {

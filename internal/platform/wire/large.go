@@ -106,29 +106,55 @@ func newRaw() *large {
 	return &large{mine: map[string]*share{}, each: mineRaw, works: make(chan struct{}, rawAtOnce), wait: patience}
 }
 
-// receive waits until the caller may send a large body; leave gives the place back.
-func (l *large) receive(ctx context.Context, caller string) (leave func(), err error) {
+// share is what a caller has; out gives it back.
+func (l *large) share(caller string) (s *share, out func()) {
 	l.mu.Lock()
-	s := l.mine[caller]
-	if s == nil {
+	defer l.mu.Unlock()
+	if s = l.mine[caller]; s == nil {
 		s = &share{slots: make(chan struct{}, l.each)}
 		l.mine[caller] = s
 	}
 	s.users++
-	l.mu.Unlock()
-	out := func() {
+	return s, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if s.users--; s.users == 0 {
 			delete(l.mine, caller)
 		}
 	}
+}
+
+// receive waits until the caller may send a large body; leave gives the place back.
+func (l *large) receive(ctx context.Context, caller string) (leave func(), err error) {
+	s, out := l.share(caller)
 	free, err := l.enter(ctx, s.slots)
 	if err != nil {
 		out()
 		return nil, err
 	}
 	return func() { free(); out() }, nil
+}
+
+// tryReceive and tryWork are receive and work for who does not wait.
+func (l *large) tryReceive(caller string) (leave func(), is bool) {
+	s, out := l.share(caller)
+	free, is := tryEnter(s.slots)
+	if !is {
+		out()
+		return nil, false
+	}
+	return func() { free(); out() }, true
+}
+
+func (l *large) tryWork() (leave func(), is bool) { return tryEnter(l.works) }
+
+func tryEnter(slots chan struct{}) (leave func(), is bool) {
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, true
+	default:
+		return nil, false
+	}
 }
 
 // work waits until a large body may be worked on; leave gives the place back.

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/database"
@@ -84,7 +85,7 @@ func open(ctx context.Context, o Options, url string) (s *stand, err error) {
 		return s, err
 	}
 	s.server.Router.Express(nothingPath, "", 4<<10, func(_ context.Context, x *wire.Express) bool {
-		_, whole := x.Body()
+		_, whole := x.Body(id.ID{})
 		x.Out = append(x.Out, anAnswer...)
 		x.Revision = 1
 		return whole
