@@ -92,6 +92,11 @@ func TestShortWayAnswersAlike(t *testing.T) {
 		alike("/api/v1/permissions/evaluate", here, value, "Content-Type", "text/plain")
 		alike("/api/v1/permissions/evaluate", here, value, "Content-Encoding", "gzip")
 		alike("/api/v1/permissions/evaluate?x=1", here, value)
+		for _, path := range []string{
+			"/api/v1/permissions/evaluate%2Fbulk", "/api/v1%2Fpermissions/evaluate/bulk", "/api/v1/permissions/evaluate/%62ulk",
+		} {
+			alike(path, `{"checks":[`+here+`]}`, value)
+		}
 		own := "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 		a := key.Do("POST", "/api/v1/permissions/evaluate", here, "X-API-Key", value, "X-Request-Id", own)
 		if a.Status != 200 || a.Header.Get("X-Request-Id") != own {
@@ -120,16 +125,8 @@ func TestLateBodies(t *testing.T) {
 			"/api/v1/permissions/evaluate/bulk": `{"checks":[` + question + `]}`,
 		}
 		ask := func(path, body string, headers []string, meanwhile func()) string {
-			r := httptest.NewRequestWithContext(t.Context(), "POST", path, &late{meanwhile, strings.NewReader(body)})
-			r.Host, r.ContentLength = "localhost", int64(len(body))
-			r.Header.Set("X-API-Key", value)
-			r.Header.Set("Content-Type", "application/json")
-			for i := 0; i < len(headers); i += 2 {
-				r.Header.Set(headers[i], headers[i+1])
-			}
-			rec := httptest.NewRecorder()
-			s.Router.ServeHTTP(rec, r)
-			return rec.Body.String()
+			rest := &late{meanwhile, strings.NewReader(body)}
+			return post(t, s, value, path, rest, len(body), headers).Body.String()
 		}
 		for path, body := range bodies {
 			for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
@@ -144,6 +141,60 @@ func TestLateBodies(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTornBodies: a body that breaks off is refused on either way, though what came of it is
+// a question.
+func TestTornBodies(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		value := w.Key(w.at, "permissions.evaluate")
+		question := `{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"app_wide"}`
+		for path, body := range map[string]string{
+			"/api/v1/permissions/evaluate": question, "/api/v1/permissions/evaluate/bulk": `{"checks":[` + question + `]}`,
+		} {
+			for _, came := range []string{"", body[:20], body[:len(body)-1], body} {
+				for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
+					got := post(t, s, value, path, &torn{rest: strings.NewReader(came)}, len(body)+5, headers)
+					if got.Code != 400 || !strings.Contains(got.Body.String(), "body could not be read") {
+						t.Errorf("%s, the %s way: %q: %d %s", path, way, came, got.Code, got.Body)
+					}
+				}
+			}
+		}
+	})
+}
+
+// torn is a body that ends too early, as net/http gives it: it says so once.
+type torn struct {
+	rest *strings.Reader
+	told bool
+}
+
+func (r *torn) Read(p []byte) (int, error) {
+	if r.rest.Len() == 0 && !r.told {
+		r.told = true
+		return 0, io.ErrUnexpectedEOF
+	}
+	return r.rest.Read(p)
+}
+
+// post sends a body of some length with a key.
+func post(
+	t *testing.T, s *servertest.Server, key, path string, body io.Reader, length int, headers []string,
+) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), "POST", path, body)
+	r.Host, r.ContentLength = "localhost", int64(length)
+	r.Header.Set("X-API-Key", key)
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	s.Router.ServeHTTP(rec, r)
+	return rec
 }
 
 // late is a body before which something happens.

@@ -33,12 +33,14 @@ type Express struct {
 	// Revision is that of the Environment, for the answer.
 	Revision uint64
 
-	rt    *Router
-	r     *http.Request
-	in    []byte
-	rid   string
-	began time.Time
-	leave []func() // gates of large bodies
+	rt *Router
+	r  *http.Request
+	in []byte
+	// failed is what the read of the body ended with. Whoever reads on is told no more of it.
+	failed error
+	rid    string
+	began  time.Time
+	leave  []func() // gates of large bodies
 }
 
 // ExpressHandler answers a call, or leaves it (false) to the route's ordinary way.
@@ -76,7 +78,7 @@ func (x *Express) Body(caller id.ID) (string, bool) {
 	}
 	read, err := io.ReadFull(x.r.Body, x.in[:n])
 	x.in = x.in[:read]
-	if err != nil || n > smallBody && !x.pass(x.rt.large.tryWork) {
+	if x.failed = err; err != nil || n > smallBody && !x.pass(x.rt.large.tryWork) {
 		return "", false
 	}
 	return string(x.in), true
@@ -142,15 +144,24 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 // giveBack gives the request back as it came, its id included, so that the ordinary way reads what
 // was read.
 func (x *Express) giveBack() {
-	if len(x.in) > 0 {
+	if len(x.in) > 0 || x.failed != nil {
 		body := x.r.Body
+		rest := io.Reader(body)
+		if x.failed != nil {
+			rest = broken{x.failed}
+		}
 		x.r.Body = struct {
 			io.Reader
 			io.Closer
-		}{io.MultiReader(bytes.NewReader(bytes.Clone(x.in)), body), body}
+		}{io.MultiReader(bytes.NewReader(bytes.Clone(x.in)), rest), body}
 	}
 	x.r.Header.Set("X-Request-Id", x.rid)
 }
+
+// broken is the rest of a body that broke off.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func (x *Express) free() {
 	if cap(x.in) > largestKept || cap(x.Out) > largestKept {
@@ -164,7 +175,8 @@ func (x *Express) free() {
 func expressKey(r *http.Request) (string, bool) {
 	h := r.Header
 	keys, types := h["X-Api-Key"], h["Content-Type"]
-	plain := r.Method == http.MethodPost && r.ContentLength > 0 && r.URL.RawQuery == "" &&
+	// With a RawPath the path was written otherwise, and may lead elsewhere: a%2Fb is one segment.
+	plain := r.Method == http.MethodPost && r.ContentLength > 0 && r.URL.RawQuery == "" && r.URL.RawPath == "" &&
 		len(keys) == 1 && len(types) == 1 && types[0] == mediaJSON
 	if !plain {
 		return "", false
