@@ -45,18 +45,18 @@ type Trace struct {
 	Names map[id.ID]hierarchy.Named // of the nodes of the lineage
 }
 
-// Explain says how Evaluate would answer about a node, as of an instant in place of now; the
-// zero time is now. Faults: identities.not_found for somebody who never was a member,
+// Explain says how Evaluate would answer about a node, as of an instant in place of now; nil is
+// now. Faults: identities.not_found for somebody who never was a member,
 // nodes.node_not_found.
 func (s *Service) Explain(
 	ctx context.Context, by principal.Actor, in scope.Environment, identity id.ID, permission string, node id.ID,
-	at time.Time,
+	at *time.Time,
 ) (t Trace, err error) {
 	var asked *held
 	err = s.named(ctx, in, func(h *held) error {
 		now := s.now()
-		if !at.IsZero() {
-			now = instant(at)
+		if at != nil {
+			now = instant(*at)
 		}
 		asked, t.Trace = h, h.Explain(identity, permission, node, now)
 		if t.Reason == decide.IdentityNotFound {

@@ -205,7 +205,7 @@ func TestTimeIsLookedAtLast(t *testing.T) {
 	for name, ask := range map[string]func(w *world) (bool, error){
 		"evaluate": func(w *world) (bool, error) { return w.may(w.ann, w.root) == "1", nil },
 		"explain": func(w *world) (bool, error) {
-			x, err := w.Explain(t.Context(), alex, w.in, w.ann.Any(), read, w.root.Any(), time.Time{})
+			x, err := w.Explain(t.Context(), alex, w.in, w.ann.Any(), read, w.root.Any(), nil)
 			return x.Allowed, err
 		},
 		"who can": func(w *world) (bool, error) {

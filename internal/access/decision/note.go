@@ -24,7 +24,7 @@ func (s *Service) note(
 
 // explained is note for an explanation, which may be as of another instant.
 func (s *Service) explained(
-	by *principal.Actor, in scope.EnvironmentID, h *held, asOf time.Time, q decide.Question, d decide.Decision,
+	by *principal.Actor, in scope.EnvironmentID, h *held, asOf *time.Time, q decide.Question, d decide.Decision,
 ) {
 	if !s.Decided.Wants(d.Allowed) {
 		return

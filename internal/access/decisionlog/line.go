@@ -19,7 +19,7 @@ func (e *Entry) append(b []byte) []byte {
 	b = append(b, `","revision":"`...)
 	b = strconv.AppendUint(b, e.Revision, 10)
 	b = member(b, `","kind":`, string(cmp.Or(e.Kind, Decision)))
-	if !e.AsOf.IsZero() {
+	if e.AsOf != nil {
 		b = e.AsOf.UTC().AppendFormat(append(b, `,"as_of":"`...), "2006-01-02T15:04:05.000Z")
 		b = append(b, '"')
 	}

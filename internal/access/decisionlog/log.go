@@ -69,7 +69,7 @@ type Entry struct {
 	In       scope.EnvironmentID
 	Revision uint64
 	At       time.Time       // when it was asked
-	AsOf     time.Time       // of an explanation as of another instant; else zero
+	AsOf     *time.Time      // of an explanation as of another instant; else nil
 	Question decide.Question // an id that is zero, and a permission that is empty, was none
 	Decision decide.Decision // of a list the reason alone, where there is one
 	Found    int             // of a list: what is on the page

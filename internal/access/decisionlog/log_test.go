@@ -95,7 +95,7 @@ func TestLines(t *testing.T) {
 	anywhere := entry(false)
 	anywhere.Question = decide.Question{Permission: "a\nb", Scope: decide.AppWide}
 	why, list := entry(false), entry(true)
-	why.Kind, why.AsOf = decisionlog.Explanation, noon.Add(time.Hour)
+	why.Kind, why.AsOf = decisionlog.Explanation, new(noon.Add(time.Hour))
 	list.Kind, list.Found, list.Decision = decisionlog.Grants, 3, decide.Decision{}
 	list.Question = decide.Question{Identity: id.ID{3}, Scope: decide.AppWide}
 	l := open(t, "all", "stdout", &out, nil)

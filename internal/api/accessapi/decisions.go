@@ -307,8 +307,11 @@ func (h *Decisions) bulk(ctx context.Context, _ *wire.Call, by wire.By, in quest
 }
 
 func (h *Decisions) explain(ctx context.Context, _ *wire.Call, by wire.By, in explained) (wire.Data[trace], error) {
-	t, err := h.Decisions.Explain(
-		ctx, by.Actor, by.In, idOf(in.IdentityID), in.Permission, idOf(in.NodeID), in.At.Time())
+	var at *time.Time
+	if in.At.Value != nil {
+		at = new(in.At.Time())
+	}
+	t, err := h.Decisions.Explain(ctx, by.Actor, by.In, idOf(in.IdentityID), in.Permission, idOf(in.NodeID), at)
 	return wire.Of(viewTrace(in, t), err)
 }
 

@@ -149,6 +149,7 @@ func TestBadKeys(t *testing.T) {
 	c, at := acme(s)
 	for what, body := range map[string]m{
 		"an instant that has been":   {"expires_at": "2020-01-01T00:00:00Z"},
+		"a zero time of Go":          {"expires_at": "0001-01-01T00:00:00Z"},
 		"a date":                     {"expires_at": "2099-01-01"},
 		"a leap second":              {"expires_at": "2099-06-30T23:59:60Z"},
 		"no instant":                 {"expires_at": "tomorrow"},
