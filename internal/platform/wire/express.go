@@ -40,7 +40,7 @@ type Express struct {
 	failed error
 	rid    string
 	began  time.Time
-	leave  []func() // gates of large bodies
+	leave  func() // gives the place of a large body back; nil without one
 }
 
 // ExpressHandler answers a call, or leaves it (false) to the route's ordinary way.
@@ -65,40 +65,25 @@ func (rt *Router) Express(path string, limit ratelimit.Name, most int, handle Ex
 	rt.express[path] = &express{http.MethodPost + " " + path, most, handle}
 }
 
-// Body reads the body whole; false where it does not come, or is large and there is no place
-// for it at once: a large one passes the gates that it passes on the ordinary way, by the id of
-// who calls. It is UTF-8 only as far as the caller says so.
+// Body reads the body whole; false where it does not come, or is large and the caller, given by
+// id, has too many of those under way already. It is UTF-8 only as far as the caller says so.
 func (x *Express) Body(caller id.ID) (string, bool) {
 	n := int(x.r.ContentLength)
-	if n > smallBody && !x.pass(func() (func(), bool) { return x.rt.large.tryReceive(caller.String()) }) {
-		return "", false
+	if n > smallBody {
+		var is bool
+		if x.leave, is = x.rt.hurried.tryReceive(caller.String()); !is {
+			return "", false
+		}
 	}
 	if n > cap(x.in) {
 		x.in = make([]byte, 0, n+n/2)
 	}
 	read, err := io.ReadFull(x.r.Body, x.in[:n])
 	x.in = x.in[:read]
-	if x.failed = err; err != nil || n > smallBody && !x.pass(x.rt.large.tryWork) {
+	if x.failed = err; err != nil {
 		return "", false
 	}
 	return string(x.in), true
-}
-
-// pass passes a gate, to be left at the end.
-func (x *Express) pass(gate func() (leave func(), is bool)) bool {
-	leave, is := gate()
-	if is {
-		x.leave = append(x.leave, leave)
-	}
-	return is
-}
-
-// out leaves all gates.
-func (x *Express) out() {
-	for _, leave := range x.leave {
-		leave()
-	}
-	x.leave = nil
 }
 
 // RequestID is the id of the call.
@@ -121,7 +106,9 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 		x.rid = id.New[id.ID](x.began).String()
 	}
 	defer func() { //nolint:contextcheck // that of the request
-		x.out()
+		if x.leave != nil {
+			x.leave()
+		}
 		if p := recover(); p != nil { // nothing is written yet
 			answered = true
 			known := &seen{request: principal.Request{ID: x.rid}}

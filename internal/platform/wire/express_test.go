@@ -14,11 +14,12 @@ import (
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
-// TestLargeBodiesOnTheShortWay: a caller sends four at once there, as on the ordinary way,
-// where the fifth goes; small ones, and those of others, pass.
+// TestLargeBodiesOnTheShortWay: a caller sends so many at once there, and one more goes the
+// ordinary way; small ones, and those of others, pass.
 func TestLargeBodiesOnTheShortWay(t *testing.T) {
 	t.Parallel()
 	rt := newRouter(nil)
+	const most = 32
 	one, other := id.New[id.ID](time.Now()), id.New[id.ID](time.Now())
 	rt.Express("/hurry", "", 1<<20, func(_ context.Context, x *wire.Express) bool {
 		caller := one
@@ -35,7 +36,7 @@ func TestLargeBodiesOnTheShortWay(t *testing.T) {
 		return wire.Data[thing]{}, nil
 	})
 	large := `{"name":"x"}` + strings.Repeat(" ", 100_000)
-	wanted, may, done := make(chan struct{}), make(chan struct{}), make(chan int, 10)
+	wanted, may, done := make(chan struct{}), make(chan struct{}), make(chan int, most)
 	send := func(key string, length int, body io.Reader) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://canopy.test/hurry", body)
 		r.Header.Set("Content-Type", "application/json")
@@ -49,7 +50,7 @@ func TestLargeBodiesOnTheShortWay(t *testing.T) {
 		send(key, len(body), strings.NewReader(body))
 		return <-done
 	}
-	for range 4 {
+	for range most {
 		go send("one", len(large), &held{wanted, may, strings.NewReader(large)})
 		<-wanted
 	}
@@ -58,16 +59,16 @@ func TestLargeBodiesOnTheShortWay(t *testing.T) {
 		key, body string
 		want      int
 	}{
-		"a fifth": {"one", large, ordinary}, "a small one": {"one", `{"name":"x"}`, 200}, "another's": {"other", large, 200},
+		"one more": {"one", large, ordinary}, "a small one": {"one", `{"name":"x"}`, 200}, "another's": {"other", large, 200},
 	} {
 		if got := now(c.key, c.body); got != c.want {
 			t.Errorf("%s: %d", what, got)
 		}
 	}
 	close(may)
-	for range 4 {
+	for range most {
 		if code := <-done; code != 200 {
-			t.Errorf("the four: %d", code)
+			t.Errorf("those many: %d", code)
 		}
 	}
 	if got := now("one", large); got != 200 {

@@ -93,6 +93,8 @@ const (
 	largePerUser = 4
 	largeAtWork  = 8
 	largeWait    = 10 * time.Second
+	// hurriedPerUser is the same on the short way, where nothing is made of a body.
+	hurriedPerUser = 32
 )
 
 func newLarge() *large {
@@ -124,6 +126,9 @@ func (l *large) share(caller string) (s *share, out func()) {
 	}
 }
 
+// newHurried is the gate of the short way, where nobody waits.
+func newHurried() *large { return &large{mine: map[string]*share{}, each: hurriedPerUser} }
+
 // receive waits until the caller may send a large body; leave gives the place back.
 func (l *large) receive(ctx context.Context, caller string) (leave func(), err error) {
 	s, out := l.share(caller)
@@ -135,24 +140,14 @@ func (l *large) receive(ctx context.Context, caller string) (leave func(), err e
 	return func() { free(); out() }, nil
 }
 
-// tryReceive and tryWork are receive and work for who does not wait.
+// tryReceive is receive for who does not wait.
 func (l *large) tryReceive(caller string) (leave func(), is bool) {
 	s, out := l.share(caller)
-	free, is := tryEnter(s.slots)
-	if !is {
-		out()
-		return nil, false
-	}
-	return func() { free(); out() }, true
-}
-
-func (l *large) tryWork() (leave func(), is bool) { return tryEnter(l.works) }
-
-func tryEnter(slots chan struct{}) (leave func(), is bool) {
 	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, true
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots; out() }, true
 	default:
+		out()
 		return nil, false
 	}
 }
