@@ -92,11 +92,6 @@ func TestShortWayAnswersAlike(t *testing.T) {
 		alike("/api/v1/permissions/evaluate", here, value, "Content-Type", "text/plain")
 		alike("/api/v1/permissions/evaluate", here, value, "Content-Encoding", "gzip")
 		alike("/api/v1/permissions/evaluate?x=1", here, value)
-		for _, path := range []string{
-			"/api/v1/permissions/evaluate%2Fbulk", "/api/v1%2Fpermissions/evaluate/bulk", "/api/v1/permissions/evaluate/%62ulk",
-		} {
-			alike(path, `{"checks":[`+here+`]}`, value)
-		}
 		own := "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 		a := key.Do("POST", "/api/v1/permissions/evaluate", here, "X-API-Key", value, "X-Request-Id", own)
 		if a.Status != 200 || a.Header.Get("X-Request-Id") != own {
@@ -138,6 +133,26 @@ func TestLateBodies(t *testing.T) {
 					t.Errorf("%s, the %s way, late: %s", path, way, got)
 				}
 				s.Clock.Advance(-2 * time.Hour)
+			}
+		}
+	})
+}
+
+// TestOtherSpellingsOfAPath: an escaped slash ends no segment, on either way.
+func TestOtherSpellingsOfAPath(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		value := w.Key(w.at, "permissions.evaluate")
+		body := `{"checks":[{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"app_wide"}]}`
+		for path, want := range map[string]int{
+			"/api/v1/permissions/evaluate%2Fbulk": 405, "/api/v1%2Fpermissions/evaluate/bulk": 404,
+			"/api/v1/permissions/evaluate/%62ulk": 200, "/api/v1/permissions/evaluate/bulk": 200,
+		} {
+			for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
+				if got := post(t, s, value, path, strings.NewReader(body), len(body), headers); got.Code != want {
+					t.Errorf("%s, the %s way: %d %s", path, way, got.Code, got.Body)
+				}
 			}
 		}
 	})

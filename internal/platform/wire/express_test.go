@@ -59,7 +59,9 @@ func TestLargeBodiesOnTheShortWay(t *testing.T) {
 		key, body string
 		want      int
 	}{
-		"one more": {"one", large, ordinary}, "a small one": {"one", `{"name":"x"}`, 200}, "another's": {"other", large, 200},
+		"one more":    {"one", large, ordinary},
+		"a small one": {"one", `{"name":"x"}`, 200},
+		"another's":   {"other", large, 200},
 	} {
 		if got := now(c.key, c.body); got != c.want {
 			t.Errorf("%s: %d", what, got)
