@@ -20,7 +20,7 @@ bench: ## Measure: the whole server on both engines, then the decision engine
 	scripts/bench-evaluate
 	./canopy bench decide
 
-model: ## Check the model of how processes agree (installs Debian's spin as root)
+model: ## Check the models of how processes agree (installs Debian's spin as root)
 	scripts/model
 
 replicas: ## A million calls of several processes while things fail, each answer judged

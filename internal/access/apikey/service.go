@@ -92,7 +92,7 @@ func (s *Service) Create(
 	subject := in.Application.ID.String()
 	k, err = environment.Write(ctx, s.DB, in, func(tx *database.Tx, _ environment.Environment) (Key, error) {
 		expires := d.ExpiresAt.Time()
-		if !expires.IsZero() && !expires.After(tx.Now) {
+		if d.ExpiresAt.Value != nil && !expires.After(tx.Now) {
 			return Key{}, fault.Validation.WithDetails("expires_at must be in the future")
 		}
 		if err := s.fits(ctx, tx, caller, in, d); err != nil {

@@ -2,8 +2,6 @@ package decision
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"canopy.dev/canopy/internal/access/decide"
@@ -34,17 +32,6 @@ func (s *Service) Evaluate(
 	return d, nil
 }
 
-// note has a decision written that is wanted. Nothing of it need outlive the call.
-func (s *Service) note(
-	by *principal.Actor, in scope.EnvironmentID, h *held, now time.Time, q decide.Question, d decide.Decision,
-) {
-	if !s.Decided.Wants(d.Allowed) {
-		return
-	}
-	q.Permission, d.GrantingRoles = strings.Clone(q.Permission), slices.Clone(d.GrantingRoles)
-	s.Decided.Note(decisionlog.Entry{By: *by, In: in, Revision: h.at.Revision, At: now, Question: q, Decision: d})
-}
-
 // Bulk answers all questions as of one moment, in their order.
 func (s *Service) Bulk(
 	ctx context.Context, by principal.Actor, in scope.Environment, list []decide.Question,
@@ -58,19 +45,19 @@ type Trace struct {
 	Names map[id.ID]hierarchy.Named // of the nodes of the lineage
 }
 
-// Explain says how Evaluate would answer about a node, as of an instant in place of now; the
-// zero time is now. Faults: identities.not_found for somebody who never was a member,
+// Explain says how Evaluate would answer about a node, as of an instant in place of now; nil is
+// now. Faults: identities.not_found for somebody who never was a member,
 // nodes.node_not_found.
 func (s *Service) Explain(
 	ctx context.Context, by principal.Actor, in scope.Environment, identity id.ID, permission string, node id.ID,
-	at time.Time,
+	at *time.Time,
 ) (t Trace, err error) {
-	now := s.now()
-	if !at.IsZero() {
-		now = instant(at)
-	}
 	var asked *held
 	err = s.named(ctx, in, func(h *held) error {
+		now := s.now()
+		if at != nil {
+			now = instant(*at)
+		}
 		asked, t.Trace = h, h.Explain(identity, permission, node, now)
 		if t.Reason == decide.IdentityNotFound {
 			return enduser.ErrNotFound
@@ -89,7 +76,7 @@ func (s *Service) Explain(
 	})
 	if err == nil {
 		q := decide.Question{Identity: identity, Permission: permission, Scope: decide.AtNode, Node: node}
-		s.note(&by, in.ID, asked, time.UnixMicro(int64(now)), q, t.Decision)
+		s.explained(&by, in.ID, asked, at, q, t.Decision)
 	}
 	return t, err
 }
@@ -97,32 +84,46 @@ func (s *Service) Explain(
 // Permissions are the keys that a member holds anywhere now, or at a node, sorted. Faults:
 // identities.not_found, nodes.node_not_found.
 func (s *Service) Permissions(
-	ctx context.Context, in scope.Environment, identity enduser.ID, node hierarchy.ID,
+	ctx context.Context, by principal.Actor, in scope.Environment, identity enduser.ID, node hierarchy.ID,
 ) ([]string, error) {
-	h, err := s.fresh(ctx, in)
-	if err != nil {
-		return nil, err
+	q := decide.Question{Identity: identity.Any(), Scope: decide.AppWide}
+	if !node.IsZero() {
+		q.Scope, q.Node = decide.AtNode, node.Any()
 	}
-	if node.IsZero() {
-		keys, member := h.Permissions(identity.Any(), s.now())
-		if !member {
-			return nil, enduser.ErrNotFound
-		}
-		return keys, nil
-	}
-	keys, member, known := h.PermissionsAt(identity.Any(), node.Any(), s.now())
+	h, keys, member, known, err := s.allowed(ctx, in, q)
 	switch {
+	case err != nil:
+		return nil, err
 	case !member:
 		return nil, enduser.ErrNotFound
 	case !known:
 		return nil, hierarchy.ErrNotFound
 	}
+	s.listed(&by, in, h, decisionlog.Permissions, q, decide.None, len(keys))
 	return keys, nil
+}
+
+// allowed are the keys for which Evaluate would allow as q asks, whether it asks about a member,
+// and about a node that is there.
+func (s *Service) allowed(
+	ctx context.Context, in scope.Environment, q decide.Question,
+) (h *held, keys []string, member, known bool, err error) {
+	if h, err = s.fresh(ctx, in); err != nil {
+		return nil, nil, false, false, err
+	}
+	if q.Scope == decide.AppWide {
+		keys, member = h.Permissions(q.Identity, s.now())
+		return h, keys, member, true, nil
+	}
+	keys, member, known = h.PermissionsAt(q.Identity, q.Node, s.now())
+	return h, keys, member, known, nil
 }
 
 // Grants are what a member holds now, and at which nodes it was given. Fault:
 // identities.not_found.
-func (s *Service) Grants(ctx context.Context, in scope.Environment, identity enduser.ID) (decide.GrantList, error) {
+func (s *Service) Grants(
+	ctx context.Context, by principal.Actor, in scope.Environment, identity enduser.ID,
+) (decide.GrantList, error) {
 	h, err := s.fresh(ctx, in)
 	if err != nil {
 		return decide.GrantList{}, err
@@ -131,5 +132,7 @@ func (s *Service) Grants(ctx context.Context, in scope.Environment, identity end
 	if !member {
 		return list, enduser.ErrNotFound
 	}
+	q := decide.Question{Identity: identity.Any(), Scope: decide.AppWide}
+	s.listed(&by, in, h, decisionlog.Grants, q, decide.None, len(list.Grants))
 	return list, nil
 }

@@ -36,18 +36,20 @@ func pair(t *testing.T, fn func(t *testing.T, a, b *world)) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		address, clock := dbtest.URL(t, database.Postgres), &dbtest.Clock{}
-		var handles []*database.DB
-		for range 2 {
-			db, err := database.Open(t.Context(), address, clock.Now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			handles = append(handles, db)
-		}
-		a := newWorld(t, handles[0])
-		fn(t, a, a.on(handles[1]))
+		a := newWorld(t, handle(t, address, clock.Now))
+		fn(t, a, a.on(handle(t, address, clock.Now)))
 	})
+}
+
+// handle is one process's way to a database.
+func handle(t *testing.T, address string, now func() time.Time) *database.DB {
+	t.Helper()
+	db, err := database.Open(t.Context(), address, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // all is every answer about everybody everywhere, as a service has it.

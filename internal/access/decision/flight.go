@@ -112,8 +112,8 @@ func (s *Service) load(ctx context.Context, w *world) (next *held, err error) {
 		s.forget(w, err)
 		return nil, err
 	}
+	next.seen(began)
 	s.keep(w, next)
-	w.seen(began)
 	return next, nil
 }
 

@@ -47,17 +47,17 @@ func sizeOf(s *decide.Snapshot) int {
 	return 4096 + 57*n.Nodes + 74*n.Members + 57*n.Assignments + 512*n.Roles + 128*n.Permissions
 }
 
-// seen notes that what is held was current at an instant.
-func (w *world) seen(at time.Time) {
-	for known := w.current.Load(); known < at.UnixNano(); known = w.current.Load() {
-		if w.current.CompareAndSwap(known, at.UnixNano()) {
+// seen notes that the snapshot was current at an instant.
+func (h *held) seen(at time.Time) {
+	for known := h.current.Load(); known < at.UnixNano(); known = h.current.Load() {
+		if h.current.CompareAndSwap(known, at.UnixNano()) {
 			return
 		}
 	}
 }
 
-// seenSince reports whether what is held was known to be so at a moment or later.
-func (w *world) seenSince(at time.Time) bool { return w.current.Load() >= at.UnixNano() }
+// seenSince reports whether the snapshot was known to be current at a moment or later.
+func (h *held) seenSince(at time.Time) bool { return h.current.Load() >= at.UnixNano() }
 
 // counts are what a Service has done so far.
 type counts struct {
@@ -107,7 +107,7 @@ func (s *Service) Stats() Stats {
 		if h == nil || s.watch != nil && h.asOf == version {
 			continue
 		}
-		t.Oldest = max(t.Oldest, now.Sub(time.Unix(0, w.current.Load())))
+		t.Oldest = max(t.Oldest, now.Sub(time.Unix(0, h.current.Load())))
 	}
 	return t
 }

@@ -13,25 +13,34 @@ import (
 )
 
 // Proven is an Environment as it stands now, for who asks at once: what was proven of it holds
-// for the credential of the call as well.
+// for the credential of the call as well. All questions are answered as of one moment, that of
+// the proof.
 type Proven struct {
 	*held
-	s  *Service
-	in scope.EnvironmentID
+	s   *Service
+	in  scope.EnvironmentID
+	now time.Time
 }
 
 // Prove gives the Environment with every write that was answered before Prove was called.
 // Errors are as from Evaluate.
 func (s *Service) Prove(ctx context.Context, in scope.Environment) (Proven, error) {
 	h, err := s.proven(ctx, in)
-	return Proven{h, s, in.ID}, err
+	return Proven{h, s, in.ID, s.DB.Now()}, err
 }
 
-// Evaluate answers a question as of now; names is room for those of the roles that grant.
-func (p Proven) Evaluate(by *principal.Actor, q decide.Question, now time.Time, names []string) decide.Decision {
-	d := p.Snapshot.Evaluate(q, instant(now), names)
-	p.s.note(by, p.in, p.held, now, q, d)
-	return d
+// Evaluate answers a question; names is room for those of the roles that grant. Who answers the
+// call with it calls Note.
+func (p Proven) Evaluate(q decide.Question, names []string) decide.Decision {
+	return p.Snapshot.Evaluate(q, instant(p.now), names)
+}
+
+// Notes reports whether any answers are written to the decision log.
+func (p Proven) Notes() bool { return p.s.Decided != nil }
+
+// Note has an answer written, if it is wanted.
+func (p Proven) Note(by *principal.Actor, q decide.Question, d decide.Decision) {
+	p.s.note(by, p.in, p.held, p.now, q, d)
 }
 
 // At is where the Environment stands.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/access/enduser"
 	"canopy.dev/canopy/internal/events/revision"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/tenant/environment"
@@ -41,13 +43,23 @@ func (s *Service) named(
 // AccessibleNodes is a page of the live nodes at which Evaluate allows, now. For who is
 // denied everywhere it says why, as Evaluate says it of anywhere.
 func (s *Service) AccessibleNodes(
-	ctx context.Context, in scope.Environment, q decide.ReachQuery,
+	ctx context.Context, by principal.Actor, in scope.Environment, q decide.ReachQuery,
 ) (decide.ReachPage, error) {
 	h, err := s.fresh(ctx, in)
 	if err != nil {
 		return decide.ReachPage{}, err
 	}
-	return h.AccessibleNodes(q, s.now()), nil
+	p := h.AccessibleNodes(q, s.now())
+	s.reached(&by, in, h, q, p)
+	return p, nil
+}
+
+// reached notes a page of nodes.
+func (s *Service) reached(
+	by *principal.Actor, in scope.Environment, h *held, q decide.ReachQuery, p decide.ReachPage,
+) {
+	asked := decide.Question{Identity: q.Identity, Permission: q.Permission, Scope: decide.AppWide}
+	s.listed(by, in, h, decisionlog.Nodes, asked, p.Reason, len(p.Nodes))
 }
 
 // Who is a page of the identities that may do something at a node, with their names.
@@ -58,10 +70,12 @@ type Who struct {
 
 // WhoCan is a page of the identities for which Evaluate allows at the node, now. The names
 // are of the moment of the answer.
-func (s *Service) WhoCan(ctx context.Context, in scope.Environment, q decide.WhoQuery) (w Who, err error) {
-	now := s.now()
+func (s *Service) WhoCan(
+	ctx context.Context, by principal.Actor, in scope.Environment, q decide.WhoQuery,
+) (w Who, err error) {
+	var asked *held
 	err = s.named(ctx, in, func(h *held) error {
-		w.WhoPage = h.WhoCan(q, now)
+		asked, w.WhoPage = h, h.WhoCan(q, s.now())
 		return nil
 	}, func(tx *database.Tx) error {
 		ids := make([]enduser.ID, len(w.Holders))
@@ -75,5 +89,16 @@ func (s *Service) WhoCan(ctx context.Context, in scope.Environment, q decide.Who
 		}
 		return err
 	})
+	if err == nil {
+		s.holding(&by, in, asked, q, w.WhoPage)
+	}
 	return w, err
+}
+
+// holding notes a page of people.
+func (s *Service) holding(
+	by *principal.Actor, in scope.Environment, h *held, q decide.WhoQuery, p decide.WhoPage,
+) {
+	asked := decide.Question{Permission: q.Permission, Scope: decide.AtNode, Node: q.Node}
+	s.listed(by, in, h, decisionlog.People, asked, p.Reason, len(p.Holders))
 }

@@ -23,7 +23,7 @@ import (
 func nodes(t rapid.TB, of enduser.ID, limit int, between func(), worlds ...*world) (all []id.ID) {
 	q := decide.ReachQuery{Identity: of.Any(), Permission: read, Limit: limit}
 	for i := 0; ; i++ {
-		p, err := worlds[i%len(worlds)].AccessibleNodes(worlds[0].t.Context(), worlds[0].in, q)
+		p, err := worlds[i%len(worlds)].AccessibleNodes(worlds[0].t.Context(), alex, worlds[0].in, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func nodes(t rapid.TB, of enduser.ID, limit int, between func(), worlds ...*worl
 func holders(t rapid.TB, at hierarchy.ID, limit int, between func(), worlds ...*world) (all []id.ID) {
 	q := decide.WhoQuery{Node: at.Any(), Permission: read, Limit: limit}
 	for i := 0; ; i++ {
-		p, err := worlds[i%len(worlds)].WhoCan(worlds[0].t.Context(), worlds[0].in, q)
+		p, err := worlds[i%len(worlds)].WhoCan(worlds[0].t.Context(), alex, worlds[0].in, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func TestNobodyReachesAnything(t *testing.T) {
 	t.Parallel()
 	pair(t, func(t *testing.T, a, _ *world) {
 		for _, of := range []id.ID{a.ann.Any(), {}} {
-			p, err := a.AccessibleNodes(t.Context(), a.in, decide.ReachQuery{Identity: of, Permission: read, Limit: 3})
+			p, err := a.AccessibleNodes(t.Context(), alex, a.in, decide.ReachQuery{Identity: of, Permission: read, Limit: 3})
 			want := map[bool]decide.Reason{true: decide.IdentityNotFound, false: decide.NoAssignment}[of.IsZero()]
 			if err != nil || p.Reason != want || len(p.Nodes)+len(p.Roots)+len(p.Next) > 0 {
 				t.Errorf("%+v, %v", p, err)
@@ -183,7 +183,7 @@ func TestNobodyReachesAnything(t *testing.T) {
 			{a.root.Any(), "lease.none", decide.PermissionUnknown},
 			{a.root.Any(), read, decide.None},
 		} {
-			w, err := a.WhoCan(t.Context(), a.in, decide.WhoQuery{Node: c.at, Permission: c.key, Limit: 3})
+			w, err := a.WhoCan(t.Context(), alex, a.in, decide.WhoQuery{Node: c.at, Permission: c.key, Limit: 3})
 			if err != nil || w.Reason != c.want || len(w.Holders) > 0 || !w.Next.IsZero() {
 				t.Errorf("%+v, %v", w, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"canopy.dev/canopy/internal/access/decide"
+	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/access/hierarchy"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -33,40 +34,50 @@ func (s *Service) Until(
 }
 
 // Holders is WhoCan without names.
-func (s *Service) Holders(ctx context.Context, in scope.Environment, q decide.WhoQuery) (decide.WhoPage, error) {
+func (s *Service) Holders(
+	ctx context.Context, by principal.Actor, in scope.Environment, q decide.WhoQuery,
+) (decide.WhoPage, error) {
 	h, err := s.fresh(ctx, in)
 	if err != nil {
 		return decide.WhoPage{}, err
 	}
-	return h.WhoCan(q, s.now()), nil
+	p := h.WhoCan(q, s.now())
+	s.holding(&by, in, h, q, p)
+	return p, nil
 }
 
 // WhoCanAnywhere is a page of the identities for which Evaluate allows somewhere, now, by id,
 // and the id to be sent as after for the next page; zero on the last page.
 func (s *Service) WhoCanAnywhere(
-	ctx context.Context, in scope.Environment, permission string, after id.ID, limit int,
+	ctx context.Context, by principal.Actor, in scope.Environment, permission string, after id.ID, limit int,
 ) (list []id.ID, next id.ID, err error) {
 	h, err := s.fresh(ctx, in)
 	if err != nil {
 		return nil, id.ID{}, err
 	}
 	list, next = h.WhoCanAnywhere(permission, after, limit, s.now())
+	q := decide.Question{Permission: permission, Scope: decide.AppWide}
+	s.listed(&by, in, h, decisionlog.People, q, decide.None, len(list))
 	return list, next, nil
+}
+
+// Nothing asks nothing: the answer tells the Environment's revision all the same.
+func (s *Service) Nothing(ctx context.Context, in scope.Environment) error {
+	_, err := s.fresh(ctx, in)
+	return err
 }
 
 // Allowed are the keys for which Evaluate would allow as q asks, whatever permission q names,
 // sorted. For who or what is unknown there are none.
-func (s *Service) Allowed(ctx context.Context, in scope.Environment, q decide.Question) ([]string, error) {
-	h, err := s.fresh(ctx, in)
-	if err != nil {
-		return nil, err
+func (s *Service) Allowed(
+	ctx context.Context, by principal.Actor, in scope.Environment, q decide.Question,
+) ([]string, error) {
+	h, keys, _, _, err := s.allowed(ctx, in, q)
+	if err == nil {
+		q.Permission = ""
+		s.listed(&by, in, h, decisionlog.Permissions, q, decide.None, len(keys))
 	}
-	if q.Scope == decide.AppWide {
-		keys, _ := h.Permissions(q.Identity, s.now())
-		return keys, nil
-	}
-	keys, _, _ := h.PermissionsAt(q.Identity, q.Node, s.now())
-	return keys, nil
+	return keys, err
 }
 
 const (
@@ -80,12 +91,13 @@ const (
 // AccessibleOfType is AccessibleNodes for nodes of one type. A page that is not the last may
 // hold fewer nodes than the limit, or none.
 func (s *Service) AccessibleOfType(
-	ctx context.Context, in scope.Environment, q decide.ReachQuery, nodeType string,
+	ctx context.Context, by principal.Actor, in scope.Environment, q decide.ReachQuery, nodeType string,
 ) (p decide.ReachPage, err error) {
-	now, limit := s.now(), max(q.Limit, 1)
+	limit := max(q.Limit, 1)
 	var snapshot *held
+	var now decide.Instant
 	err = s.named(ctx, in, func(h *held) error {
-		snapshot = h
+		snapshot, now = h, s.now()
 		return nil
 	}, func(tx *database.Tx) error {
 		look, full := q, []id.ID(nil)
@@ -120,6 +132,9 @@ func (s *Service) AccessibleOfType(
 		}
 		return nil
 	})
+	if err == nil {
+		s.reached(&by, in, snapshot, q, p)
+	}
 	return p, err
 }
 

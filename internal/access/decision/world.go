@@ -42,8 +42,7 @@ type Service struct {
 type world struct {
 	held atomic.Pointer[held]
 	flights
-	in      scope.Environment
-	current atomic.Int64 // when held was known to be so last, in Unix nanoseconds
+	in scope.Environment
 }
 
 // held is an Environment at one moment.
@@ -53,6 +52,9 @@ type held struct {
 	asOf uint64 // of the watch: as long as that stays, nothing was written
 	// quiet are the moments, this one included, since API keys were changed last.
 	quiet quiet
+	// current is when the Environment was known to be so last, in Unix nanoseconds. It lies here
+	// and not in the world: who has taken a snapshot must not go by what was seen of the next one.
+	current atomic.Int64
 }
 
 // fresh is a snapshot of the Environment that holds every write that was answered before
@@ -92,13 +94,15 @@ func (s *Service) current(ctx context.Context, w *world) (h *held, waited bool, 
 	h = w.held.Load()
 	age, aged := scope.AgeOf(ctx)
 	switch {
-	case h != nil && aged && (h.at == where || w.seenSince(s.DB.Now().Add(-age))):
+	case h != nil && aged && (h.at == where || h.seenSince(s.DB.Now().Add(-age))):
 		return h, true, nil // what is held was read no earlier than what is proven
 	case h != nil && h.at == where:
+		h.seen(asked)
 		if s.watch != nil {
-			w.held.CompareAndSwap(h, &held{h.Snapshot, h.at, asOf, h.quiet})
+			again := &held{Snapshot: h.Snapshot, at: h.at, asOf: asOf, quiet: h.quiet}
+			again.seen(asked)
+			w.held.CompareAndSwap(h, again)
 		}
-		w.seen(asked)
 		return h, true, nil
 	}
 	// Behind, or ahead: of this proof by another question, or of a store that was set back.
@@ -122,7 +126,7 @@ const mostFollowed = 100_000
 func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, asOf uint64) (*held, error) {
 	return environment.Read(ctx, s.DB, in, func(tx *database.Tx, at revision.At) (*held, error) {
 		if at == from.at {
-			return &held{from.Snapshot, at, asOf, from.quiet}, nil
+			return &held{Snapshot: from.Snapshot, at: at, asOf: asOf, quiet: from.quiet}, nil
 		}
 		var changes []decide.Change
 		unclear, keys := false, false
@@ -147,9 +151,9 @@ func (s *Service) follow(ctx context.Context, in scope.Environment, from *held, 
 		next, problems := from.Apply(decide.Edit{Revision: at.Revision, Changes: changes})
 		s.report(ctx, in, problems)
 		if keys {
-			return &held{next, at, asOf, quiet{at}}, nil
+			return &held{Snapshot: next, at: at, asOf: asOf, quiet: quiet{at}}, nil
 		}
-		return &held{next, at, asOf, from.quiet.with(at)}, nil
+		return &held{Snapshot: next, at: at, asOf: asOf, quiet: from.quiet.with(at)}, nil
 	})
 }
 
@@ -168,7 +172,7 @@ func (s *Service) build(ctx context.Context, in scope.Environment, asOf uint64) 
 	}
 	snapshot, problems := b.Build(at.Revision)
 	s.report(ctx, in, problems)
-	return &held{snapshot, at, asOf, quiet{at}}, nil
+	return &held{Snapshot: snapshot, at: at, asOf: asOf, quiet: quiet{at}}, nil
 }
 
 // report tells of rows that contradict each other: they grant nothing.

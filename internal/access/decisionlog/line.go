@@ -1,6 +1,7 @@
 package decisionlog
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,28 +18,43 @@ func (e *Entry) append(b []byte) []byte {
 	b, _ = e.In.AppendText(b)
 	b = append(b, `","revision":"`...)
 	b = strconv.AppendUint(b, e.Revision, 10)
-	b = named(b, `","identity_id":`, e.Question.Identity)
-	b = member(b, `,"permission":`, e.Question.Permission)
+	b = member(b, `","kind":`, string(cmp.Or(e.Kind, Decision)))
+	if e.AsOf != nil {
+		b = e.AsOf.UTC().AppendFormat(append(b, `,"as_of":"`...), "2006-01-02T15:04:05.000Z")
+		b = append(b, '"')
+	}
+	b = named(b, `,"identity_id":`, e.Question.Identity)
+	if e.Question.Permission == "" {
+		b = append(b, `,"permission":null`...)
+	} else {
+		b = member(b, `,"permission":`, e.Question.Permission)
+	}
 	if e.Question.Scope == decide.AtNode {
 		b = named(b, `,"scope":"node","node_id":`, e.Question.Node)
 	} else {
 		b = append(b, `,"scope":"app_wide","node_id":null`...)
 	}
-	b = append(b, `,"allowed":`...)
-	b = strconv.AppendBool(b, e.Decision.Allowed)
+	if e.Kind.list() {
+		b = strconv.AppendInt(append(b, `,"found":`...), int64(e.Found), 10)
+	} else {
+		b = strconv.AppendBool(append(b, `,"allowed":`...), e.Decision.Allowed)
+	}
 	if e.Decision.Reason == decide.None {
 		b = append(b, `,"denial_reason":null`...)
 	} else {
 		b = member(b, `,"denial_reason":`, e.Decision.Reason.String())
 	}
-	b = append(b, `,"granting_roles":[`...)
-	for i, name := range e.Decision.GrantingRoles {
-		if i > 0 {
-			b = append(b, ',')
+	if !e.Kind.list() {
+		b = append(b, `,"granting_roles":[`...)
+		for i, name := range e.Decision.GrantingRoles {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = member(b, "", name)
 		}
-		b = member(b, "", name)
+		b = append(b, ']')
 	}
-	b = member(b, `],"caller":`, string(e.By.Kind))
+	b = member(b, `,"caller":`, string(e.By.Kind))
 	b = named(b, `,"caller_id":`, e.By.ID)
 	b = member(b, `,"request_id":`, e.By.Request.ID)
 	return append(b, "}\n"...)

@@ -46,14 +46,33 @@ func (m Mode) wants(allowed bool) bool {
 	return m.denied && !allowed || m.share == 1 || m.share > 0 && rand.Float64() < m.share //nolint:gosec // a sample
 }
 
-// Entry is a decision.
+// Kind is what an entry tells of.
+type Kind string
+
+// The kinds.
+const (
+	Decision    Kind = "decision"    // a verdict; so is the zero Kind
+	Explanation Kind = "explanation" // a verdict with all that led to it, for who looks into it
+	Nodes       Kind = "nodes"       // where somebody may do something
+	People      Kind = "people"      // who may do something
+	Permissions Kind = "permissions" // what somebody may do
+	Grants      Kind = "grants"      // what somebody was given, for who decides by itself
+)
+
+// list reports whether the entry is a page of a list.
+func (k Kind) list() bool { return k == Nodes || k == People || k == Permissions || k == Grants }
+
+// Entry is a decision, or a page of a list of what would be decided.
 type Entry struct {
+	Kind     Kind
 	By       principal.Actor
 	In       scope.EnvironmentID
 	Revision uint64
-	At       time.Time
-	Question decide.Question // an id that is zero was none
-	Decision decide.Decision
+	At       time.Time       // when it was asked
+	AsOf     *time.Time      // of an explanation as of another instant; else nil
+	Question decide.Question // an id that is zero, and a permission that is empty, was none
+	Decision decide.Decision // of a list the reason alone, where there is one
+	Found    int             // of a list: what is on the page
 }
 
 // Log takes entries. A nil Log is off. It is safe for concurrent use.
@@ -97,7 +116,8 @@ func Open(c Config) (*Log, error) {
 	return l, nil
 }
 
-// Wants reports whether a decision is to be noted. It is for who would have to make the entry.
+// Wants reports whether a decision is to be noted; a list is as good as allowed where it is not
+// empty. It is for who would have to make the entry.
 func (l *Log) Wants(allowed bool) bool { return l != nil && l.mode.wants(allowed) }
 
 // Note takes an entry that is wanted, or drops it where too many wait.

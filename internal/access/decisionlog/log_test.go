@@ -94,22 +94,39 @@ func TestLines(t *testing.T) {
 	var out bytes.Buffer
 	anywhere := entry(false)
 	anywhere.Question = decide.Question{Permission: "a\nb", Scope: decide.AppWide}
+	why, list := entry(false), entry(true)
+	why.Kind, why.AsOf = decisionlog.Explanation, new(noon.Add(time.Hour))
+	list.Kind, list.Found, list.Decision = decisionlog.Grants, 3, decide.Decision{}
+	list.Question = decide.Question{Identity: id.ID{3}, Scope: decide.AppWide}
 	l := open(t, "all", "stdout", &out, nil)
 	run(l, entry(true), anywhere)
+	l.Note(why)
+	l.Note(list)
+	run(l)
 	want := `{"time":"2026-11-27T12:00:00.345Z","environment_id":"02000000-0000-0000-0000-000000000000",` +
-		`"revision":"41","identity_id":"03000000-0000-0000-0000-000000000000","permission":"lease.read","scope":"node",` +
-		`"node_id":"04000000-0000-0000-0000-000000000000","allowed":true,"denial_reason":null,` +
+		`"revision":"41","kind":"decision","identity_id":"03000000-0000-0000-0000-000000000000",` +
+		`"permission":"lease.read","scope":"node","node_id":"04000000-0000-0000-0000-000000000000",` +
+		`"allowed":true,"denial_reason":null,` +
 		`"granting_roles":["A \"B\"","Ü"],"caller":"api_key","caller_id":"01000000-0000-0000-0000-000000000000",` +
 		`"request_id":"r-1"}
 {"time":"2026-11-27T12:00:00.345Z","environment_id":"02000000-0000-0000-0000-000000000000","revision":"41",` +
-		`"identity_id":null,"permission":"a\nb","scope":"app_wide","node_id":null,"allowed":false,` +
+		`"kind":"decision","identity_id":null,"permission":"a\nb","scope":"app_wide","node_id":null,"allowed":false,` +
 		`"denial_reason":"no_assignment","granting_roles":[],"caller":"api_key",` +
+		`"caller_id":"01000000-0000-0000-0000-000000000000","request_id":"r-1"}
+{"time":"2026-11-27T12:00:00.345Z","environment_id":"02000000-0000-0000-0000-000000000000","revision":"41",` +
+		`"kind":"explanation","as_of":"2026-11-27T13:00:00.345Z","identity_id":"03000000-0000-0000-0000-000000000000",` +
+		`"permission":"lease.read","scope":"node","node_id":"04000000-0000-0000-0000-000000000000","allowed":false,` +
+		`"denial_reason":"no_assignment","granting_roles":[],"caller":"api_key",` +
+		`"caller_id":"01000000-0000-0000-0000-000000000000","request_id":"r-1"}
+{"time":"2026-11-27T12:00:00.345Z","environment_id":"02000000-0000-0000-0000-000000000000","revision":"41",` +
+		`"kind":"grants","identity_id":"03000000-0000-0000-0000-000000000000","permission":null,"scope":"app_wide",` +
+		`"node_id":null,"found":3,"denial_reason":null,"caller":"api_key",` +
 		`"caller_id":"01000000-0000-0000-0000-000000000000","request_id":"r-1"}
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
-	if l.Written() != 2 || l.Dropped() != 0 {
+	if l.Written() != 4 || l.Dropped() != 0 {
 		t.Errorf("%d written, %d dropped", l.Written(), l.Dropped())
 	}
 }

@@ -307,15 +307,18 @@ func (h *Decisions) bulk(ctx context.Context, _ *wire.Call, by wire.By, in quest
 }
 
 func (h *Decisions) explain(ctx context.Context, _ *wire.Call, by wire.By, in explained) (wire.Data[trace], error) {
-	t, err := h.Decisions.Explain(
-		ctx, by.Actor, by.In, idOf(in.IdentityID), in.Permission, idOf(in.NodeID), in.At.Time())
+	var at *time.Time
+	if in.At.Value != nil {
+		at = new(in.At.Time())
+	}
+	t, err := h.Decisions.Explain(ctx, by.Actor, by.In, idOf(in.IdentityID), in.Permission, idOf(in.NodeID), at)
 	return wire.Of(viewTrace(in, t), err)
 }
 
 func (h *Decisions) permissions(
 	ctx context.Context, c *wire.Call, by wire.By, _ wire.None,
 ) (wire.Items[string], error) {
-	keys, err := h.Decisions.Permissions(ctx, by.In, identityID.Of(c), permissionNode.Of(c))
+	keys, err := h.Decisions.Permissions(ctx, by.Actor, by.In, identityID.Of(c), permissionNode.Of(c))
 	return wire.ItemsOf(keys, err, func(key string) string { return key })
 }
 
@@ -328,7 +331,7 @@ func (h *Decisions) ofApplication(
 	if _, err := h.Members.Get(ctx, membership.InApplication(by.In.Application, by.In), who); err != nil {
 		return wire.Items[string]{}, err
 	}
-	keys, err := h.Decisions.Permissions(ctx, by.In, who, permissionNode.Of(c))
+	keys, err := h.Decisions.Permissions(ctx, by.Actor, by.In, who, permissionNode.Of(c))
 	if errors.Is(err, enduser.ErrNotFound) {
 		keys, err = nil, nil
 	}
@@ -336,7 +339,7 @@ func (h *Decisions) ofApplication(
 }
 
 func (h *Decisions) grants(ctx context.Context, c *wire.Call, by wire.By, _ wire.None) (wire.Items[grant], error) {
-	list, err := h.Decisions.Grants(ctx, by.In, identityID.Of(c))
+	list, err := h.Decisions.Grants(ctx, by.Actor, by.In, identityID.Of(c))
 	if until := bound(list.Until); err == nil && until != nil {
 		c.SetValidUntil(*until)
 	}

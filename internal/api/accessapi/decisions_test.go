@@ -50,6 +50,32 @@ func TestDecisionsTakeWhatNamesNothing(t *testing.T) {
 	})
 }
 
+// TestExplainOfAnotherInstant: any instant that there is stands in place of now, the first one
+// too; null is now.
+func TestExplainOfAnotherInstant(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		w.Must(200, "PATCH", w.at+"/assignments/"+w.id, m{
+			"role_id": w.reader, "effective_from": "2020-01-01T00:00:00.000Z", "effective_to": "2099-01-01T00:00:00.000Z",
+		})
+		for _, c := range []struct{ at, reason any }{
+			{nil, nil},
+			{"2020-01-01T00:00:00.000Z", nil},
+			{"2019-12-31T23:59:59.999Z", "assignment_not_active"},
+			{"0001-01-01T00:00:00Z", "assignment_not_active"},
+			{"0001-01-01T01:00:00+01:00", "assignment_not_active"},
+			{"9999-12-31T23:59:59.999Z", "assignment_not_active"},
+		} {
+			a := w.Must(200, "POST", w.at+"/permissions/evaluate/explain",
+				m{"identity_id": w.ann, "permission": "lease.read", "node_id": w.office, "at": c.at})
+			if a.At("data", "denial_reason") != c.reason {
+				t.Errorf("at %v: %s", c.at, a.Raw)
+			}
+		}
+	})
+}
+
 // TestBulkNamesTheMalformedCheck: one of them refuses the call, and details say which and what.
 func TestBulkNamesTheMalformedCheck(t *testing.T) {
 	t.Parallel()

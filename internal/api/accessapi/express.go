@@ -35,8 +35,10 @@ func (h *Decisions) evaluateExpress(ctx context.Context, x *wire.Express) bool {
 	if !is || !in.end() {
 		return false
 	}
-	x.Out = q.appendVerdict(x.Out, standing.Evaluate(by, q.decided(), x.Now, names[:0]))
-	x.Out = append(x.Out, '}')
+	asked := q.decided()
+	d := standing.Evaluate(asked, names[:0])
+	standing.Note(by, asked, d)
+	x.Out = append(q.appendVerdict(x.Out, d), '}')
 	return true
 }
 
@@ -46,6 +48,7 @@ func (h *Decisions) bulkExpress(ctx context.Context, x *wire.Express) bool {
 	if !is || !in.take('{') || !in.member("checks") || !in.take('[') {
 		return false
 	}
+	checks := in
 	var names [8]string
 	x.Out = append(x.Out, `{"items":[`...)
 	for n := 0; ; n++ {
@@ -53,14 +56,31 @@ func (h *Decisions) bulkExpress(ctx context.Context, x *wire.Express) bool {
 		if !is || n == mostAsked {
 			return false
 		}
-		x.Out = q.appendVerdict(x.Out, standing.Evaluate(by, q.decided(), x.Now, names[:0]))
+		x.Out = q.appendVerdict(x.Out, standing.Evaluate(q.decided(), names[:0]))
 		if !in.take(',') {
 			break
 		}
 		x.Out = append(x.Out, ',')
 	}
 	x.Out = append(x.Out, `]}`...)
-	return in.take(']') && in.take('}') && in.end()
+	if !in.take(']') || !in.take('}') || !in.end() {
+		return false
+	}
+	if standing.Notes() {
+		noteAll(standing, by, checks)
+	}
+	return true
+}
+
+// noteAll has the answers to all checks of a call written. Before the last check was read nobody
+// knew whether they would be given: the ordinary way refuses the call, or answers and notes it.
+func noteAll(standing decision.Proven, by *principal.Actor, in plainly) {
+	var names [8]string
+	for more := true; more; more = in.take(',') {
+		q, _ := in.question()
+		asked := q.decided()
+		standing.Note(by, asked, standing.Evaluate(asked, names[:0]))
+	}
 }
 
 // admit reads the body and gives the Environment of a live key that may ask, as it stands
@@ -72,7 +92,7 @@ func (h *Decisions) admit(
 	if !is || !key.Key.Holds(permission.Evaluate) {
 		return standing, nil, in, false
 	}
-	body, is := x.Body()
+	body, is := x.Body(key.Key.ID)
 	if !is {
 		return standing, nil, in, false
 	}

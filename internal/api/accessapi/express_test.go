@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -102,6 +103,125 @@ func TestShortWayAnswersAlike(t *testing.T) {
 // refusal is what a refusal says, save when it was.
 func refusal(a servertest.Answer) string {
 	return fmt.Sprint(a.Code(), a.At("error", "message"), a.At("error", "details"))
+}
+
+// TestLateBodies: a question is answered as of when it is there, whichever way, and not as of
+// when its call began.
+func TestLateBodies(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		ends := s.Clock.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04:05.000Z")
+		w.Must(200, "PATCH", w.at+"/assignments/"+w.id, m{"role_id": w.reader, "effective_to": ends})
+		value := w.Key(w.at, "permissions.evaluate")
+		question := `{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"node","node_id":"` + w.office + `"}`
+		bodies := map[string]string{
+			"/api/v1/permissions/evaluate":      question,
+			"/api/v1/permissions/evaluate/bulk": `{"checks":[` + question + `]}`,
+		}
+		ask := func(path, body string, headers []string, meanwhile func()) string {
+			rest := &late{meanwhile, strings.NewReader(body)}
+			return post(t, s, value, path, rest, len(body), headers).Body.String()
+		}
+		for path, body := range bodies {
+			for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
+				if got := ask(path, body, headers, func() {}); !strings.Contains(got, `"allowed":true`) {
+					t.Errorf("%s, the %s way: %s", path, way, got)
+				}
+				got := ask(path, body, headers, func() { s.Clock.Advance(2 * time.Hour) })
+				if !strings.Contains(got, "assignment_not_active") {
+					t.Errorf("%s, the %s way, late: %s", path, way, got)
+				}
+				s.Clock.Advance(-2 * time.Hour)
+			}
+		}
+	})
+}
+
+// TestOtherSpellingsOfAPath: an escaped slash ends no segment, on either way.
+func TestOtherSpellingsOfAPath(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		value := w.Key(w.at, "permissions.evaluate")
+		body := `{"checks":[{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"app_wide"}]}`
+		for path, want := range map[string]int{
+			"/api/v1/permissions/evaluate%2Fbulk": 405, "/api/v1%2Fpermissions/evaluate/bulk": 404,
+			"/api/v1/permissions/evaluate/%62ulk": 200, "/api/v1/permissions/evaluate/bulk": 200,
+		} {
+			for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
+				if got := post(t, s, value, path, strings.NewReader(body), len(body), headers); got.Code != want {
+					t.Errorf("%s, the %s way: %d %s", path, way, got.Code, got.Body)
+				}
+			}
+		}
+	})
+}
+
+// TestTornBodies: a body that breaks off is refused on either way, though what came of it is
+// a question.
+func TestTornBodies(t *testing.T) {
+	t.Parallel()
+	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+		w := newReading(s.Provoker())
+		value := w.Key(w.at, "permissions.evaluate")
+		question := `{"identity_id":"` + w.ann + `","permission":"lease.read","scope":"app_wide"}`
+		for path, body := range map[string]string{
+			"/api/v1/permissions/evaluate": question, "/api/v1/permissions/evaluate/bulk": `{"checks":[` + question + `]}`,
+		} {
+			for _, came := range []string{"", body[:20], body[:len(body)-1], body} {
+				for way, headers := range map[string][]string{"short": nil, "ordinary": ordinary} {
+					got := post(t, s, value, path, &torn{rest: strings.NewReader(came)}, len(body)+5, headers)
+					if got.Code != 400 || !strings.Contains(got.Body.String(), "body could not be read") {
+						t.Errorf("%s, the %s way: %q: %d %s", path, way, came, got.Code, got.Body)
+					}
+				}
+			}
+		}
+	})
+}
+
+// torn is a body that ends too early, as net/http gives it: it says so once.
+type torn struct {
+	rest *strings.Reader
+	told bool
+}
+
+func (r *torn) Read(p []byte) (int, error) {
+	if r.rest.Len() == 0 && !r.told {
+		r.told = true
+		return 0, io.ErrUnexpectedEOF
+	}
+	return r.rest.Read(p)
+}
+
+// post sends a body of some length with a key.
+func post(
+	t *testing.T, s *servertest.Server, key, path string, body io.Reader, length int, headers []string,
+) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), "POST", path, body)
+	r.Host, r.ContentLength = "localhost", int64(length)
+	r.Header.Set("X-API-Key", key)
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	s.Router.ServeHTTP(rec, r)
+	return rec
+}
+
+// late is a body before which something happens.
+type late struct {
+	meanwhile func()
+	rest      io.Reader
+}
+
+func (l *late) Read(p []byte) (int, error) {
+	l.meanwhile()
+	l.meanwhile = func() {}
+	return l.rest.Read(p)
 }
 
 // mostAllocations is what a decision over HTTP may allocate, net/http's own work and this

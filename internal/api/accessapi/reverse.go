@@ -170,7 +170,7 @@ func (h *Reverse) Routes(rt *wire.Router) {
 		Method: http.MethodPost, Path: "/who-can", ID: "whoCan", Summary: "List who may",
 		About: "The identities for whom evaluate would allow at a node, with what grants it to them. It needs " +
 			"identity.view, too. The list keeps its place when people come and go between two pages.",
-		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, And: permission.IdentityView, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.people)
 }
@@ -184,16 +184,13 @@ func (h *Reverse) nodes(
 	if q.After, err = placeOf(asked, in.Cursor); err != nil {
 		return out, err
 	}
-	p, err := h.Decisions.AccessibleNodes(ctx, by.In, q)
+	p, err := h.Decisions.AccessibleNodes(ctx, by.Actor, by.In, q)
 	return reachedNodes{
 		append([]id.ID{}, p.Nodes...), append([]id.ID{}, p.Roots...), because(p.Reason), nextPageOf(asked, p.Next),
 	}, err
 }
 
-func (h *Reverse) people(ctx context.Context, c *wire.Call, by wire.By, in whoQuestion) (out peopleWhoMay, err error) {
-	if err := c.Require(ctx, permission.IdentityView); err != nil {
-		return out, err
-	}
+func (h *Reverse) people(ctx context.Context, _ *wire.Call, by wire.By, in whoQuestion) (out peopleWhoMay, err error) {
 	at := idOf(in.NodeID)
 	asked := page.Ask("who-can", by.In.ID.String(), in.Permission, at.String())
 	path, err := placeOf(asked, in.Cursor)
@@ -204,7 +201,7 @@ func (h *Reverse) people(ctx context.Context, c *wire.Call, by wire.By, in whoQu
 	if len(path) > 0 {
 		q.After = path[0]
 	}
-	w, err := h.Decisions.WhoCan(ctx, by.In, q)
+	w, err := h.Decisions.WhoCan(ctx, by.Actor, by.In, q)
 	out = peopleWhoMay{Items: viewPeople(w), Reason: because(w.Reason)}
 	if !w.Next.IsZero() {
 		out.Pagination = nextPageOf(asked, []id.ID{w.Next})

@@ -157,7 +157,7 @@ func (h *Searches) Routes(rt *wire.Router) {
 	wire.HandleStandard(g, wire.Route{
 		Method: http.MethodPost, Path: "/subject", ID: "authzenSearchSubject", Summary: "Search subjects",
 		About: "Who may do this at this resource. It needs identity.view, too. What is unknown finds nothing.",
-		Needs: permission.Evaluate, Limits: wire.PerEnvironment(ratelimit.Evaluate),
+		Needs: permission.Evaluate, And: permission.IdentityView, Limits: wire.PerEnvironment(ratelimit.Evaluate),
 		Quiet: true, Consistent: true, Status: http.StatusOK,
 	}, h.subjects)
 	wire.HandleStandard(g, wire.Route{
@@ -176,11 +176,8 @@ func (h *Searches) Routes(rt *wire.Router) {
 }
 
 func (h *Searches) subjects(
-	ctx context.Context, c *wire.Call, by wire.By, in subjectSearch,
+	ctx context.Context, _ *wire.Call, by wire.By, in subjectSearch,
 ) (none found[foundEntity], err error) {
-	if err := c.Require(ctx, permission.IdentityView); err != nil {
-		return none, err
-	}
 	var r reader
 	q := question{subjectType: r.text(r.object("subject", in.Subject.Value), "subject", "type")}
 	q.action = r.text(r.object("action", in.Action.Value), "action", "name")
@@ -201,12 +198,12 @@ func (h *Searches) subjects(
 	}
 	switch {
 	case !known(q.subjectType): // the revision is told all the same
-		_, err = h.Decisions.Holders(ctx, by.In, decide.WhoQuery{Permission: q.action, Limit: 1})
+		err = h.Decisions.Nothing(ctx, by.In)
 	case q.resourceType == application:
-		ids, next, err = h.Decisions.WhoCanAnywhere(ctx, by.In, q.action, look.After, look.Limit)
+		ids, next, err = h.Decisions.WhoCanAnywhere(ctx, by.Actor, by.In, q.action, look.After, look.Limit)
 	default:
 		var who decide.WhoPage
-		who, err = h.Decisions.Holders(ctx, by.In, look)
+		who, err = h.Decisions.Holders(ctx, by.Actor, by.In, look)
 		for _, holder := range who.Holders {
 			ids = append(ids, holder.Identity)
 		}
@@ -245,15 +242,16 @@ func (h *Searches) resources(
 	var p decide.ReachPage
 	switch q.resourceType {
 	case application:
-		look.Limit = 1
-		p, err = h.Decisions.AccessibleNodes(ctx, by.In, look)
-		if len(p.Roots) > 0 {
-			return entities(application, []id.ID{id.ID(by.In.Application.ID)}, ""), err
+		anywhere := decide.Question{Identity: look.Identity, Permission: q.action, Scope: decide.AppWide}
+		d, err := h.Decisions.Evaluate(ctx, by.Actor, by.In, anywhere)
+		if err != nil || !d.Allowed {
+			return entities(application, nil, ""), err
 		}
+		return entities(application, []id.ID{id.ID(by.In.Application.ID)}, ""), nil
 	case node:
-		p, err = h.Decisions.AccessibleNodes(ctx, by.In, look)
+		p, err = h.Decisions.AccessibleNodes(ctx, by.Actor, by.In, look)
 	default:
-		p, err = h.Decisions.AccessibleOfType(ctx, by.In, look, q.resourceType)
+		p, err = h.Decisions.AccessibleOfType(ctx, by.Actor, by.In, look, q.resourceType)
 	}
 	return entities(q.resourceType, p.Nodes, asked.Cursor(id.Bytes(p.Next))), err
 }
@@ -283,7 +281,7 @@ func (h *Searches) actions(
 	}
 	d := q.decided()
 	d.Identity = q.identity()
-	keys, err := h.Decisions.Allowed(ctx, by.In, d)
+	keys, err := h.Decisions.Allowed(ctx, by.Actor, by.In, d)
 	if err != nil {
 		return none, err
 	}

@@ -149,6 +149,7 @@ func TestBadKeys(t *testing.T) {
 	c, at := acme(s)
 	for what, body := range map[string]m{
 		"an instant that has been":   {"expires_at": "2020-01-01T00:00:00Z"},
+		"a zero time of Go":          {"expires_at": "0001-01-01T00:00:00Z"},
 		"a date":                     {"expires_at": "2099-01-01"},
 		"a leap second":              {"expires_at": "2099-06-30T23:59:60Z"},
 		"no instant":                 {"expires_at": "tomorrow"},
@@ -344,7 +345,7 @@ var opens = map[permission.Key][]string{
 	},
 	permission.Evaluate: {
 		"POST /permissions/accessible-nodes", "POST /permissions/evaluate", "POST /permissions/evaluate/bulk",
-		"POST /permissions/evaluate/explain", "POST /permissions/who-can",
+		"POST /permissions/evaluate/explain",
 	},
 	permission.HierarchyView: {
 		"GET /hierarchy-schema", "GET /nodes", "GET /nodes/parents", "GET /nodes/search", "GET /nodes/{id}",

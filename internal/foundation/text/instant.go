@@ -22,7 +22,9 @@ func Instant(s string) (kept, broken string) {
 	return t.Truncate(time.Millisecond).Format(instantForm), ""
 }
 
-// Time is the value of a Clearable that InstantRule has normalised; zero for none.
+// Time is the value of a Clearable that InstantRule has normalised. It is zero for none, and
+// for the first instant of the year 1, which is what some programs send for none: whoever tells
+// them apart looks at Value.
 func (c *Clearable) Time() time.Time {
 	if c.Value == nil {
 		return time.Time{}

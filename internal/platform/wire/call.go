@@ -24,6 +24,7 @@ type Call struct {
 	w         http.ResponseWriter
 	seen      *seen
 	session   principal.SessionID // of a portal user's token
+	place     string              // the id of the Environment, where the call is in one
 	principal principal.Principal // nil on public routes
 	values    map[string]any      // of parameters, by name
 	version   int
@@ -198,12 +199,18 @@ func seenOf(r *http.Request) *seen {
 	return &seen{}
 }
 
-// allowed is nil when the caller holds the right that the route needs.
+// allowed is nil when the caller holds the rights that the route needs.
 func (c *Call) allowed(ctx context.Context) error {
-	if c.op.Needs == "" || c.op.Or != "" && c.principal != nil && c.principal.Holds(c.op.Or) {
-		return nil
+	or := c.op.Or != "" && c.principal != nil && c.principal.Holds(c.op.Or)
+	if c.op.Needs != "" && !or {
+		if err := c.Require(ctx, c.op.Needs); err != nil {
+			return err
+		}
 	}
-	return c.Require(ctx, c.op.Needs)
+	if c.op.And != "" {
+		return c.Require(ctx, c.op.And)
+	}
+	return nil
 }
 
 // Require is auth.permission_denied where the caller lacks a right: a further one, that only

@@ -48,7 +48,7 @@ func advice(k fault.Kind) string {
 func (op *operation) faults() []*fault.Error {
 	list := slices.Concat(op.Faults, op.access.faults, []*fault.Error{fault.Unknown, fault.Down})
 	hasQuery := slices.ContainsFunc(op.params, func(p declaration) bool { return p.in == "query" })
-	if op.in != reflect.TypeFor[None]() || hasQuery {
+	if op.in != reflect.TypeFor[None]() || hasQuery || op.Consistent {
 		list = append(list, fault.Validation)
 	}
 	for _, p := range op.params {

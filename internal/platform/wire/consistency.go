@@ -20,7 +20,8 @@ const consistencyHeader = "Canopy-Consistency"
 const strict = "strict"
 
 // consistency reads the header: the context that calls of rooms are to have, and what tells
-// afterwards how old a proof they were given; nil for strict.
+// afterwards how old a proof they were given; nil for strict. Who sends a malformed one is
+// admitted by strict proofs, and told of it only then.
 func (c *Call) consistency(ctx context.Context) (context.Context, *scope.Lenient, error) {
 	given := c.r.Header.Values(consistencyHeader)
 	if !c.op.Consistent || len(given) == 0 || len(given) == 1 && given[0] == strict {

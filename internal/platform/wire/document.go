@@ -160,6 +160,9 @@ func (d *document) operation(op *operation) *huma.Operation {
 	if op.Or != "" {
 		o.Extensions["x-permission-or"] = op.Or
 	}
+	if op.And != "" {
+		o.Extensions["x-permission-and"] = op.And
+	}
 	if len(op.Limits) > 0 {
 		o.Extensions["x-limits"] = names(op.Limits, func(l Limit) string { return string(l.Name) })
 	}

@@ -28,16 +28,19 @@ import (
 type Express struct {
 	// Key is the value of the API key, unproven.
 	Key string
-	// Now is when the call came in.
-	Now time.Time
 	// Out takes the body of the answer.
 	Out []byte
 	// Revision is that of the Environment, for the answer.
 	Revision uint64
 
-	r   *http.Request
-	in  []byte
-	rid string
+	rt *Router
+	r  *http.Request
+	in []byte
+	// failed is what the read of the body ended with. Whoever reads on is told no more of it.
+	failed error
+	rid    string
+	began  time.Time
+	leave  func() // gives the place of a large body back; nil without one
 }
 
 // ExpressHandler answers a call, or leaves it (false) to the route's ordinary way.
@@ -62,16 +65,25 @@ func (rt *Router) Express(path string, limit ratelimit.Name, most int, handle Ex
 	rt.express[path] = &express{http.MethodPost + " " + path, most, handle}
 }
 
-// Body reads the body whole; false where it is too large or does not come. It is UTF-8 only as
-// far as the caller says so.
-func (x *Express) Body() (string, bool) {
+// Body reads the body whole; false where it does not come, or is large and the caller, given by
+// id, has too many of those under way already. It is UTF-8 only as far as the caller says so.
+func (x *Express) Body(caller id.ID) (string, bool) {
 	n := int(x.r.ContentLength)
+	if n > smallBody {
+		var is bool
+		if x.leave, is = x.rt.hurried.tryReceive(caller.String()); !is {
+			return "", false
+		}
+	}
 	if n > cap(x.in) {
 		x.in = make([]byte, 0, n+n/2)
 	}
 	read, err := io.ReadFull(x.r.Body, x.in[:n])
 	x.in = x.in[:read]
-	return string(x.in), err == nil
+	if x.failed = err; err != nil {
+		return "", false
+	}
+	return string(x.in), true
 }
 
 // RequestID is the id of the call.
@@ -89,11 +101,14 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 		return false
 	}
 	x, _ := expresses.Get().(*Express)
-	x.Key, x.Now, x.r, x.rid = key, rt.Now(), r, r.Header.Get("X-Request-Id")
+	x.rt, x.Key, x.began, x.r, x.rid = rt, key, rt.Now(), r, r.Header.Get("X-Request-Id")
 	if _, err := id.Parse[id.ID](x.rid); err != nil {
-		x.rid = id.New[id.ID](x.Now).String()
+		x.rid = id.New[id.ID](x.began).String()
 	}
 	defer func() { //nolint:contextcheck // that of the request
+		if x.leave != nil {
+			x.leave()
+		}
 		if p := recover(); p != nil { // nothing is written yet
 			answered = true
 			known := &seen{request: principal.Request{ID: x.rid}}
@@ -103,28 +118,37 @@ func (rt *Router) hurry(e *express, w http.ResponseWriter, r *http.Request) (ans
 		x.free()
 	}()
 	if answered = e.handle(r.Context(), x); !answered {
-		x.leave()
+		x.giveBack()
 		return false
 	}
 	x.write(w)
 	if rt.Observe != nil {
-		rt.Observe(e.pattern, http.StatusOK, rt.Now().Sub(x.Now))
+		rt.Observe(e.pattern, http.StatusOK, rt.Now().Sub(x.began))
 	}
 	return true
 }
 
-// leave gives the request back as it came, its id included, so that the ordinary way reads what
+// giveBack gives the request back as it came, its id included, so that the ordinary way reads what
 // was read.
-func (x *Express) leave() {
-	if len(x.in) > 0 {
+func (x *Express) giveBack() {
+	if len(x.in) > 0 || x.failed != nil {
 		body := x.r.Body
+		rest := io.Reader(body)
+		if x.failed != nil {
+			rest = broken{x.failed}
+		}
 		x.r.Body = struct {
 			io.Reader
 			io.Closer
-		}{io.MultiReader(bytes.NewReader(bytes.Clone(x.in)), body), body}
+		}{io.MultiReader(bytes.NewReader(bytes.Clone(x.in)), rest), body}
 	}
 	x.r.Header.Set("X-Request-Id", x.rid)
 }
+
+// broken is the rest of a body that broke off.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 func (x *Express) free() {
 	if cap(x.in) > largestKept || cap(x.Out) > largestKept {
@@ -138,7 +162,8 @@ func (x *Express) free() {
 func expressKey(r *http.Request) (string, bool) {
 	h := r.Header
 	keys, types := h["X-Api-Key"], h["Content-Type"]
-	plain := r.Method == http.MethodPost && r.ContentLength > 0 && r.URL.RawQuery == "" &&
+	// With a RawPath the path was written otherwise, and may lead elsewhere: a%2Fb is one segment.
+	plain := r.Method == http.MethodPost && r.ContentLength > 0 && r.URL.RawQuery == "" && r.URL.RawPath == "" &&
 		len(keys) == 1 && len(types) == 1 && types[0] == mediaJSON
 	if !plain {
 		return "", false

@@ -254,11 +254,15 @@ func (op *operation) check() error {
 	if op.IfMatch && !slices.ContainsFunc(op.Faults, func(f *fault.Error) bool { return f.Code == "version_conflict" }) {
 		return errors.New("it honours If-Match and never answers version_conflict")
 	}
-	return op.checkLimits()
+	return op.checkBesides()
 }
 
-// checkLimits finds a limit that counts by what the route does not have.
-func (op *operation) checkLimits() error {
+// checkBesides finds a limit that counts by what the route does not have, and a further right
+// beside none.
+func (op *operation) checkBesides() error {
+	if op.Needs == "" && op.And != "" {
+		return errors.New("it names a further right and no first one")
+	}
 	limitedBy := func(by Subject) bool {
 		return slices.ContainsFunc(op.Limits, func(l Limit) bool { return l.By == by })
 	}

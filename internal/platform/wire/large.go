@@ -93,6 +93,8 @@ const (
 	largePerUser = 4
 	largeAtWork  = 8
 	largeWait    = 10 * time.Second
+	// hurriedPerUser is the same on the short way, where nothing is made of a body.
+	hurriedPerUser = 32
 )
 
 func newLarge() *large {
@@ -106,29 +108,48 @@ func newRaw() *large {
 	return &large{mine: map[string]*share{}, each: mineRaw, works: make(chan struct{}, rawAtOnce), wait: patience}
 }
 
-// receive waits until the caller may send a large body; leave gives the place back.
-func (l *large) receive(ctx context.Context, caller string) (leave func(), err error) {
+// share is what a caller has; out gives it back.
+func (l *large) share(caller string) (s *share, out func()) {
 	l.mu.Lock()
-	s := l.mine[caller]
-	if s == nil {
+	defer l.mu.Unlock()
+	if s = l.mine[caller]; s == nil {
 		s = &share{slots: make(chan struct{}, l.each)}
 		l.mine[caller] = s
 	}
 	s.users++
-	l.mu.Unlock()
-	out := func() {
+	return s, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if s.users--; s.users == 0 {
 			delete(l.mine, caller)
 		}
 	}
+}
+
+// newHurried is the gate of the short way, where nobody waits.
+func newHurried() *large { return &large{mine: map[string]*share{}, each: hurriedPerUser} }
+
+// receive waits until the caller may send a large body; leave gives the place back.
+func (l *large) receive(ctx context.Context, caller string) (leave func(), err error) {
+	s, out := l.share(caller)
 	free, err := l.enter(ctx, s.slots)
 	if err != nil {
 		out()
 		return nil, err
 	}
 	return func() { free(); out() }, nil
+}
+
+// tryReceive is receive for who does not wait.
+func (l *large) tryReceive(caller string) (leave func(), is bool) {
+	s, out := l.share(caller)
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots; out() }, true
+	default:
+		out()
+		return nil, false
+	}
 }
 
 // work waits until a large body may be worked on; leave gives the place back.

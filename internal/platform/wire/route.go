@@ -20,6 +20,7 @@ type Route struct {
 
 	Needs      permission.Key // the right that the caller must hold; "" for none
 	Or         permission.Key // a right that does as well; "" for none
+	And        permission.Key // a further right that the caller must hold; "" for none
 	Limits     []Limit        // counters that each call takes from
 	Body       BodyClass      // how large a body may be; zero: as is usual for the group
 	Idempotent bool           // Idempotency-Key is honoured
@@ -71,7 +72,7 @@ const (
 	ByUseCase
 	// BySession counts the calls of the session that the access token belongs to.
 	BySession
-	// ByEnvironment counts the calls about one Environment.
+	// ByEnvironment counts the calls about one Environment, once the body is good.
 	ByEnvironment
 	// ByPrincipal counts the calls of one caller with a credential. Every route that
 	// writes has the limit of that name without saying so; what is Consistent reads.

@@ -59,6 +59,7 @@ type Router struct {
 	bodies     bodies
 	large      *large
 	raw        *large
+	hurried    *large
 	streams    *streams
 	operations []*operation
 	express    map[string]*express // by path
@@ -68,7 +69,7 @@ type Router struct {
 // NewRouter makes a Router without routes.
 func NewRouter(c Config) *Router {
 	return &Router{
-		Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge(), raw: newRaw(),
+		Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge(), raw: newRaw(), hurried: newHurried(),
 		streams: &streams{most: min(mostStreams, cmp.Or(c.Streams, mostStreams))},
 	}
 }

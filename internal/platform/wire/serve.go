@@ -45,10 +45,7 @@ func serve[By, In, Out any](
 	if err := c.take(ctx, ByIP, c.Actor.Request.Network); err != nil {
 		return answer{}, err
 	}
-	ctx, lenient, err := c.consistency(ctx)
-	if err != nil {
-		return answer{}, err
-	}
+	ctx, lenient, malformed := c.consistency(ctx)
 	if len(c.op.access.schemes) > 0 && c.rt.Admit != nil {
 		c.r = c.r.WithContext(c.rt.Admit(ctx))
 	}
@@ -60,9 +57,7 @@ func serve[By, In, Out any](
 		return answer{}, err
 	}
 	if at, is := any(by).(interface{ environment() string }); is {
-		if err := c.take(ctx, ByEnvironment, at.environment()); err != nil {
-			return answer{}, err
-		}
+		c.place = at.environment()
 	}
 	raw, leave, err := c.body(ctx)
 	if err != nil {
@@ -79,6 +74,9 @@ func serve[By, In, Out any](
 		defer cancel()
 	}
 	run := func(ctx context.Context) (answer, error) {
+		if malformed != nil {
+			return answer{}, malformed
+		}
 		in, err := input[In](ctx, c, raw)
 		if err != nil {
 			return answer{}, err
@@ -112,6 +110,11 @@ func input[In any](ctx context.Context, c *Call, raw []byte) (in In, err error) 
 	}
 	if l, ok := any(&in).(Limited); ok {
 		if err := c.take(ctx, ByIPAndBody, c.Actor.Request.Network+" "+l.LimitedBy()); err != nil {
+			return in, err
+		}
+	}
+	if c.place != "" {
+		if err := c.take(ctx, ByEnvironment, c.place); err != nil {
 			return in, err
 		}
 	}

@@ -184,6 +184,7 @@ func TestRoutesThatContradictThemselves(t *testing.T) {
 		"a segment nobody declares": func(r *wire.Route) { r.Path = "/things/{id}" },
 		"a parameter nowhere":       func(r *wire.Route) { r.Params = []wire.Parameter{thingID} },
 		"a right of nobody":         func(r *wire.Route) { r.Needs = permission.UserView },
+		"only a further right":      func(r *wire.Route) { r.And = permission.UserView },
 		"a version without clash":   func(r *wire.Route) { r.IfMatch = true },
 		"a limit by what isn't there": func(r *wire.Route) {
 			r.Limits = []wire.Limit{{Name: ratelimit.Recover, By: wire.ByIPAndBody}}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/task"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -46,7 +47,7 @@ const anAnswer = `{"data":{"allowed":true,"permission":"area1.action10","scope_e
 	`"effective_node_id":"01a21a66-f1d1-7e00-aecf-0ddd6fda378a","granting_roles":["Role 17"],"denial_reason":null}}`
 
 func doNothing(_ context.Context, x *wire.Express) bool {
-	_, whole := x.Body()
+	_, whole := x.Body(id.ID{})
 	x.Out = append(x.Out, anAnswer...)
 	x.Revision = 1
 	return whole
