@@ -38,7 +38,7 @@ var areas = []struct {
 		"platform",
 		[]string{
 			"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry",
-			"reference", "reseal",
+			"reference", "reseal", "outbound",
 		},
 	},
 	{

@@ -63,6 +63,7 @@ var doors = []struct {
 		},
 		nil,
 		map[string]string{
+			"outbound":           "is that door to addresses that others choose",
 			"command":            "healthcheck asks the server on this machine",
 			"server/serverbench": "plays the caller",
 			"server/servertest":  "plays the caller",
@@ -73,6 +74,7 @@ var doors = []struct {
 		[]string{"net.Dial", "net.DialTimeout", "net.Dialer", "crypto/tls.Dial", "crypto/tls.Dialer"},
 		nil,
 		map[string]string{
+			"outbound":           "judges the address of each connection",
 			"mail":               "reaches the mail server",
 			"database/dbtest":    "stands between a test and its database",
 			"server/serverbench": "plays the callers",
@@ -142,6 +144,7 @@ var doors = []struct {
 		"command":            "hands the clock to the store, whose Now everything else reads",
 		"wire":               "deadlines of real connections",
 		"mail":               "deadlines of real connections",
+		"outbound":           "how long an answer of a real connection took",
 		"mailqueue":          "a mail to nobody takes as long as one to somebody",
 		"decide/decidebench": "measures",
 		"server/serverbench": "measures",
@@ -205,6 +208,7 @@ var doors = []struct {
 		"tenantapi":          "a door",
 		"authzenapi":         "a door",
 		"hosted":             "a door",
+		"outbound":           "calls out",
 		"reference":          "one page",
 		"telemetry":          "the metrics' page",
 		"server":             "runs the HTTP server",
