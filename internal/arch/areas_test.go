@@ -33,7 +33,7 @@ var areas = []struct {
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account"}},
-	{"events", []string{"feed", "seal", "event", "revision"}},
+	{"events", []string{"feed", "webhook", "seal", "event", "delivery", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -75,7 +75,8 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
-	{"event", []string{"seal", "feed"}, "its rows are sealed, and read by those who follow"},
+	{"event", []string{"seal", "feed", "webhook"}, "its rows are sealed, read by those who follow, and sent"},
+	{"delivery", []string{"event", "webhook"}, "who subscribes gets what happens, queued with it; it is sent"},
 	{"seal", []string{"feed"}, "an Account's feed has the order of its numbers"},
 	{
 		"identitysession",

@@ -102,6 +102,7 @@ var doors = []struct {
 		map[string]string{
 			"outbox":      "its Reseal is on the server's list",
 			"signingkey":  "its Reseal is on the server's list",
+			"webhook":     "what it seals lies with delivery, whose Reseal is on the server's list",
 			"reseal":      "reseals what these have sealed",
 			"idempotency": "answers are kept for a day, which the change waits for",
 			"session":     "under a key of the used refresh token, of which no install key is part",
@@ -135,6 +136,7 @@ var doors = []struct {
 	}},
 	{"chance", nil, []string{"math/rand", "math/rand/v2"}, map[string]string{
 		"outbox":             "spreads retries",
+		"webhook":            "spreads retries",
 		"decide/decidebench": "generates worlds from a seed",
 		"decisionlog":        "takes a share of the decisions",
 		"command":            "doctor asks at random",
@@ -209,6 +211,7 @@ var doors = []struct {
 		"authzenapi":         "a door",
 		"hosted":             "a door",
 		"outbound":           "calls out",
+		"webhook":            "writes the headers of what it sends, and reads those of answers",
 		"reference":          "one page",
 		"telemetry":          "the metrics' page",
 		"server":             "runs the HTTP server",

@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/webhook"
 	"canopy.dev/canopy/internal/platform/reference"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -36,7 +37,7 @@ func Doors() map[string][]wire.Operation {
 }
 
 // background are the events that no operation records.
-var background = []event.Declared{invite.DeliveryChanged}
+var background = []event.Declared{invite.DeliveryChanged, webhook.Disabled, webhook.DeliveryFailed}
 
 // Events is the catalogue of all that is ever recorded, by action.
 func Events() []event.CatalogueEntry {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"time"
 
 	"canopy.dev/canopy/internal/access/apikey"
@@ -42,6 +43,8 @@ type platform struct {
 	decisionMemory int   // bytes
 	decided        *decisionlog.Log
 	public         string // CANOPY_PUBLIC_URL
+	box            *secret.Box
+	inside         []netip.Prefix // where webhooks may lead though it is not public
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -58,6 +61,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
 		log: o.Log, importLimit: c.ImportBytes, decisionMemory: c.DecisionBytes, public: c.PublicURL,
+		box: box, inside: c.Inside,
 		breached: c.Breaches, history: c.PasswordHistory,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}

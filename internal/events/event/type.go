@@ -2,6 +2,7 @@ package event
 
 import (
 	"cmp"
+	"reflect"
 
 	"canopy.dev/canopy/internal/foundation/principal"
 )
@@ -23,6 +24,8 @@ const (
 
 	Identity Category = "identity"
 	MFA      Category = "mfa"
+
+	Webhooks Category = "webhooks"
 )
 
 // Feed says who follows events of a type.
@@ -121,6 +124,7 @@ func (t Type[P]) Name() string { return t.Action }
 type Declared interface {
 	Name() string
 	Entry() CatalogueEntry
+	Payload() reflect.Type // a struct
 }
 
 // CatalogueEntry is what the catalogue says of one kind of event.
@@ -136,6 +140,9 @@ type CatalogueEntry struct {
 	About      string   `json:"about"`
 	Operations []string `json:"operations"` // that can record it; none: background work does
 }
+
+// Payload is the type of the payload.
+func (t Type[P]) Payload() reflect.Type { return reflect.TypeFor[P]() }
 
 // Entry is the type's entry, without operations.
 func (t Type[P]) Entry() CatalogueEntry {
