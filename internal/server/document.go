@@ -17,7 +17,10 @@ import (
 )
 
 // Document is the OpenAPI document of all doors, made without a store.
-func Document(about wire.About) ([]byte, error) { return described().Document(about) }
+func Document(about wire.About) ([]byte, error) {
+	about.Payloads = payloads()
+	return described().Document(about)
+}
 
 // Errors is the catalogue of all error codes, made without a store.
 func Errors() []wire.ErrorCode { return described().Errors() }

@@ -14,6 +14,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mail"
 	"canopy.dev/canopy/internal/platform/outbound"
+	"canopy.dev/canopy/internal/platform/wire"
 	"canopy.dev/canopy/internal/portal/portaluser"
 	"canopy.dev/canopy/internal/tenant/account"
 	"canopy.dev/canopy/internal/tenant/environment"
@@ -114,4 +115,19 @@ func compareBools(a, b bool) int {
 		return -1
 	}
 	return 1
+}
+
+// payloads describe what is sent to webhooks.
+func payloads() []wire.Payload {
+	list := make([]wire.Payload, 0, len(eventTypes()))
+	for _, t := range eventTypes() {
+		p := wire.Payload{Event: t.Name, About: t.About, Resources: t.Resources}
+		for _, d := range declaredEvents() {
+			if d.Name() == t.Name && !slices.Contains(p.Metadata, d.Payload()) {
+				p.Metadata = append(p.Metadata, d.Payload())
+			}
+		}
+		list = append(list, p)
+	}
+	return list
 }

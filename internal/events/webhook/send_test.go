@@ -78,7 +78,7 @@ func TestBothSecretsSignDuringARotation(t *testing.T) {
 		r := receive(t, nil)
 		s, first := w.subscribe(w.env, r.URL)
 		rotate := func(hours int) string {
-			sub, value, err := w.Rotate(t.Context(), alex, w.env, s.ID, webhook.Rotation{Overlap: &hours})
+			sub, value, err := w.Rotate(t.Context(), alex, w.env, s.ID, webhook.SecretChange{Overlap: &hours})
 			if err != nil || (hours == 0) != sub.Until.IsZero() {
 				t.Fatal(sub.Until, err)
 			}

@@ -196,7 +196,7 @@ func (s *Service) Delete(ctx context.Context, by principal.Actor, in delivery.Pl
 // on signing for a time; one that still does from an earlier rotation ends now. Fault:
 // webhooks.not_found. Event: webhook.secret_rotated.
 func (s *Service) Rotate(
-	ctx context.Context, by principal.Actor, in delivery.Place, of delivery.WebhookID, r Rotation,
+	ctx context.Context, by principal.Actor, in delivery.Place, of delivery.WebhookID, r SecretChange,
 ) (sub delivery.Subscription, value secret.Token, err error) {
 	value = newSecret()
 	sub, err = s.change(ctx, in, of, func(tx *database.Tx, sub *delivery.Subscription) error {

@@ -126,7 +126,7 @@ func TestPlacesAreApart(t *testing.T) {
 		for _, in := range []delivery.Place{w.other, w.account, foreign.account, foreign.env} {
 			_, err1 := w.Get(t.Context(), in, s.ID)
 			_, err2 := w.Update(t.Context(), alex, in, s.ID, webhook.Change{IsActive: new(false)})
-			_, _, err3 := w.Rotate(t.Context(), alex, in, s.ID, webhook.Rotation{})
+			_, _, err3 := w.Rotate(t.Context(), alex, in, s.ID, webhook.SecretChange{})
 			_, err4 := w.Delivery(t.Context(), in, s.ID, d.ID)
 			_, err5 := w.Retry(t.Context(), in, s.ID, d.ID)
 			_, err6 := w.Test(t.Context(), alex, in, s.ID)

@@ -93,17 +93,17 @@ func (c *Change) Rules(f *text.Fields) {
 	f.Clearable("description", &c.Description, text.DescriptionRule)
 }
 
-// Rotation says how long the secret before goes on signing.
-type Rotation struct {
+// SecretChange says how long the secret before goes on signing.
+type SecretChange struct {
 	Overlap *int `json:"overlap_hours,omitempty" nullable:"false" doc:"For so many hours both secrets sign: 24 when absent, 0 for none." minimum:"0" maximum:"168"`
 }
 
 // Rules implements text.Ruled.
-func (r *Rotation) Rules(f *text.Fields) {
+func (r *SecretChange) Rules(f *text.Fields) {
 	f.Check("overlap_hours", r.Overlap == nil || *r.Overlap >= 0 && *r.Overlap <= maxOverlap, "must be 0 to 168")
 }
 
-func (r Rotation) overlap() time.Duration {
+func (r SecretChange) overlap() time.Duration {
 	hours := defaultOverlap
 	if r.Overlap != nil {
 		hours = *r.Overlap
