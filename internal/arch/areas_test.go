@@ -35,12 +35,12 @@ var areas = []struct {
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account"}},
-	{"events", []string{"feed", "retention", "seal", "event", "revision"}},
+	{"events", []string{"feed", "retention", "webhook", "seal", "event", "delivery", "revision"}},
 	{
 		"platform",
 		[]string{
 			"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry",
-			"reference", "reseal",
+			"reference", "reseal", "outbound",
 		},
 	},
 	{
@@ -77,7 +77,8 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
-	{"event", []string{"seal", "feed", "retention"}, "its rows are sealed, read by those who follow, and swept"},
+	{"event", []string{"seal", "feed", "retention", "webhook"}, "its rows are sealed, read by those who follow, swept, sent"},
+	{"delivery", []string{"event", "webhook"}, "who subscribes gets what happens, queued with it; it is sent"},
 	{"seal", []string{"feed", "retention"}, "an Account's feed has the order of its numbers, and so has what is swept"},
 	{
 		"identitysession",

@@ -63,6 +63,7 @@ var doors = []struct {
 		},
 		nil,
 		map[string]string{
+			"outbound":           "is that door to addresses that others choose",
 			"command":            "healthcheck asks the server on this machine",
 			"server/serverbench": "plays the caller",
 			"server/servertest":  "plays the caller",
@@ -73,6 +74,7 @@ var doors = []struct {
 		[]string{"net.Dial", "net.DialTimeout", "net.Dialer", "crypto/tls.Dial", "crypto/tls.Dialer"},
 		nil,
 		map[string]string{
+			"outbound":           "judges the address of each connection",
 			"mail":               "reaches the mail server",
 			"database/dbtest":    "stands between a test and its database",
 			"server/serverbench": "plays the callers",
@@ -100,6 +102,7 @@ var doors = []struct {
 		map[string]string{
 			"outbox":      "its Reseal is on the server's list",
 			"signingkey":  "its Reseal is on the server's list",
+			"webhook":     "what it seals lies with delivery, whose Reseal is on the server's list",
 			"reseal":      "reseals what these have sealed",
 			"idempotency": "answers are kept for a day, which the change waits for",
 			"session":     "under a key of the used refresh token, of which no install key is part",
@@ -133,6 +136,7 @@ var doors = []struct {
 	}},
 	{"chance", nil, []string{"math/rand", "math/rand/v2"}, map[string]string{
 		"outbox":             "spreads retries",
+		"webhook":            "spreads retries",
 		"decide/decidebench": "generates worlds from a seed",
 		"decisionlog":        "takes a share of the decisions",
 		"command":            "doctor asks at random",
@@ -142,6 +146,7 @@ var doors = []struct {
 		"command":            "hands the clock to the store, whose Now everything else reads",
 		"wire":               "deadlines of real connections",
 		"mail":               "deadlines of real connections",
+		"outbound":           "how long an answer of a real connection took",
 		"mailqueue":          "a mail to nobody takes as long as one to somebody",
 		"decide/decidebench": "measures",
 		"server/serverbench": "measures",
@@ -205,6 +210,8 @@ var doors = []struct {
 		"tenantapi":          "a door",
 		"authzenapi":         "a door",
 		"hosted":             "a door",
+		"outbound":           "calls out",
+		"webhook":            "writes the headers of what it sends, and reads those of answers",
 		"reference":          "one page",
 		"telemetry":          "the metrics' page",
 		"server":             "runs the HTTP server",

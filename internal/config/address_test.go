@@ -97,6 +97,12 @@ func TestHostsAndProxiesCanMatch(t *testing.T) {
 		if (err == nil) != (want != "") || err == nil && c.Proxies[0].String() != want {
 			t.Errorf("proxy %q: %+v, %v; want %q", set, c, err, want)
 		}
+		s = good("https://canopy.test")
+		s.WebhookNetworks = []string{set}
+		c, err = s.Check()
+		if (err == nil) != (want != "") || err == nil && c.Inside[0].String() != want {
+			t.Errorf("network of webhooks %q: %+v, %v; want %q", set, c, err, want)
+		}
 	}
 }
 

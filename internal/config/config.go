@@ -48,6 +48,7 @@ type Settings struct {
 	RefreshMax      time.Duration `name:"refresh-token-ttl-max" help:"How long a session lasts at most." env:"CANOPY_REFRESH_TOKEN_TTL_MAX" default:"2160h"`
 	Signup          string        `help:"open, or closed: only bootstrap and invites make users." env:"CANOPY_SIGNUP" enum:"open,closed" default:"open"`
 	TrustedProxies  []string      `help:"Addresses and CIDRs whose X-Forwarded-For is believed, for limits and audit only." env:"CANOPY_TRUSTED_PROXIES"`
+	WebhookNetworks []string      `name:"webhook-allowed-cidrs" help:"Networks of your own, such as 10.1.0.0/16, that webhooks may lead into, there also by http; nothing but public addresses when not set." env:"CANOPY_WEBHOOK_ALLOWED_CIDRS"`
 	AllowedOrigins  []string      `help:"Further origins that may call the cookie endpoints." env:"CANOPY_ALLOWED_ORIGINS"`
 	AllowedHosts    []string      `help:"Further host names that are answered; a Host other than the public URL's, localhost, these and addresses gets 421." env:"CANOPY_ALLOWED_HOSTS"`
 	RateLimits      string        `help:"name=count/period pairs; name=off or off." env:"CANOPY_RATE_LIMITS"`
@@ -68,6 +69,7 @@ type Checked struct {
 	Origin  string // scheme://host of the public URL
 	Public  *url.URL
 	Proxies []netip.Prefix
+	Inside  []netip.Prefix // where webhooks may lead though it is not public
 	Limits  ratelimit.Rules
 	SMTP    *mail.SMTPConfig // nil without a mail server
 
@@ -129,6 +131,13 @@ func (s Settings) Check() (*Checked, error) {
 			wrong("CANOPY_TRUSTED_PROXIES: %q is not an address or a network such as 10.0.0.0/8", p)
 		}
 		c.Proxies = append(c.Proxies, prefix)
+	}
+	for _, n := range c.WebhookNetworks {
+		prefix, err := proxy(n)
+		if err != nil {
+			wrong("CANOPY_WEBHOOK_ALLOWED_CIDRS: %q is not an address or a network such as 10.0.0.0/8", n)
+		}
+		c.Inside = append(c.Inside, prefix)
 	}
 	if c.Limits, err = ratelimit.Parse(c.RateLimits); err != nil {
 		wrong("CANOPY_RATE_LIMITS: %w", err)

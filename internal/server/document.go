@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/webhook"
 	"canopy.dev/canopy/internal/platform/reference"
 	"canopy.dev/canopy/internal/platform/signingkey"
 	"canopy.dev/canopy/internal/platform/wire"
@@ -16,7 +17,10 @@ import (
 )
 
 // Document is the OpenAPI document of all doors, made without a store.
-func Document(about wire.About) ([]byte, error) { return described().Document(about) }
+func Document(about wire.About) ([]byte, error) {
+	about.Payloads = payloads()
+	return described().Document(about)
+}
 
 // Errors is the catalogue of all error codes, made without a store.
 func Errors() []wire.ErrorCode { return described().Errors() }
@@ -36,7 +40,9 @@ func Doors() map[string][]wire.Operation {
 }
 
 // background are the events that no operation records.
-var background = []event.Declared{invite.DeliveryChanged, event.RetentionSwept}
+var background = []event.Declared{
+	invite.DeliveryChanged, event.RetentionSwept, webhook.Disabled, webhook.DeliveryFailed,
+}
 
 // Events is the catalogue of all that is ever recorded, by action.
 func Events() []event.CatalogueEntry {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/events/delivery"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/outbox"
@@ -37,7 +38,7 @@ func NewKeyring(c *config.Checked, db *database.DB) (Keyring, error) {
 // answers of idempotent calls are not among them: their keys come of the caller's
 // Idempotency-Key too, which is not kept, and they are gone after a day.
 var resealers = []func(context.Context, *database.DB, *secret.Box) (reseal.Report, error){
-	signingkey.Reseal, outbox.Reseal,
+	signingkey.Reseal, outbox.Reseal, delivery.Reseal,
 }
 
 // Reseal reseals, under the first install key, all that names another or none. The

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"time"
 
 	"canopy.dev/canopy/internal/access/apikey"
@@ -43,6 +44,8 @@ type platform struct {
 	auditRetention time.Duration
 	decided        *decisionlog.Log
 	public         string // CANOPY_PUBLIC_URL
+	box            *secret.Box
+	inside         []netip.Prefix // where webhooks may lead though it is not public
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -59,7 +62,8 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		db: o.DB, hasher: secret.NewHasher(o.Hash, 0, 64), limits: ratelimit.New(o.DB, c.Limits),
 		answers: &idempotency.Store{DB: o.DB, Box: box, Log: o.Log}, sender: o.Sender,
 		log: o.Log, importLimit: c.ImportBytes, decisionMemory: c.DecisionBytes, auditRetention: c.AuditRetention,
-		public:   c.PublicURL,
+		public: c.PublicURL,
+		box:    box, inside: c.Inside,
 		breached: c.Breaches, history: c.PasswordHistory,
 		keys: signingkey.New(signingkey.Config{DB: o.DB, Box: box, Issuer: c.PublicURL, TokenLife: tokenLife, Log: o.Log}),
 	}

@@ -79,5 +79,6 @@ func portalMails() map[mail.Kind]mailqueue.Handler {
 		mail.PasswordReset:     {Still: recovery.StillWanted},
 		mail.AlreadyRegistered: {},
 		mail.PasswordChanged:   {},
+		mail.WebhookDisabled:   {},
 	}
 }

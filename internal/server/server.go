@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/events/webhook"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/mailqueue"
@@ -38,7 +39,9 @@ type Server struct {
 	Signups *signup.Service
 	Keys    *signingkey.Service
 	Worker  *outbox.Worker
-	Metrics http.Handler // for a listener of its own
+	// Webhooks sends what is queued for them.
+	Webhooks *webhook.Sender
+	Metrics  http.Handler // for a listener of its own
 
 	log      *slog.Logger
 	platform *platform
@@ -65,10 +68,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	t := newTenant(p)
 	p.db.OnCommit(t.committed)
 	p.held = t.held
+	t.webhooks.Types = eventTypes
 	people := newIdentity(o.Config, p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{
-		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Metrics: p.metrics.Handler(),
+		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Webhooks: t.sender, Metrics: p.metrics.Handler(),
 		log: o.Log, platform: p, tenant: t, people: people,
 		api:     newAPI(o.Log, p, t, people, portal),
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), people.sweeps(), portal.sweeps()),

@@ -11,10 +11,12 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/delivery"
 	"canopy.dev/canopy/internal/events/feed"
 	"canopy.dev/canopy/internal/events/retention"
 	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/events/seal"
+	"canopy.dev/canopy/internal/events/webhook"
 	"canopy.dev/canopy/internal/identity/identityinvite"
 	"canopy.dev/canopy/internal/identity/identitysession"
 	"canopy.dev/canopy/internal/identity/mfa"
@@ -45,6 +47,8 @@ type tenant struct {
 	seal         *seal.Service
 	feed         *feed.Service
 	retention    *retention.Service
+	webhooks     *webhook.Service
+	sender       *webhook.Sender
 }
 
 func newTenant(p *platform) *tenant {
@@ -57,6 +61,7 @@ func newTenant(p *platform) *tenant {
 		identitysession.Part{},
 		mfa.Part{},
 		identityinvite.Part{},
+		webhookPart{},
 	}
 	prover := &revision.Prover{DB: p.db, Log: p.log}
 	applications := &application.Service{DB: p.db, Parts: parts}
@@ -69,10 +74,13 @@ func newTenant(p *platform) *tenant {
 		Invites: identityinvite.Part{},
 	})
 	sealed := &seal.Service{DB: p.db, Log: p.log}
+	webhooks, sender := newWebhooks(p)
 	return &tenant{
 		db:           p.db,
 		seal:         sealed,
 		retention:    &retention.Service{DB: p.db, Keep: p.auditRetention},
+		webhooks:     webhooks,
+		sender:       sender,
 		feed:         &feed.Service{DB: p.db, Seal: sealed},
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
@@ -99,6 +107,7 @@ func (t *tenant) committed(ctx context.Context, tx *database.Tx) {
 		t.hints.Tell(in.ID.String())
 	}
 	t.decisions.Committed(ctx, tx)
+	t.sender.Committed(tx)
 }
 
 // held tells what decisions are made from.
@@ -122,8 +131,10 @@ func (t *tenant) places() wire.Places {
 
 func (t *tenant) sweeps() []func(context.Context) error {
 	changes := func(ctx context.Context) error { return revision.Sweep(ctx, t.db) }
+	deliveries := func(ctx context.Context) error { return delivery.Sweep(ctx, t.db) }
 	nodes := func(ctx context.Context) error { return hierarchy.Sweep(ctx, t.db) }
 	return []func(context.Context) error{
 		nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes, t.retention.Sweep,
+		deliveries,
 	}
 }

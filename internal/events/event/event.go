@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"canopy.dev/canopy/internal/events/delivery"
 	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -116,5 +117,17 @@ func (g *gathered) Close(ctx context.Context, tx *database.Tx) error {
 			return err
 		}
 	}
-	return nil
+	return delivery.Queue(ctx, tx, happened(g.rows))
+}
+
+// happened are those of some rows that followers get.
+func happened(rows []Row) (list []delivery.Happened) {
+	for i := range rows {
+		if r := &rows[i]; r.InFeed {
+			list = append(list, delivery.Happened{
+				Event: r.ID.Any(), Type: r.Action, Account: r.Account, Environment: r.Environment, Resource: r.ResourceID,
+			})
+		}
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"cmp"
+	"reflect"
 
 	"canopy.dev/canopy/internal/foundation/principal"
 )
@@ -24,7 +25,8 @@ const (
 	Identity Category = "identity"
 	MFA      Category = "mfa"
 
-	Audit Category = "audit"
+	Audit    Category = "audit"
+	Webhooks Category = "webhooks"
 )
 
 // Feed says who follows events of a type.
@@ -123,6 +125,7 @@ func (t Type[P]) Name() string { return t.Action }
 type Declared interface {
 	Name() string
 	Entry() CatalogueEntry
+	Payload() reflect.Type // a struct
 }
 
 // CatalogueEntry is what the catalogue says of one kind of event.
@@ -138,6 +141,9 @@ type CatalogueEntry struct {
 	About      string   `json:"about"`
 	Operations []string `json:"operations"` // that can record it; none: background work does
 }
+
+// Payload is the type of the payload.
+func (t Type[P]) Payload() reflect.Type { return reflect.TypeFor[P]() }
 
 // Entry is the type's entry, without operations.
 func (t Type[P]) Entry() CatalogueEntry {

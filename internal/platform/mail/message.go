@@ -15,6 +15,7 @@ const (
 	AlreadyRegistered Kind = "already_registered" // a sign-up met an address that has a user
 	PasswordReset     Kind = "password_reset"     // lets the user choose a new password; carries a token
 	PasswordChanged   Kind = "password_changed"   // tells that the password was changed
+	WebhookDisabled   Kind = "webhook_disabled"   // tells that a webhook was switched off, as it has been failing
 
 	IdentityPasswordReset Kind = "identity_password_reset" // lets an identity choose a new password; carries a token
 	IdentityVerifyEmail   Kind = "identity_verify_email"   // confirms the address of an identity; carries a token
@@ -31,7 +32,7 @@ type Data struct {
 	To string
 	// FirstName is the recipient's, for the greeting; all kinds.
 	FirstName string
-	// AccountName is read by UserInvite and VerifyEmail, and by the mails to identities; in an
+	// AccountName is read by UserInvite, VerifyEmail and WebhookDisabled, and by the mails to identities; in an
 	// invitation it may be an Application's.
 	AccountName string
 	// ApplicationName is read by VerifyEmail.
@@ -43,7 +44,7 @@ type Data struct {
 	Token string
 	// ExpiresAt is when the link ends; the kinds with a Token need it.
 	ExpiresAt time.Time
-	// At is when it happened; PasswordChanged needs it.
+	// At is when it happened; PasswordChanged and WebhookDisabled need it.
 	At time.Time
 }
 

@@ -36,6 +36,7 @@ var forms = map[Kind]form{
 	AlreadyRegistered: {subject: "You already have an account", page: "login"},
 	PasswordReset:     {subject: "Reset your password", page: "reset-password", token: true},
 	PasswordChanged:   {subject: "Your password was changed", page: "forgot-password", dated: true},
+	WebhookDisabled:   {subject: "A webhook was switched off", page: "login", dated: true, account: ownAccount},
 	IdentityPasswordReset: {
 		subject: "Choose a new password", page: "identity/reset-password", token: true, unproven: true,
 	},

@@ -25,6 +25,7 @@ var (
 	expires = time.Date(2026, 3, 9, 1, 30, 0, 0, time.FixedZone("", 2*3600)) // 8 March, 23:30 UTC
 	kinds   = []mail.Kind{
 		mail.UserInvite, mail.VerifyEmail, mail.AlreadyRegistered, mail.PasswordReset, mail.PasswordChanged,
+		mail.WebhookDisabled,
 		mail.IdentityPasswordReset, mail.IdentityVerifyEmail, mail.IdentityInvite, mail.IdentityInviteReset,
 	}
 )
@@ -57,7 +58,7 @@ func data(kind mail.Kind) mail.Data {
 	case mail.UserInvite, mail.VerifyEmail, mail.PasswordReset, mail.IdentityPasswordReset, mail.IdentityVerifyEmail,
 		mail.IdentityInvite, mail.IdentityInviteReset:
 		d.Token, d.ExpiresAt = token, expires
-	case mail.AlreadyRegistered, mail.PasswordChanged: // no link
+	case mail.AlreadyRegistered, mail.PasswordChanged, mail.WebhookDisabled: // no link
 	}
 	return d
 }
@@ -184,7 +185,8 @@ func TestHTMLHoldsOnlyOurLinks(t *testing.T) {
 		if n := strings.Count(m.HTML, `class="key"`); n != 1 {
 			t.Errorf("%s: %d buttons", kind, n)
 		}
-		tokenless := kind == mail.AlreadyRegistered || kind == mail.PasswordChanged
+		tokenless := kind == mail.AlreadyRegistered || kind == mail.PasswordChanged ||
+			kind == mail.WebhookDisabled
 		if tokenless == strings.Contains(m.Text+m.HTML, token) {
 			t.Errorf("%s: token in the mail: %v", kind, !tokenless)
 		}

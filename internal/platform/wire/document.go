@@ -23,6 +23,8 @@ type About struct {
 	ServerURL string // where the API is served
 	// Surface chooses paths; nil is all of them.
 	Surface func(path string) bool
+	// Payloads are what is sent to webhooks.
+	Payloads []Payload
 }
 
 // document is one OpenAPI document while it is put together.
@@ -67,6 +69,7 @@ func (rt *Router) Document(about About) ([]byte, error) {
 		}
 		d.AddOperation(d.operation(op))
 	}
+	d.webhooks(about.Payloads)
 	return d.MarshalJSON()
 }
 

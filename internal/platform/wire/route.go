@@ -21,6 +21,7 @@ type Route struct {
 	Needs      permission.Key // the right that the caller must hold; "" for none
 	Or         permission.Key // a right that does as well; "" for none
 	And        permission.Key // a further right that the caller must hold; "" for none
+	Anybody    bool           // with a credential may call it: it needs no right, though others of its group do
 	Limits     []Limit        // counters that each call takes from
 	Body       BodyClass      // how large a body may be; zero: as is usual for the group
 	Idempotent bool           // Idempotency-Key is honoured
