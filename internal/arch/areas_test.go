@@ -33,7 +33,7 @@ var areas = []struct {
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account"}},
-	{"events", []string{"feed", "seal", "event", "revision"}},
+	{"events", []string{"audit", "feed", "seal", "event", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -74,8 +74,8 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
-	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
-	{"event", []string{"seal", "feed"}, "its rows are sealed, and read by those who follow"},
+	{"revision", []string{"event", "feed", "audit"}, "a row of the feed bears the revision that its write has raised"},
+	{"event", []string{"seal", "feed", "audit"}, "its rows are sealed, and read by those who follow"},
 	{"seal", []string{"feed"}, "an Account's feed has the order of its numbers"},
 	{
 		"identitysession",

@@ -70,7 +70,9 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 			&peopleapi.Invites{Invites: i.invites},
 			&peopleapi.Keys{Keys: t.keys},
 		}},
-		{"eventsapi", []resource{&eventsapi.Changes{Feed: t.feed}}},
+		{"eventsapi", []resource{
+			&eventsapi.Changes{Feed: t.feed}, &eventsapi.Audit{Audit: t.audit}, &eventsapi.Views{Audit: t.audit},
+		}},
 		{"identityapi", []resource{&identityapi.Invites{Invites: i.invites}}},
 		{"authzenapi", []resource{
 			&authzenapi.Evaluations{Decisions: t.decisions}, &authzenapi.Searches{Decisions: t.decisions},

@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/audit"
 	"canopy.dev/canopy/internal/events/feed"
 	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/events/seal"
@@ -43,6 +44,7 @@ type tenant struct {
 	previews     *preview.Service
 	seal         *seal.Service
 	feed         *feed.Service
+	audit        *audit.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -71,6 +73,7 @@ func newTenant(p *platform) *tenant {
 		db:           p.db,
 		seal:         sealed,
 		feed:         &feed.Service{DB: p.db, Seal: sealed},
+		audit:        &audit.Service{DB: p.db},
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,
