@@ -76,7 +76,7 @@ var sideways = []struct {
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"event", "feed", "audit"}, "a row of the feed bears the revision that its write has raised"},
 	{"event", []string{"seal", "feed", "audit"}, "its rows are sealed, and read by those who follow"},
-	{"seal", []string{"feed"}, "an Account's feed has the order of its numbers"},
+	{"seal", []string{"feed", "audit"}, "who follows an Account has the order of its numbers"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},

@@ -73,7 +73,7 @@ func newTenant(p *platform) *tenant {
 		db:           p.db,
 		seal:         sealed,
 		feed:         &feed.Service{DB: p.db, Seal: sealed},
-		audit:        &audit.Service{DB: p.db},
+		audit:        &audit.Service{DB: p.db, Seal: sealed, Log: p.log},
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,

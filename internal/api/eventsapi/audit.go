@@ -77,6 +77,7 @@ func (h *Audit) Routes(rt *wire.Router) {
 		) (auditPage, error) {
 			return h.page(ctx, c, ofAccount(by, s.on))
 		})
+		h.stream(in, s)
 		look.ID, look.Summary = "get"+s.of+"AuditLogRow", "Read a row of the audit log: "+s.name
 		wire.Handle(in, look, func(
 			ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,

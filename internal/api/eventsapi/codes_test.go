@@ -16,6 +16,14 @@ type (
 func TestEveryCodeIsProduced(t *testing.T) {
 	t.Parallel()
 	servertest.EveryCode(t, servertest.DoorCodes("eventsapi"), map[string]servertest.Provocation{
+		"rate_limit.exceeded": func(t *testing.T, p provoker) answer {
+			c, account := p.Owner()
+			path := account + "/audit-log/identities/stream"
+			for range 5 {
+				listen(t, p.Server, c.Token, path)
+			}
+			return c.Do("GET", path, nil)
+		},
 		"audit.row_not_found": func(_ *testing.T, p provoker) answer {
 			c, account := p.Owner()
 			return c.Do("GET", account+"/audit-log/admin/"+servertest.NoID, nil)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/events/revision"
+	"canopy.dev/canopy/internal/events/seal"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/principal"
@@ -19,7 +21,11 @@ import (
 
 // Service reads the log. It is safe for concurrent use.
 type Service struct {
-	DB *database.DB
+	DB   *database.DB
+	Seal *seal.Service // gives an Account's rows their numbers, for those who follow
+	Log  *slog.Logger
+
+	tails tails
 }
 
 // Door is where a reader comes from.

@@ -24,7 +24,8 @@ const (
 		AND NOT EXISTS (SELECT 1 FROM audit_seal f
 			WHERE f.event_id = s.event_id AND f.number < s.number AND f.account_id = $1)
 		ORDER BY s.number LIMIT $3`
-	selectHead = `SELECT number FROM audit_seal_head WHERE account_id = $1`
+	selectNumber = `SELECT COALESCE(min(number), 0) FROM audit_seal WHERE account_id = $1 AND event_id = $2`
+	selectHead   = `SELECT number FROM audit_seal_head WHERE account_id = $1`
 
 	forgetKeys = `UPDATE audit_seal SET key = NULL WHERE account_id = $1 AND event_id IN (`
 )
@@ -42,6 +43,13 @@ func Numbers(
 	return database.All(ctx, tx, func(row database.Scanner) (n Numbered, err error) {
 		return n, row.Scan(&n.Number, &n.Event)
 	}, selectNumbers, event.SealedIn(in), behind, limit)
+}
+
+// NumberOf is a row's number in its Account's order; 0 where it has none.
+func NumberOf(
+	ctx context.Context, tx *database.Tx, in scope.AccountID, of event.RowID,
+) (number uint64, err error) {
+	return number, tx.QueryRow(ctx, selectNumber, event.SealedIn(in), of).Scan(&number)
 }
 
 // Head is the last number that was given; 0 for none.
