@@ -35,7 +35,7 @@ var areas = []struct {
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account"}},
-	{"events", []string{"feed", "retention", "webhook", "seal", "event", "delivery", "revision"}},
+	{"events", []string{"audit", "feed", "retention", "webhook", "seal", "event", "delivery", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -76,10 +76,10 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
-	{"revision", []string{"event", "feed"}, "a row of the feed bears the revision that its write has raised"},
-	{"event", []string{"seal", "feed", "retention", "webhook"}, "its rows are sealed, read by those who follow, swept, sent"},
+	{"revision", []string{"event", "feed", "audit"}, "a row of the feed bears the revision that its write has raised"},
+	{"event", []string{"seal", "feed", "audit", "retention", "webhook"}, "its rows are sealed, read, followed, swept, sent"},
 	{"delivery", []string{"event", "webhook"}, "who subscribes gets what happens, queued with it; it is sent"},
-	{"seal", []string{"feed", "retention"}, "an Account's feed has the order of its numbers, and so has what is swept"},
+	{"seal", []string{"feed", "audit", "retention"}, "who follows an Account has the order of its numbers, as has what is swept"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},

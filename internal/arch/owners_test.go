@@ -53,6 +53,7 @@ var owners = map[string]string{
 	"audit_unsealed":         "event",
 	"audit_swept":            "event",
 	"audit_seal":             "seal",
+	"audit_view":             "audit",
 	"audit_seal_head":        "seal",
 	"webhook":                "delivery",
 	"webhook_count":          "delivery",

@@ -65,6 +65,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		keep("decision log", s.platform.decided.Run)
 	}
 
+	h.RegisterOnShutdown(s.tenant.audit.Close)
+
 	failed := make(chan error, 1)
 	keep("calls", func(context.Context) { failed <- h.Serve(ln) })
 	select {

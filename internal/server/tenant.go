@@ -11,6 +11,7 @@ import (
 	"canopy.dev/canopy/internal/access/membership"
 	"canopy.dev/canopy/internal/access/preview"
 	"canopy.dev/canopy/internal/access/rbac"
+	"canopy.dev/canopy/internal/events/audit"
 	"canopy.dev/canopy/internal/events/delivery"
 	"canopy.dev/canopy/internal/events/feed"
 	"canopy.dev/canopy/internal/events/retention"
@@ -49,6 +50,7 @@ type tenant struct {
 	retention    *retention.Service
 	webhooks     *webhook.Service
 	sender       *webhook.Sender
+	audit        *audit.Service
 }
 
 func newTenant(p *platform) *tenant {
@@ -82,6 +84,7 @@ func newTenant(p *platform) *tenant {
 		webhooks:     webhooks,
 		sender:       sender,
 		feed:         &feed.Service{DB: p.db, Seal: sealed},
+		audit:        &audit.Service{DB: p.db, Seal: sealed, Log: p.log},
 		prover:       prover,
 		accounts:     &account.Service{DB: p.db},
 		applications: applications,

@@ -36,6 +36,7 @@ type options struct {
 	kills    int
 	duration time.Duration
 	sizes    []int           // of trees
+	rows     int             // of the audit log
 	world    int             // nodes, and people, of the world of people
 	steps    map[string]bool // of people; none: all
 }
@@ -55,8 +56,10 @@ func main() {
 	flag.IntVar(&o.kills, "kills", 20, "how often the server is killed")
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured")
 	flag.IntVar(&o.world, "world", 100_000, "nodes and people of the world of people, with five grants each")
+	flag.IntVar(&o.rows, "rows", 1_000_000, "rows of the audit log of one Account")
 	sizes := flag.String("sizes", "10000,100000,1000000", "nodes of the trees of places")
-	steps := flag.String("steps", "", "of people: cold,reads,lists,writes,several,imports; all when empty")
+	steps := flag.String("steps", "",
+		"of audit: names of filters; of people: cold,reads,lists,writes,several,imports; all when empty")
 	flag.Parse()
 	if *steps != "" {
 		o.steps = map[string]bool{}
@@ -103,6 +106,7 @@ func run(ctx context.Context, o options, engines, only []string) error {
 		{"crash", benchCrash},
 		{"places", benchPlaces},
 		{"people", benchPeople},
+		{"audit", benchAudit},
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {

@@ -1,6 +1,7 @@
 package eventsapi_test
 
 import (
+	"strconv"
 	"testing"
 
 	"canopy.dev/canopy/internal/server/servertest"
@@ -15,6 +16,25 @@ type (
 func TestEveryCodeIsProduced(t *testing.T) {
 	t.Parallel()
 	servertest.EveryCode(t, servertest.DoorCodes("eventsapi"), map[string]servertest.Provocation{
+		"rate_limit.exceeded": func(t *testing.T, p provoker) answer {
+			c, account := p.Owner()
+			path := account + "/audit-log/identities/stream"
+			for range 5 {
+				listen(t, p.Server, c.Token, path)
+			}
+			return c.Do("GET", path, nil)
+		},
+		"audit.row_not_found": func(_ *testing.T, p provoker) answer {
+			c, account := p.Owner()
+			return c.Do("GET", account+"/audit-log/admin/"+servertest.NoID, nil)
+		},
+		"audit.view_limit_exceeded": func(_ *testing.T, p provoker) answer {
+			c, _ := p.Owner()
+			for n := range 20 {
+				c.Must(201, "POST", auditViews, newView(strconv.Itoa(n), "admin"))
+			}
+			return c.Do("POST", auditViews, newView("20", "identities"))
+		},
 		"changes.cursor_expired": func(_ *testing.T, p provoker) answer {
 			c, account := p.Owner()
 			at := account + "/applications/desk/environments/development"

@@ -302,9 +302,9 @@ func (h *Directory) memberships(
 
 func (h *Directory) log(
 	ctx context.Context, c *wire.Call, by wire.At[scope.Account], _ wire.None,
-) (wire.Page[personEvent], error) {
+) (wire.Page[event.LogRow], error) {
 	list, info, err := h.Roster.Log(ctx, by.In, identityID.Of(c), logPaging.Of(c))
-	return wire.PageOf(list, info, err, viewEvent)
+	return wire.PageOf(list, info, err, event.Shown)
 }
 
 func (h *Directory) erase(

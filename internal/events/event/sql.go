@@ -16,8 +16,8 @@ const (
 	insertEvents = `INSERT INTO audit_event (id, account_id, application_id, environment_id,
 		actor_id, actor_type, actor_label, action, category, resource_type, resource_id, resource_label, metadata,
 		outcome, severity, customer_visible, identity_visible, correlation_id, created_at,
-		revision, ordinal, in_feed, surfaces, search) VALUES `
-	eventValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		revision, ordinal, in_feed, surfaces, search, kind) VALUES `
+	eventValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertUnsealed = `INSERT INTO audit_unsealed (account_id, event_id) VALUES `
 	unsealedValues = `(?, ?)`
@@ -41,7 +41,8 @@ func write(ctx context.Context, tx *database.Tx, rows []Row) error {
 			r.ActorID, string(r.ActorType), orNull(r.ActorLabel),
 			r.Action, string(r.Category), orNull(r.ResourceType), r.ResourceID, orNull(r.ResourceLabel), string(r.Metadata),
 			string(r.Outcome), string(r.Severity), !r.Hidden, r.IdentityVisible, orNull(r.Correlation), r.CreatedAt,
-			orNone(r.Revision), r.Ordinal, r.InFeed, int(r.Surfaces), searched(r.ActorLabel, r.ResourceLabel, r.Metadata))
+			orNone(r.Revision), r.Ordinal, r.InFeed, int(r.Surfaces), searched(r.ActorLabel, r.ResourceLabel, r.Metadata),
+			kindOf(r).number())
 		unsealed = append(unsealed, SealedIn(r.Account), r.ID)
 	}
 	if _, err := tx.Exec(ctx, insertEvents+database.Rows(eventValues, 0, len(rows)), events...); err != nil {

@@ -29,6 +29,21 @@ const (
 	Webhooks Category = "webhooks"
 )
 
+// Categories are all that rows may have and filters ask for; some areas are still to come.
+var Categories = []Category{
+	Auth, Identity, AdminUser, Tenancy, Hierarchy, "organization", RBAC, Authorization, APIKeys, "oauth", "webhooks",
+	Invites, MFA, Audit, "billing", "sso", "unknown",
+}
+
+// Enum lists the categories, for schemas.
+func (Category) Enum() []string {
+	list := make([]string, len(Categories))
+	for i, c := range Categories {
+		list[i] = string(c)
+	}
+	return list
+}
+
 // Feed says who follows events of a type.
 type Feed string
 

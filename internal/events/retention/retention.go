@@ -80,7 +80,7 @@ func (s *Service) account(ctx context.Context, in scope.AccountID, before time.T
 	for {
 		n, err := database.Write(ctx, s.DB, func(tx *database.Tx) (int, error) {
 			return event.SweepOldest(ctx, tx, in, before, piece, func(ids []event.RowID) (uint64, error) {
-				return seal.NumberOf(ctx, tx, in, ids)
+				return seal.HighestOf(ctx, tx, in, ids)
 			})
 		})
 		if err != nil || n < piece {

@@ -34,7 +34,8 @@ const (
 	selectHighest   = `SELECT COALESCE(max(number), 0) FROM audit_seal WHERE account_id = $1 AND event_id IN (`
 	selectWholeHead = `SELECT number, hash FROM audit_seal_head WHERE account_id = $1`
 
-	selectHead = `SELECT number FROM audit_seal_head WHERE account_id = $1`
+	selectNumber = `SELECT COALESCE(min(number), 0) FROM audit_seal WHERE account_id = $1 AND event_id = $2`
+	selectHead   = `SELECT number FROM audit_seal_head WHERE account_id = $1`
 
 	forgetKeys = `UPDATE audit_seal SET key = NULL WHERE account_id = $1 AND event_id IN (`
 )
@@ -54,6 +55,13 @@ func Numbers(
 	}, selectNumbers, event.SealedIn(in), behind, limit)
 }
 
+// NumberOf is a row's number in its Account's order; 0 where it has none.
+func NumberOf(
+	ctx context.Context, tx *database.Tx, in scope.AccountID, of event.RowID,
+) (number uint64, err error) {
+	return number, tx.QueryRow(ctx, selectNumber, event.SealedIn(in), of).Scan(&number)
+}
+
 // Head is the last number that was given; 0 for none.
 func Head(ctx context.Context, tx *database.Tx, in scope.AccountID) (number uint64, err error) {
 	err = tx.QueryRow(ctx, selectHead, event.SealedIn(in)).Scan(&number)
@@ -63,8 +71,8 @@ func Head(ctx context.Context, tx *database.Tx, in scope.AccountID) (number uint
 	return number, err
 }
 
-// NumberOf is the highest number that some rows of an Account have; 0 where they have none.
-func NumberOf(
+// HighestOf is the highest number that some rows of an Account have; 0 where they have none.
+func HighestOf(
 	ctx context.Context, tx *database.Tx, in scope.AccountID, ids []event.RowID,
 ) (highest uint64, err error) {
 	for piece := range slices.Chunk(ids, 64) {

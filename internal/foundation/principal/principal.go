@@ -102,6 +102,7 @@ type User struct {
 	Role        permission.AccountRole // in Account
 	Account     scope.Account
 	Application scope.Application
+	TokenEnds   time.Time // when the token is good no longer
 }
 
 // Who implements Principal.

@@ -96,6 +96,9 @@ func (op *operation) documented() reflect.Type {
 	if s, is := reflect.TypeAssert[stream](reflect.Zero(op.out)); is {
 		return s.documented()
 	}
+	if e, is := reflect.TypeAssert[following](reflect.Zero(op.out)); is {
+		return e.documentedEvent()
+	}
 	return op.out
 }
 
@@ -236,7 +239,11 @@ func (d *document) success(op *operation, status int) *huma.Response {
 	case http.StatusNoContent:
 	default:
 		schema := d.schema(op.documented(), op.ID+"Answer")
-		r.Content = map[string]*huma.MediaType{mediaJSON: {Schema: schema, Example: exampleOf(d.schemas, schema)}}
+		media := mediaJSON
+		if op.isEvents() {
+			media = mediaEvents
+		}
+		r.Content = map[string]*huma.MediaType{media: {Schema: schema, Example: exampleOf(d.schemas, schema)}}
 	}
 	return r
 }

@@ -114,21 +114,10 @@ func (p Paging) Of(c *Call) page.Request {
 }
 
 func (p Paging) declared() []declaration {
-	most := 200
 	return []declaration{
 		number("page", "Which page, from 1.", 1, 1, 1<<31-1),
 		number("take", "How many items a page holds.", 20, 1, 100),
-		{
-			name: "q", in: "query", about: "Part of the text to look for, without regard to case.", absent: "",
-			schema: huma.Schema{Type: huma.TypeString, MaxLength: &most, Examples: []any{"dana"}},
-			parse: func(raw string) (any, string) {
-				q := strings.TrimSpace(raw)
-				if utf8.RuneCountInString(q) > most || !utf8.ValidString(q) {
-					return "", "must be at most 200 characters"
-				}
-				return q, ""
-			},
-		},
+		QuerySearch("q", "Part of the text to look for, without regard to case.", 200, "dana").declaration,
 		p.sortBy(),
 		QueryEnum("order", "The direction; descending for times and ascending for the rest when absent.", "asc", "desc").
 			declaration,

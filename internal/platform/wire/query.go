@@ -49,6 +49,22 @@ func QueryFilter(name, about string, most int, example string) Value[string] {
 	}}
 }
 
+// QuerySearch is a query parameter with a text to look for; spaces around it don't count, and
+// "" is absence.
+func QuerySearch(name, about string, most int, example string) Value[string] {
+	return Value[string]{declaration{
+		name: name, in: "query", about: about, absent: "",
+		schema: huma.Schema{Type: huma.TypeString, MaxLength: &most, Examples: []any{example}},
+		parse: func(raw string) (any, string) {
+			q := strings.TrimSpace(raw)
+			if utf8.RuneCountInString(q) > most || !utf8.ValidString(q) {
+				return "", "must be at most " + strconv.Itoa(most) + " characters"
+			}
+			return q, ""
+		},
+	}}
+}
+
 // QueryID is a query parameter that names a thing by its id, zero when absent. What is not
 // an id is refused.
 func QueryID[I ~[16]byte](name, about string) Value[I] {

@@ -16,6 +16,7 @@ type answer struct {
 	status int
 	body   []byte
 	stream func(context.Context, *StreamWriter) error
+	follow func(context.Context, *EventWriter) error
 }
 
 // workFor is how long the work on a request may take, streams excepted.
@@ -68,7 +69,7 @@ func serve[By, In, Out any](
 	if c.op.access.revision {
 		ctx, seen = scope.Observe(ctx)
 	}
-	if !c.op.isStream() {
+	if !c.op.isStream() && !c.op.isEvents() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.op.time())
 		defer cancel()
@@ -152,6 +153,9 @@ func (c *Call) answer(out any, seen *scope.Seen) (answer, error) {
 	if s, is := out.(stream); is {
 		return answer{status: c.op.Status, stream: s.write()}, nil
 	}
+	if e, is := out.(following); is {
+		return answer{status: c.op.Status, follow: e.follow()}, nil
+	}
 	c.revised(seen)
 	switch {
 	case c.op.ETag && c.w.Header().Get("ETag") == "":
@@ -185,6 +189,10 @@ func (rt *Router) reply(ctx context.Context, c *Call, run func() (answer, error)
 	}
 	if a.stream != nil {
 		rt.stream(ctx, c, a)
+		return
+	}
+	if a.follow != nil {
+		rt.follow(ctx, c, a.follow)
 		return
 	}
 	h.Set("Content-Type", "application/json")

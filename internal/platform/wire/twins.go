@@ -57,6 +57,14 @@ func HandlePair[In, Public, Portal any](
 	Handle(g.portal, route, portal)
 }
 
+// HandlePublic registers a route at the mount of the public API alone: what the portal has in
+// its place reaches elsewhere.
+func HandlePublic[In, Out any](
+	g Twins, route Route, fn func(ctx context.Context, c *Call, by By, in In) (Out, error),
+) {
+	Handle(g.public, g.inPublic(route), fn)
+}
+
 // inPortal stands behind the id of a route at its mount in the portal.
 const inPortal = "InPortal"
 

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -40,5 +41,6 @@ func (s *Service) Authenticate(ctx context.Context, token string) (principal.Pri
 	return principal.User{
 		Actor: actor, UserID: principal.UserID(c.Subject), SessionID: c.SessionID, Email: now.email, Role: now.role,
 		Account: in, Application: scope.Application{Account: in, ID: c.ApplicationID, Slug: c.ApplicationSlug},
+		TokenEnds: time.Unix(c.ExpiresAt, 0).UTC(),
 	}, nil
 }

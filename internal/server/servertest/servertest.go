@@ -297,7 +297,10 @@ func (c *Client) Do(method, path string, body any, header ...string) Answer {
 		return Answer{}
 	}
 	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
+	var raw []byte
+	if res.Header.Get("Content-Type") != "text/event-stream" { // which has no end
+		raw, err = io.ReadAll(res.Body)
+	}
 	if err != nil {
 		t.Error(err)
 	}

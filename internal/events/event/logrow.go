@@ -1,20 +1,19 @@
-package peopleapi
+package event
 
 import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 )
 
-// personEvent is a row of the audit log about an identity, or by one.
-type personEvent struct {
-	ID              event.RowID          `json:"id"               doc:"The row's id."`
-	AccountID       scope.AccountID      `json:"account_id"       doc:"The Account."`
+// LogRow is a row of the log as every answer shows it that holds rows.
+type LogRow struct {
+	ID              RowID                `json:"id"               doc:"The row's id."`
+	AccountID       *scope.AccountID     `json:"account_id"       doc:"The Account."`
 	ApplicationID   *scope.ApplicationID `json:"application_id"   doc:"The Application, if the row is of one."`
 	EnvironmentID   *scope.EnvironmentID `json:"environment_id"   doc:"The Environment, if the row is of one."`
 	ActorID         *id.ID               `json:"actor_id"         doc:"Who did it; null for the system, or without a credential."`
@@ -27,26 +26,18 @@ type personEvent struct {
 	ActorLabel      *string              `json:"actor_label"      doc:"The actor's address or name at that time." maxLength:"300"`
 	ResourceLabel   *string              `json:"resource_label"   doc:"The resource's address or name at that time." maxLength:"300"`
 	CorrelationID   *string              `json:"correlation_id"   doc:"The request that did it." format:"uuid"`
-	Outcome         event.Outcome        `json:"outcome"          doc:"How it ended."`
-	Category        event.Category       `json:"category"         doc:"What it belongs to." example:"identity" maxLength:"32"`
-	Severity        event.Severity       `json:"severity"         doc:"How much it matters."`
+	Outcome         Outcome              `json:"outcome"          doc:"How it ended."`
+	Category        Category             `json:"category"         doc:"What it belongs to."`
+	Severity        Severity             `json:"severity"         doc:"How much it matters."`
 	CustomerVisible bool                 `json:"customer_visible" doc:"Always true here."`
 	IdentityVisible bool                 `json:"identity_visible" doc:"Whether it may be shown to the identity itself."`
 }
 
-func viewEvent(r event.Row) personEvent {
-	return personEvent{
-		r.ID, r.Account, orNil(r.Application), orNil(r.Environment), orNil(r.ActorID), r.ActorType, r.Action,
-		orNil(r.ResourceType), orNil(r.ResourceID), r.Metadata, r.CreatedAt, orNil(r.ActorLabel), orNil(r.ResourceLabel),
-		orNil(r.Correlation), r.Outcome, r.Category, r.Severity, true, r.IdentityVisible,
+// Shown is the row as answers show it.
+func Shown(r Row) LogRow {
+	return LogRow{
+		r.ID, orNil(r.Account), orNil(r.Application), orNil(r.Environment), orNil(r.ActorID), r.ActorType, r.Action,
+		orAbsent(r.ResourceType), orNil(r.ResourceID), r.Metadata, r.CreatedAt, orAbsent(r.ActorLabel),
+		orAbsent(r.ResourceLabel), orAbsent(r.Correlation), r.Outcome, r.Category, r.Severity, !r.Hidden, r.IdentityVisible,
 	}
-}
-
-// orNil is nil for the zero value.
-func orNil[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }
