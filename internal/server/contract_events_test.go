@@ -41,7 +41,7 @@ var eventCodes = map[string]map[string]produce{
 		return g.call("GET", "/changes?cursor="+cursor, nil)
 	}},
 	"GET /api/v1/audit-events/{id}": {"audit.row_not_found": func(g *ground) answer {
-		return g.call("GET", "/audit-events/"+servertest.NoID, nil)
+		return g.owner.Do("GET", "/api/v1/audit-events/"+servertest.NoID, nil)
 	}},
 	"getIdentityAuditLogRow": {"audit.row_not_found": asOwner("GET", "/audit-log/identities/"+servertest.NoID, nil)},
 	"getAdminAuditLogRow":    {"audit.row_not_found": asOwner("GET", "/audit-log/admin/"+servertest.NoID, nil)},

@@ -8,6 +8,9 @@ import (
 
 // ownCalls are the calls of operations with one door that want more than their path.
 var ownCalls = map[string]ownCall{
+	"saveAuditView":   {body: m{"name": "Refused", "surface": "admin", "filters": m{"outcome": "denied"}}},
+	"deleteAuditView": {path: func(*ground) string { return "/portal/v1/me/audit-views?surface=admin&name=Refused" }},
+
 	"updateAccount":     {body: m{"name": "Acme Two"}},
 	"createApplication": {body: m{"name": "Other"}},
 	"updateApplication": {body: m{"name": "Other"}},

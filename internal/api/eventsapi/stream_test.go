@@ -39,7 +39,7 @@ func listen(t *testing.T, s *servertest.Server, token, path string, header ...st
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := new(http.Client).Do(req)
+	res, err := new(http.Client).Do(req) //nolint:bodyclose // with the test
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ const sizeOfPlace = 3*8 + 16
 func bytesOf(from, to time.Time, at event.Mark) []byte {
 	var b []byte
 	for _, t := range []time.Time{from, to, at.At} {
-		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro())) //nolint:gosec // and back
+		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro()))
 	}
 	return append(b, at.ID[:]...)
 }

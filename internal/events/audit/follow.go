@@ -126,7 +126,7 @@ func (s *Service) join(ctx context.Context, f event.Filter, after event.RowID) (
 		return nil, err
 	}
 	l.live = max(l.live, l.after)
-	s.tails.join(s, ctx, l)
+	s.tails.join(ctx, s, l)
 	return l, nil
 }
 

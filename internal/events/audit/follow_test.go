@@ -52,10 +52,10 @@ func (w *world) happen(account byte, from, many int) {
 
 var all = audit.Query{Filter: event.Filter{Actions: []string{"thing.happened"}}}
 
-func reader(account, user byte) audit.Reader {
+func reader(user byte) audit.Reader {
 	return audit.Reader{
 		By: principal.Actor{Kind: principal.KindUser, ID: id.ID{user}}, Through: audit.Portal, On: event.Both,
-		Account: scope.AccountID{account},
+		Account: scope.AccountID{1},
 	}
 }
 
@@ -94,7 +94,7 @@ func TestWhoIsTooSlowIsLetGo(t *testing.T) {
 	each(t, func(w *world) {
 		ready, written := make(chan struct{}), make(chan struct{})
 		told := 0
-		end := w.follow(reader(1, 1), ear(ready, func(r *event.Row) error {
+		end := w.follow(reader(1), ear(ready, func(r *event.Row) error {
 			<-written
 			if r.ResourceLabel != strconv.Itoa(told) {
 				w.t.Errorf("row %d is %s", told, r.ResourceLabel)
@@ -104,7 +104,7 @@ func TestWhoIsTooSlowIsLetGo(t *testing.T) {
 		}))
 		<-ready
 		quick, others := make(chan struct{}), make(chan string, 2000)
-		rest := w.follow(reader(1, 2), ear(quick, func(r *event.Row) error {
+		rest := w.follow(reader(2), ear(quick, func(r *event.Row) error {
 			others <- r.ResourceLabel
 			return nil
 		}))
@@ -130,14 +130,14 @@ func TestNobodyFollowsBeyondTheEnd(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
 		ready := make(chan struct{})
-		end := w.follow(reader(1, 1), ear(ready, nil))
+		end := w.follow(reader(1), ear(ready, nil))
 		<-ready
 		w.Close()
 		w.Close()
 		if got := <-end; got.why != audit.Shutdown || got.err != nil {
 			w.t.Errorf("%v", got)
 		}
-		if got := <-w.follow(reader(1, 1), ear(make(chan struct{}), nil)); got.why != audit.Shutdown || got.err != nil {
+		if got := <-w.follow(reader(1), ear(make(chan struct{}), nil)); got.why != audit.Shutdown || got.err != nil {
 			w.t.Errorf("later: %v", got)
 		}
 	})
@@ -148,7 +148,7 @@ func TestWhatWasMissedComesFirstAndOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
 		w.happen(1, 0, 1)
-		page, err := w.List(w.t.Context(), reader(1, 1), audit.Query{Filter: all.Filter, Limit: 1})
+		page, err := w.List(w.t.Context(), reader(1), audit.Query{Filter: all.Filter, Limit: 1})
 		if err != nil || len(page.Rows) != 1 {
 			w.t.Fatal(page, err)
 		}
@@ -164,7 +164,7 @@ func TestWhatWasMissedComesFirstAndOnce(t *testing.T) {
 			return nil
 		})
 		l.After = page.Rows[0].ID
-		end := w.follow(reader(1, 1), l)
+		end := w.follow(reader(1), l)
 		for n := 1; n <= 1300; n++ {
 			if got := <-told; got != strconv.Itoa(n) {
 				w.t.Fatalf("%s comes in the place of %d", got, n)
@@ -185,7 +185,7 @@ func TestWhoHasGoneIsToldNothing(t *testing.T) {
 		for range 7 {
 			l := ear(make(chan struct{}), nil)
 			l.Beat = func() error { return gone }
-			if got := <-w.follow(reader(1, 1), l); !errors.Is(got.err, gone) {
+			if got := <-w.follow(reader(1), l); !errors.Is(got.err, gone) {
 				w.t.Fatalf("%v", got)
 			}
 		}

@@ -83,7 +83,7 @@ func (s *Service) Close() {
 }
 
 // join has the Account's reader tell the listener, from where that reader stands.
-func (t *tails) join(s *Service, ctx context.Context, l *listener) {
+func (t *tails) join(ctx context.Context, s *Service, l *listener) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	in := l.filter.Account

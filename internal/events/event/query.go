@@ -61,7 +61,8 @@ const (
 // and resource, and surfaces is one. Which kinds there are is found by leaping through the
 // index from one to the next; those that are meant are read in order, merged. So a page costs
 // a leap for each kind and each row of it, whatever is asked and however rare it is. Of several
-// ids the one that should have the fewest rows is looked up, and the others are compared.
+// ids the one that should have the fewest rows is looked up, and the others are compared. A text
+// alone is looked for in every row of the window.
 func Find(ctx context.Context, tx *database.Tx, f Filter, behind Mark, limit int, order Order) ([]Row, error) {
 	w := f.way()
 	kinds, err := f.kinds(ctx, tx, w)
@@ -72,8 +73,14 @@ func Find(ctx context.Context, tx *database.Tx, f Filter, behind Mark, limit int
 	if err != nil {
 		return nil, err
 	}
-	b := &finder{filter: f, way: w, order: order}
-	statement := b.merged(tx.DB.Engine, string(list), behind, limit)
+	b := &finder{filter: f, way: w, engine: tx.DB.Engine}
+	b.between(behind, order)
+	var statement string
+	if f.Q != "" && w.wide {
+		statement = b.searched(string(list), limit)
+	} else {
+		statement = b.merged(string(list), limit)
+	}
 	return database.All(ctx, tx, scanRow, statement, append([]any{database.PlanAnew}, b.args...)...)
 }
 
@@ -99,23 +106,24 @@ func (f *Filter) Matches(r *Row) bool {
 type way struct {
 	column string
 	index  string // SQLite is told its name
+	wide   bool   // it leads to very many rows
 	is     any
 }
 
 func (f *Filter) way() way {
 	switch {
 	case f.Correlation != "":
-		return way{"correlation_id", "audit_event_correlation", f.Correlation}
+		return way{"correlation_id", "audit_event_correlation", false, f.Correlation}
 	case !f.ResourceID.IsZero():
-		return way{"resource_id", "audit_event_resource", f.ResourceID}
+		return way{"resource_id", "audit_event_resource", false, f.ResourceID}
 	case !f.ActorID.IsZero():
-		return way{"actor_id", "audit_event_actor", f.ActorID}
+		return way{"actor_id", "audit_event_actor", false, f.ActorID}
 	case !f.Environment.IsZero():
-		return way{"environment_id", "audit_event_environment", f.Environment}
+		return way{"environment_id", "audit_event_environment", true, f.Environment}
 	case !f.Application.IsZero():
-		return way{"application_id", "audit_event_application", f.Application}
+		return way{"application_id", "audit_event_application", true, f.Application}
 	}
-	return way{"account_id", "audit_event_kind", f.Account}
+	return way{"account_id", "audit_event_kind", true, f.Account}
 }
 
 // kind is what all rows of a kind have in common.
@@ -147,7 +155,7 @@ func (k kind) number() int64 {
 		}
 		h *= 1099511628211 // the word's end
 	}
-	return int64(h >> 1) //nolint:gosec // 63 bits
+	return int64(h >> 1)
 }
 
 // means reports whether the filter may mean rows of a kind.
@@ -188,8 +196,11 @@ func (f *Filter) kinds(ctx context.Context, tx *database.Tx, w way) (list []int6
 type finder struct {
 	filter Filter
 	way    way
-	order  Order
+	engine database.Engine
 	args   []any
+
+	at, of, last               string // arguments: the place behind which rows are, and the window's other end
+	upTo, beyond, until, order string // words
 }
 
 // one adds an argument, and gives its place.
@@ -198,50 +209,104 @@ func (b *finder) one(arg any) string {
 	return "$" + strconv.Itoa(len(b.args))
 }
 
-// merged is the statement that reads the rows of some kinds in order.
-func (b *finder) merged(engine database.Engine, kinds string, behind Mark, limit int) string {
-	f := &b.filter
-	begin, end := Mark{f.To, afterAll}, f.From
-	upTo, beyond, until, direction := "<=", "<", ">=", " DESC"
-	if b.order == OldestFirst {
-		begin, end = Mark{f.From, RowID{}}, f.To
-		upTo, beyond, until, direction = ">=", ">", "<=", ""
+// between says where in the window rows are.
+func (b *finder) between(behind Mark, order Order) {
+	begin, end := Mark{b.filter.To, afterAll}, b.filter.From
+	b.upTo, b.beyond, b.until, b.order = "<=", "<", ">=", " DESC"
+	if order == OldestFirst {
+		begin, end = Mark{b.filter.From, RowID{}}, b.filter.To
+		b.upTo, b.beyond, b.until, b.order = ">=", ">", "<=", ""
 	}
 	if behind != (Mark{}) {
 		begin = behind
 	}
+	b.at, b.of, b.last = b.one(begin.At), b.one(begin.ID.String()), b.one(end)
+}
+
+// behind is the condition of rows behind a place, up to the window's end. The instant alone
+// bounds them, as indexes want it; a row value would have SQLite read on beyond the window.
+func (b *finder) behind(at, of string) string {
+	return ` AND created_at ` + b.upTo + ` ` + at + ` AND created_at ` + b.until + ` ` + b.last + `
+		AND (created_at <> ` + at + ` OR id ` + b.beyond + ` ` + of + `)`
+}
+
+// from is the table, read by an index.
+func (b *finder) from(index string) string {
+	if b.engine == database.SQLite {
+		return `audit_event INDEXED BY ` + index
+	}
+	return `audit_event`
+}
+
+// ordered ends a statement about rows e of the Account.
+func (b *finder) ordered() string {
+	return ` e.account_id = ` + b.one(b.filter.Account) + ` ORDER BY e.created_at` + b.order + `, e.id` + b.order
+}
+
+// merged is the statement that reads the rows of some kinds in order.
+func (b *finder) merged(kinds string, limit int) string {
 	is, list, most := b.one(b.way.is), b.one(kinds), b.one(limit)
-	at, of, last := b.one(begin.At), b.one(begin.ID.String()), b.one(end)
-	others, from := b.others(), `audit_event`
-	if engine == database.SQLite {
-		from += ` INDEXED BY ` + b.way.index
-	}
-	// next are the rows of a kind behind a place. Its instant alone bounds them, as indexes want
-	// it; a row value would have SQLite read on beyond the window.
+	others, from := b.others(), b.from(b.way.index)
+	// next are the rows of a kind behind a place.
 	next := func(column, kind, at, of, most string) string {
-		return `SELECT ` + column + ` FROM ` + from + ` WHERE ` + b.way.column + ` = ` + is + ` AND kind = ` + kind + `
-			AND created_at ` + upTo + ` ` + at + ` AND created_at ` + until + ` ` + last + `
-			AND (created_at <> ` + at + ` OR id ` + beyond + ` ` + of + `)` + others + `
-			ORDER BY created_at` + direction + `, id` + direction + ` LIMIT ` + most
+		return `SELECT ` + column + ` FROM ` + from + ` WHERE ` + b.way.column + ` = ` + is + ` AND kind = ` + kind +
+			b.behind(at, of) + others + ` ORDER BY created_at` + b.order + `, id` + b.order + ` LIMIT ` + most
 	}
-	account := ` WHERE e.account_id = ` + b.one(f.Account) + ` ORDER BY e.created_at` + direction + `, e.id` + direction
-	if engine == database.Postgres {
+	if b.engine == database.Postgres {
 		return `SELECT ` + rowColumns + ` FROM audit_event e JOIN (
 			SELECT r.id FROM json_array_elements_text(CAST(` + list + ` AS JSON)) AS k
-			CROSS JOIN LATERAL (` + next("id, created_at", "CAST(k.value AS BIGINT)", at, of, most) + `) AS r
-			ORDER BY r.created_at` + direction + `, r.id` + direction + ` LIMIT ` + most + `
-		) AS found USING (id)` + account
+			CROSS JOIN LATERAL (` + next("id, created_at", "CAST(k.value AS BIGINT)", b.at, b.of, most) + `) AS r
+			ORDER BY r.created_at` + b.order + `, r.id` + b.order + ` LIMIT ` + most + `
+		) AS found USING (id) WHERE` + b.ordered()
 	}
 	// SQLite keeps the heads of all kinds in a queue, and goes on behind the first.
 	return `WITH RECURSIVE walk(at, row, kind) AS (
 			SELECT e.created_at, e.id, e.kind FROM json_each(` + list + `) AS k CROSS JOIN audit_event e
-				WHERE e.rowid = (` + next("rowid", "k.value", at, of, "1") + `)
+				WHERE e.rowid = (` + next("rowid", "k.value", b.at, b.of, "1") + `)
 			UNION ALL
 			SELECT e.created_at, e.id, e.kind FROM walk CROSS JOIN audit_event e
 				WHERE e.rowid = (` + next("rowid", "walk.kind", "walk.at", "walk.row", "1") + `)
-			ORDER BY 1` + direction + `, 2` + direction + ` LIMIT ` + most + `
+			ORDER BY 1` + b.order + `, 2` + b.order + ` LIMIT ` + most + `
 		)
-		SELECT ` + rowColumns + ` FROM walk CROSS JOIN audit_event e ON e.id = walk.row` + account
+		SELECT ` + rowColumns + ` FROM walk CROSS JOIN audit_event e ON e.id = walk.row WHERE` + b.ordered()
+}
+
+// searched is the statement that reads the window in order, and looks into each row. What is
+// asked besides is looked at in rows alone that have the text: there SQLite's index holds it,
+// and reads of the rows themselves are many times as slow.
+func (b *finder) searched(kinds string, limit int) string {
+	given := b.one(kinds)
+	list := `SELECT value FROM json_each(` + given + `)`
+	if b.engine == database.Postgres {
+		list = `SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(` + given + ` AS JSON))`
+	}
+	text, most := b.text(), b.one(limit)
+	b.filter.Q = ""
+	b.way.column = "account_id"
+	return `SELECT ` + rowColumns + ` FROM (
+			SELECT id AS hit FROM ` + b.from("audit_event_account") + ` WHERE account_id = ` + b.one(b.filter.Account) +
+		b.behind(b.at, b.of) + ` AND CASE WHEN ` + text + ` THEN kind IN (` + list + `)` + b.others() + ` ELSE ` +
+		b.no() + ` END
+			ORDER BY created_at` + b.order + `, id` + b.order + ` LIMIT ` + most + `
+		) AS found CROSS JOIN audit_event e WHERE e.id = found.hit AND` + b.ordered()
+}
+
+// no is false.
+func (b *finder) no() string {
+	if b.engine == database.SQLite {
+		return `0`
+	}
+	return `FALSE`
+}
+
+// text is the condition of rows that hold the text. Both sides are folded, and no character has
+// a meaning of its own.
+func (b *finder) text() string {
+	q := b.one(text.Fold(b.filter.Q))
+	if b.engine == database.SQLite {
+		return `instr(search, ` + q + `) > 0`
+	}
+	return `strpos(search, ` + q + `) > 0`
 }
 
 // afterAll is an id behind that of every row.
@@ -249,8 +314,9 @@ var afterAll = RowID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 
 // others are the conditions on what is not looked up. They are written so that no index
 // answers them: the way is chosen here, and not by what the store believes of its rows.
-func (b *finder) others() (conditions string) {
+func (b *finder) others() string {
 	f := &b.filter
+	var conditions strings.Builder
 	for _, o := range []struct {
 		column string
 		is     id.ID
@@ -262,11 +328,11 @@ func (b *finder) others() (conditions string) {
 		{"account_id", f.Account.Any()},
 	} {
 		if !o.is.IsZero() && o.column != b.way.column {
-			conditions += ` AND ` + o.column + ` || '' = ` + b.one(o.is)
+			conditions.WriteString(` AND ` + o.column + ` || '' = ` + b.one(o.is))
 		}
 	}
 	if f.Q != "" {
-		conditions += ` AND search LIKE ` + b.one(text.LikePattern(f.Q)) + ` ESCAPE '\'`
+		conditions.WriteString(` AND ` + b.text())
 	}
-	return conditions
+	return conditions.String()
 }

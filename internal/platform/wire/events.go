@@ -33,6 +33,9 @@ const mediaEvents = "text/event-stream"
 // isEvents reports whether the route's answer is an Events.
 func (op *operation) isEvents() bool { return op.out.Implements(anyEvents) }
 
+// hasNoEnd reports whether nobody knows how long the route's answer gets.
+func (op *operation) hasNoEnd() bool { return op.isStream() || op.isEvents() }
+
 // EventWriter sends events, each at once. It belongs to one goroutine.
 type EventWriter struct {
 	c     *Call
@@ -78,7 +81,7 @@ func (c *Call) Listening(ctx context.Context) error {
 		ctx = c.rt.Admit(ctx)
 	}
 	again := &Call{Actor: c.Actor, rt: c.rt, op: c.op, r: c.r.WithContext(ctx), seen: &seen{}}
-	if _, err := c.rt.authenticate(again); err != nil {
+	if _, err := c.rt.authenticate(again); err != nil { //nolint:contextcheck // its request has it
 		return err
 	}
 	return again.allowed(ctx)

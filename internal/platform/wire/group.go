@@ -242,7 +242,7 @@ func (op *operation) check() error {
 		return fmt.Errorf("anybody may call it, so nobody holds %s", op.Needs)
 	case op.Needs == "" && op.access.needsRight != op.Anybody:
 		return errors.New("it names no right")
-	case op.Idempotent && (public || setsCookie || op.isStream() || op.isEvents()):
+	case op.Idempotent && (public || setsCookie || op.hasNoEnd()):
 		return errors.New("its answer can't be kept for a repeat: it is anybody's, sets a cookie, or is a stream")
 	}
 	if op.Validator && !op.isStream() {

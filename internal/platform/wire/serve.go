@@ -69,7 +69,7 @@ func serve[By, In, Out any](
 	if c.op.access.revision {
 		ctx, seen = scope.Observe(ctx)
 	}
-	if !c.op.isStream() && !c.op.isEvents() {
+	if !c.op.hasNoEnd() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.op.time())
 		defer cancel()

@@ -7,6 +7,9 @@ UPDATE audit_event SET kind = k.kind FROM (
 	SELECT id, dense_rank() OVER (ORDER BY action, category, outcome, severity, actor_type, resource_type,
 		surfaces, customer_visible) AS kind FROM audit_event
 ) AS k WHERE k.id = audit_event.id;
+-- A search reads a window of this index, which holds what it looks into.
+DROP INDEX audit_event_account;
+CREATE INDEX audit_event_account ON audit_event (account_id, created_at, id, kind, search);
 DROP INDEX audit_event_application;
 DROP INDEX audit_event_identity;
 DROP INDEX audit_event_identity_invite;
@@ -23,7 +26,7 @@ CREATE INDEX audit_event_correlation ON audit_event (correlation_id, kind, creat
 
 -- As 00018: without statistics an Account would do as well as a single actor.
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
-	('audit_event', 'audit_event_account', '10000000 10000000 2 1'),
+	('audit_event', 'audit_event_account', '10000000 10000000 2 1 1 1'),
 	('audit_event', 'audit_event_actor', '10000000 5000 500 2 1'),
 	('audit_event', 'audit_event_application', '9000000 3000000 30000 2 1'),
 	('audit_event', 'audit_event_correlation', '10000000 2 2 2 1'),
@@ -55,6 +58,8 @@ DROP INDEX audit_event_resource;
 DROP INDEX audit_event_environment;
 DROP INDEX audit_event_application;
 DROP INDEX audit_event_kind;
+DROP INDEX audit_event_account;
+CREATE INDEX audit_event_account ON audit_event (account_id, created_at, id);
 CREATE INDEX audit_event_application ON audit_event (application_id) WHERE application_id IS NOT NULL;
 CREATE INDEX audit_event_identity ON audit_event (resource_id, created_at, id) WHERE resource_type = 'identity';
 CREATE INDEX audit_event_identity_invite ON audit_event (resource_id) WHERE resource_type = 'identity_invite';
