@@ -76,7 +76,7 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
-	{"revision", []string{"event", "feed", "audit"}, "a row of the feed bears the revision that its write has raised"},
+	{"revision", []string{"event", "feed", "audit", "webhook"}, "rows of the feed bear what their write has raised"},
 	{"event", []string{"seal", "feed", "audit", "retention", "webhook"}, "its rows are sealed, read, followed, swept, sent"},
 	{"delivery", []string{"event", "webhook"}, "who subscribes gets what happens, queued with it; it is sent"},
 	{"seal", []string{"feed", "audit", "retention"}, "who follows an Account has the order of its numbers, as has what is swept"},

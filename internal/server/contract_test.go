@@ -233,7 +233,7 @@ func cell(op string, status int) produce {
 		return special
 	}
 	method, path, _ := strings.Cut(op, " ")
-	path = strings.NewReplacer("{id}", servertest.NoID, "{sessionId}", servertest.NoID).Replace(path)
+	path = strings.NewReplacer("{id}", servertest.NoID, "{sessionId}", servertest.NoID, "{deliveryId}", servertest.NoID).Replace(path)
 	plain := strings.TrimPrefix(path, "/api/v1")
 	switch status {
 	case http.StatusUnauthorized:
@@ -258,6 +258,10 @@ var contractBodies = map[string]m{
 	"PATCH /api/v1/nodes/{id}":              {},
 	"PATCH /api/v1/assignments/{id}":        {"role_id": servertest.NoID},
 	"POST /api/v1/identities/{id}/password": {"password": "correct horse battery"},
+
+	"PATCH /api/v1/webhooks/{id}":              {},
+	"POST /api/v1/webhooks/{id}/rotate-secret": {},
+	"POST /api/v1/webhooks/{id}/replay":        always(),
 }
 
 // ofThing calls an operation about a thing that is made for it.
@@ -289,7 +293,8 @@ func stale(method string, path func(g *ground) string, body any) produce {
 }
 
 // contractCells are the calls of all operations.
-var contractCells = joined(placeCells, grantCells, peopleCells, inviteCells, decisionCells, eventCells)
+var contractCells = joined(placeCells, grantCells, peopleCells, inviteCells, decisionCells, eventCells,
+	webhookCells)
 
 func joined(all ...map[string]map[int]produce) map[string]map[int]produce {
 	cells := map[string]map[int]produce{}

@@ -30,11 +30,17 @@ var creating = map[string]creation{
 	"addResourcePermissions": {inDesk + "/setup/resource-permissions", func(provoker, *servertest.Client, string) m {
 		return m{"resources": []m{{"name": "page", "actions": []string{"read"}}}, "role_permissions": []m{}}
 	}},
-	"createApiKey":         {"/api/v1/api-keys", is(newKey())},
-	"createApiKeyInPortal": {inDesk + "/api-keys", is(newKey())},
-	"createNode":           {"/api/v1/nodes", newNode},
-	"createNodeInPortal":   {inDesk + "/nodes", newNode},
-	"createUserInvite":     {"/user-invites", inviting},
+	"createApiKey":           {"/api/v1/api-keys", is(newKey())},
+	"createApiKeyInPortal":   {inDesk + "/api-keys", is(newKey())},
+	"createWebhook":          {"/api/v1/webhooks", is(newWebhook())},
+	"createWebhookInPortal":  {inDesk + "/webhooks", is(newWebhook())},
+	"createWebhookInAccount": {"/webhooks", is(newWebhook())},
+	"replayWebhook":          {"/api/v1/webhooks/{webhook}/replay", is(always())},
+	"replayWebhookInPortal":  {inDesk + "/webhooks/{webhook}/replay", is(always())},
+	"replayWebhookInAccount": {"/webhooks/{webhook}/replay", is(always())},
+	"createNode":             {"/api/v1/nodes", newNode},
+	"createNodeInPortal":     {inDesk + "/nodes", newNode},
+	"createUserInvite":       {"/user-invites", inviting},
 
 	"createAssignment":              {"/api/v1/assignments", newAssignment},
 	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
@@ -160,6 +166,14 @@ func TestCreatingCallsActOnce(t *testing.T) {
 			if strings.Contains(path, "{id}") {
 				made := c.Must(201, "POST", account+"/identities", whoever(p, c, account))
 				path = strings.Replace(path, "{id}", made.Text("data", "id"), 1)
+			}
+			if strings.Contains(path, "{webhook}") {
+				at := account + inDesk
+				if strings.HasSuffix(op.ID, "InAccount") {
+					at = account
+				}
+				made := c.Must(201, "POST", at+"/webhooks", newWebhook())
+				path = strings.Replace(path, "{webhook}", made.Text("data", "id"), 1)
 			}
 			before := audited()
 			first := c.Must(op.Status, op.Method, path, body, "Idempotency-Key", op.ID)

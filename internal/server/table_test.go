@@ -283,7 +283,7 @@ func notFound(path string) string {
 		"/api-keys/{id}": "api_keys.not_found", "/assignments/{id}": "rbac.assignment_not_found",
 		"/users/{id}": "users.not_found", "/members/{id}": "users.not_found",
 		"/user-invites/{id}": "invites.not_found", "/identity-invites/{id}": "invites.not_found",
-		"/auth/sessions/{id}": "auth.session_not_found",
+		"/auth/sessions/{id}": "auth.session_not_found", "/webhooks/{id}": "webhooks.not_found",
 	} {
 		if strings.Contains(path, part) {
 			return code
@@ -352,6 +352,8 @@ func (g *ground) thing(path string) string {
 		return g.identity()
 	case strings.Contains(path, "/nodes/"):
 		return g.node
+	case strings.Contains(path, "/webhooks/"):
+		return g.accountWebhook()
 	case strings.Contains(path, "/identity-invites/"):
 		return g.invited()
 	case strings.Contains(path, "/user-invites/"):

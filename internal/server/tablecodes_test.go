@@ -7,7 +7,7 @@ import (
 // codeCells are the calls that operations refuse with codes of their own: by the operation's
 // id where it has one door, else as the contract writes it.
 var codeCells = joinedCodes(
-	placeCodes, givingCodes, creatingCodes(), invitingCodes, portalCodes, authCodes, eventCodes,
+	placeCodes, givingCodes, creatingCodes(), invitingCodes, portalCodes, authCodes, eventCodes, webhookCodes,
 )
 
 // asOwner is a call in the ground's Account, of a path below it.

@@ -54,7 +54,7 @@ var beyondContract = map[string]map[int]produce{
 // bodiless are writes that take no body.
 var bodiless = []string{
 	"rotateApiKey", "activateIdentity", "deactivateIdentity", "revokeIdentitySessions", "requestIdentityPasswordReset",
-	"verifyIdentityEmail", "resetIdentityMfa", "resendIdentityInvite",
+	"verifyIdentityEmail", "resetIdentityMfa", "resendIdentityInvite", "testWebhook", "retryWebhookDelivery",
 }
 
 // publicOnly are operations in whose place the portal has others, of a whole Account.

@@ -128,7 +128,7 @@ func TestForeignIDWalk(t *testing.T) {
 // place fills the path of a route in the Environment development of an Account.
 func place(account, id string) *strings.Replacer {
 	return strings.NewReplacer("{accountSlug}", account, "{appSlug}", "desk", "{envSlug}", "development", "{id}", id,
-		"{sessionId}", servertest.NoID, "{appId}", servertest.NoID)
+		"{sessionId}", servertest.NoID, "{appId}", servertest.NoID, "{deliveryId}", servertest.NoID)
 }
 
 // things makes one of each thing that an Environment can have, and gives their ids.
@@ -143,7 +143,8 @@ func things(c *servertest.Client, whose, environment string) map[string]string {
 		whose + "role":       reader,
 		whose + "invite": c.Must(201, "POST", environment+"/identity-invites", newIdentity("invited")).
 			Text("data", "id"),
-		whose + "key": c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
+		whose + "key":     c.Must(201, "POST", environment+"/api-keys", newKey()).Text("data", "id"),
+		whose + "webhook": c.Must(201, "POST", environment+"/webhooks", newWebhook()).Text("data", "id"),
 	}
 }
 
@@ -159,6 +160,9 @@ var bodies = map[string]m{
 	"setRolePermissions": {"permission_keys": []string{}},
 	"updateApiKey":       {"is_active": false},
 	"moveNode":           {"parent_node_id": servertest.NoID},
+
+	"replayWebhook":          always(),
+	"replayWebhookInAccount": always(),
 
 	"setIdentityPassword":        {"password": "correct horse battery"},
 	"setDirectoryIdentityStatus": {"is_active": false},

@@ -12,27 +12,27 @@ import (
 	"canopy.dev/canopy/internal/platform/wire"
 )
 
-// listedDelivery is a delivery as lists show it.
-type listedDelivery struct {
+// ListedDelivery is a delivery as lists show it.
+type ListedDelivery struct {
 	ID             delivery.ID     `json:"id"              doc:"The delivery's id."`
 	EventType      string          `json:"event_type"      doc:"The type of the event." example:"assignment.removed" maxLength:"128"`
 	Status         delivery.Status `json:"status"          doc:"pending until it has been received, or has failed for the last time."`
-	ResponseStatus *int            `json:"response_status" doc:"Of the last answer; null without one." minimum:"100" maximum:"999"`
+	ResponseStatus *int            `json:"response_status" doc:"Of the last answer; null without one." minimum:"100" maximum:"999" example:"204"`
 	ResponseBody   *string         `json:"response_body"   doc:"Its first 4 KiB; address refused where nothing may be sent to." maxLength:"4096"`
 	Attempts       int             `json:"attempts"        doc:"How often it was tried." minimum:"0" maximum:"10"`
 	NextRetryAt    *time.Time      `json:"next_retry_at"   doc:"When it is tried next; null when it is not."`
 	CreatedAt      time.Time       `json:"created_at"      doc:"When it was queued."`
 }
 
-func viewDelivery(d delivery.Delivery) listedDelivery {
-	return listedDelivery{
+func viewDelivery(d delivery.Delivery) ListedDelivery {
+	return ListedDelivery{
 		d.ID, d.Type, d.Status, d.ResponseStatus, d.ResponseBody, d.Attempts, instant(d.NextAt), d.CreatedAt,
 	}
 }
 
 // fullDelivery is a delivery with all that was sent and answered.
 type fullDelivery struct {
-	listedDelivery
+	ListedDelivery
 
 	RequestBody    *string           `json:"request_body"    doc:"What is sent, byte for byte; null when the event is no longer kept." maxLength:"1048576"`
 	RequestHeaders map[string]string `json:"request_headers" doc:"The headers of the last attempt, or of the first that is to come, without webhook-signature."`
@@ -42,7 +42,7 @@ type fullDelivery struct {
 // viewedTry is one attempt.
 type viewedTry struct {
 	At             time.Time `json:"at"              doc:"When it began."`
-	ResponseStatus *int      `json:"response_status" doc:"Of the answer; null without one." minimum:"100" maximum:"999"`
+	ResponseStatus *int      `json:"response_status" doc:"Of the answer; null without one." minimum:"100" maximum:"999" example:"204"`
 	ResponseBody   *string   `json:"response_body"   doc:"Its first 4 KiB." maxLength:"4096"`
 	DurationMS     int64     `json:"duration_ms"     doc:"How long it took." minimum:"0"`
 	Error          *string   `json:"error"           doc:"Why there is no answer: timeout, dns, connect, tls or address_refused." maxLength:"32"`
@@ -53,7 +53,7 @@ func viewTry(t delivery.Try) viewedTry {
 }
 
 func viewDetail(d webhook.Detail) fullDelivery {
-	v := fullDelivery{listedDelivery: viewDelivery(d.Delivery), RequestHeaders: d.Headers, Tries: []viewedTry{}}
+	v := fullDelivery{ListedDelivery: viewDelivery(d.Delivery), RequestHeaders: d.Headers, Tries: []viewedTry{}}
 	if d.Body != "" {
 		v.RequestBody = &d.Body
 	}
@@ -97,7 +97,7 @@ func (h *Webhooks) deliveries(rt *wire.Router) {
 
 func (h *Webhooks) listDeliveries(
 	ctx context.Context, c *wire.Call, _ principal.Actor, at delivery.Place, _ wire.None,
-) (wire.Page[listedDelivery], error) {
+) (wire.Page[ListedDelivery], error) {
 	list, info, err := h.Webhooks.Deliveries(ctx, at, webhookID.Of(c), deliveryStatus.Of(c), deliveryPaging.Of(c))
 	return wire.PageOf(list, info, err, viewDelivery)
 }
@@ -111,14 +111,14 @@ func (h *Webhooks) getDelivery(
 
 func (h *Webhooks) retry(
 	ctx context.Context, c *wire.Call, _ principal.Actor, at delivery.Place, _ wire.None,
-) (wire.Data[listedDelivery], error) {
+) (wire.Data[ListedDelivery], error) {
 	d, err := h.Webhooks.Retry(ctx, at, webhookID.Of(c), deliveryID.Of(c))
 	return wire.Of(viewDelivery(d), err)
 }
 
 func (h *Webhooks) test(
 	ctx context.Context, c *wire.Call, by principal.Actor, at delivery.Place, _ wire.None,
-) (wire.Data[listedDelivery], error) {
+) (wire.Data[ListedDelivery], error) {
 	d, err := h.Webhooks.Test(ctx, by, at, webhookID.Of(c))
 	return wire.Of(viewDelivery(d), err)
 }

@@ -30,8 +30,8 @@ const (
 // Enum lists them, for schemas.
 func (reach) Enum() []string { return []string{string(ofEnvironment), string(ofAccount)} }
 
-// listedWebhook is a subscription without its secret.
-type listedWebhook struct {
+// ListedWebhook is a subscription without its secret.
+type ListedWebhook struct {
 	ID          delivery.WebhookID `json:"id"                         doc:"The webhook's id."`
 	Scope       reach              `json:"scope"                      doc:"Whose events it gets: those of the Environment, or of the Account and all its Environments."`
 	URL         string             `json:"url"                        doc:"Where events are sent." example:"https://hooks.acme.example/canopy" maxLength:"2048"`
@@ -44,13 +44,13 @@ type listedWebhook struct {
 
 // shownWebhook is a subscription with its secret, which no other answer shows.
 type shownWebhook struct {
-	listedWebhook
+	ListedWebhook
 
 	Secret string `json:"secret" doc:"Signs what is sent. It is shown here only." example:"whsec_…" maxLength:"64"`
 }
 
-func viewWebhook(s delivery.Subscription) listedWebhook {
-	v := listedWebhook{
+func viewWebhook(s delivery.Subscription) ListedWebhook {
+	v := ListedWebhook{
 		s.ID, ofEnvironment, s.URL, append([]string{}, s.Types...), s.Description, s.Active, instant(s.Until), s.CreatedAt,
 	}
 	if s.Place.Environment.IsZero() {
@@ -182,7 +182,7 @@ func (h *Webhooks) Routes(rt *wire.Router) {
 
 func (h *Webhooks) list(
 	ctx context.Context, c *wire.Call, _ principal.Actor, at delivery.Place, _ wire.None,
-) (wire.Page[listedWebhook], error) {
+) (wire.Page[ListedWebhook], error) {
 	list, info, err := h.Webhooks.List(ctx, at, webhookPaging.Of(c))
 	return wire.PageOf(list, info, err, viewWebhook)
 }
@@ -194,21 +194,22 @@ func (h *Webhooks) create(
 }
 
 func (h *Webhooks) types(
-	context.Context, *wire.Call, principal.Actor, delivery.Place, wire.None,
+	ctx context.Context, _ *wire.Call, _ principal.Actor, at delivery.Place, _ wire.None,
 ) (wire.Items[eventType], error) {
-	return wire.ItemsOf(h.Webhooks.Types(), nil, viewType)
+	list, err := h.Webhooks.EventTypes(ctx, at)
+	return wire.ItemsOf(list, err, viewType)
 }
 
 func (h *Webhooks) get(
 	ctx context.Context, c *wire.Call, _ principal.Actor, at delivery.Place, _ wire.None,
-) (wire.Data[listedWebhook], error) {
+) (wire.Data[ListedWebhook], error) {
 	s, err := h.Webhooks.Get(ctx, at, webhookID.Of(c))
 	return wire.Of(viewWebhook(s), err)
 }
 
 func (h *Webhooks) update(
 	ctx context.Context, c *wire.Call, by principal.Actor, at delivery.Place, in webhook.Change,
-) (wire.Data[listedWebhook], error) {
+) (wire.Data[ListedWebhook], error) {
 	s, err := h.Webhooks.Update(ctx, by, at, webhookID.Of(c), in)
 	return wire.Of(viewWebhook(s), err)
 }

@@ -24,6 +24,9 @@ func (s *Service) Deliveries(
 	ctx context.Context, in delivery.Place, of delivery.WebhookID, status delivery.Status, r page.Request,
 ) (list []delivery.Delivery, info page.Info, err error) {
 	err = database.View(ctx, s.DB, func(tx *database.Tx) error {
+		if err := note(ctx, tx, in); err != nil {
+			return err
+		}
 		sub, err := delivery.Find(ctx, tx, in, of)
 		if err != nil {
 			return missing(err)
@@ -47,6 +50,9 @@ func (s *Service) Delivery(
 	ctx context.Context, in delivery.Place, of delivery.WebhookID, which delivery.ID,
 ) (Detail, error) {
 	return database.Read(ctx, s.DB, func(tx *database.Tx) (d Detail, err error) {
+		if err := note(ctx, tx, in); err != nil {
+			return d, err
+		}
 		sub, err := delivery.Find(ctx, tx, in, of)
 		if err != nil {
 			return d, missing(err)

@@ -248,13 +248,13 @@ func (l *lane) send(ctx context.Context, sub delivery.Subscription, keys secrets
 		return r
 	}
 	r.Try.Took = a.Took
-	note(&r.Try, a)
+	keep(&r.Try, a)
 	r.Status, r.NextAt = l.judge(next.Attempts+1, a, at.Add(a.Took))
 	return r
 }
 
-// note keeps what was answered.
-func note(t *delivery.Try, a outbound.Answer) {
+// keep keeps what was answered.
+func keep(t *delivery.Try, a outbound.Answer) {
 	if a.Failure != "" {
 		failure := string(a.Failure)
 		t.Failure = &failure

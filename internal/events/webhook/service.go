@@ -9,10 +9,12 @@ import (
 
 	"canopy.dev/canopy/internal/events/delivery"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/fault"
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/page"
 	"canopy.dev/canopy/internal/foundation/principal"
+	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
@@ -44,11 +46,34 @@ func missing(err error) error {
 	return err
 }
 
+// note notes the revision of the Environment that an answer is about, if it is about one.
+func note(ctx context.Context, tx *database.Tx, in delivery.Place) error {
+	if in.Environment.IsZero() {
+		return nil
+	}
+	at, err := revision.Now(ctx, tx, scope.Environment{
+		Application: scope.Application{Account: scope.Account{ID: in.Account}, ID: in.Application}, ID: in.Environment,
+	})
+	scope.Note(ctx, at.Revision)
+	if errors.Is(err, database.ErrNoRows) {
+		return ErrNotFound // the Environment was deleted meanwhile
+	}
+	return err
+}
+
+// EventTypes are the types of events that there are, those of Environments first.
+func (s *Service) EventTypes(ctx context.Context, in delivery.Place) ([]Type, error) {
+	return database.Ask(ctx, s.DB, func(tx *database.Tx) ([]Type, error) { return s.Types(), note(ctx, tx, in) })
+}
+
 // List gives one page of a place's subscriptions.
 func (s *Service) List(
 	ctx context.Context, in delivery.Place, r page.Request,
 ) (list []delivery.Subscription, info page.Info, err error) {
 	err = database.View(ctx, s.DB, func(tx *database.Tx) error {
+		if err := note(ctx, tx, in); err != nil {
+			return err
+		}
 		list, info, err = delivery.Subscriptions(ctx, tx, in, r)
 		return err
 	})
@@ -57,7 +82,10 @@ func (s *Service) List(
 
 // Get gives one subscription. Fault: webhooks.not_found.
 func (s *Service) Get(ctx context.Context, in delivery.Place, of delivery.WebhookID) (delivery.Subscription, error) {
-	return database.Ask(ctx, s.DB, func(tx *database.Tx) (delivery.Subscription, error) {
+	return database.Read(ctx, s.DB, func(tx *database.Tx) (delivery.Subscription, error) {
+		if err := note(ctx, tx, in); err != nil {
+			return delivery.Subscription{}, err
+		}
 		sub, err := delivery.Find(ctx, tx, in, of)
 		return sub, missing(err)
 	})
@@ -90,6 +118,9 @@ func (s *Service) Create(
 	}
 	value = newSecret()
 	made, err = database.Write(ctx, s.DB, func(tx *database.Tx) (sub delivery.Subscription, err error) {
+		if err := note(ctx, tx, in); err != nil {
+			return sub, err
+		}
 		sub = delivery.Subscription{
 			ID: id.New[delivery.WebhookID](tx.Now), Place: in, URL: d.URL, Types: d.EventTypes,
 			Description: d.Description.Value, Active: true, QuietSince: tx.Now, CreatedAt: tx.Now,
@@ -173,6 +204,9 @@ func (s *Service) change(
 	fn func(tx *database.Tx, sub *delivery.Subscription) error,
 ) (delivery.Subscription, error) {
 	return database.Write(ctx, s.DB, func(tx *database.Tx) (sub delivery.Subscription, err error) {
+		if err := note(ctx, tx, in); err != nil {
+			return sub, err
+		}
 		if sub, err = delivery.Lock(ctx, tx, in, of); err != nil {
 			return sub, missing(err)
 		}
