@@ -8,7 +8,6 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-type m = servertest.Map
 
 const auditViews = "/portal/v1/me/audit-views"
 
