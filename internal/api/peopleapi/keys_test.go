@@ -364,6 +364,7 @@ var opens = map[permission.Key][]string{
 		"POST /permissions", "POST /roles", "PUT /roles/{id}/permissions",
 	},
 	permission.APIKeyView: {"GET /api-keys"},
+	permission.AuditView:  {"GET /changes"},
 	permission.APIKeyManage: {
 		"DELETE /api-keys/{id}", "PATCH /api-keys/{id}", "POST /api-keys", "POST /api-keys/{id}/rotate-secret",
 	},
