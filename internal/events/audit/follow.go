@@ -116,7 +116,7 @@ func (s *Service) join(ctx context.Context, f event.Filter, after event.RowID) (
 			return err
 		}
 		l.live = l.after
-		known, err := seal.NumberOf(ctx, tx, f.Account, after)
+		known, err := seal.PlaceOf(ctx, tx, f.Account, after)
 		if known > 0 {
 			l.after = known
 		}

@@ -178,7 +178,8 @@ func (f *Filter) kinds(ctx context.Context, tx *database.Tx, w way) (list []int6
 		SELECT found.kind, e.action, COALESCE(e.resource_type, ''), e.category, e.outcome, e.severity, e.actor_type,
 			e.surfaces, e.customer_visible
 		FROM found CROSS JOIN audit_event e WHERE found.kind IS NOT NULL
-			AND e.id = (SELECT id FROM audit_event WHERE ` + w.column + ` = $1 AND kind = found.kind LIMIT 1)`
+			AND e.id = (SELECT id FROM audit_event WHERE ` + w.column + ` = $1 AND kind = found.kind
+				ORDER BY created_at LIMIT 1)`
 	err = tx.Query(ctx, func(row database.Scanner) error {
 		var number int64
 		var k kind
@@ -313,7 +314,8 @@ func (b *finder) text() string {
 var afterAll = RowID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // others are the conditions on what is not looked up. They are written so that no index
-// answers them: the way is chosen here, and not by what the store believes of its rows.
+// answers them, and that PostgreSQL still knows how many rows they leave: the way is chosen
+// here.
 func (b *finder) others() string {
 	f := &b.filter
 	var conditions strings.Builder
@@ -328,7 +330,7 @@ func (b *finder) others() string {
 		{"account_id", f.Account.Any()},
 	} {
 		if !o.is.IsZero() && o.column != b.way.column {
-			conditions.WriteString(` AND ` + o.column + ` || '' = ` + b.one(o.is))
+			conditions.WriteString(` AND (` + o.column + ` = ` + b.one(o.is) + `) IS TRUE`)
 		}
 	}
 	if f.Q != "" {

@@ -55,8 +55,8 @@ func Numbers(
 	}, selectNumbers, event.SealedIn(in), behind, limit)
 }
 
-// NumberOf is a row's number in its Account's order; 0 where it has none.
-func NumberOf(
+// PlaceOf is the number that a row got first in its Account's order; 0 where it has none.
+func PlaceOf(
 	ctx context.Context, tx *database.Tx, in scope.AccountID, of event.RowID,
 ) (number uint64, err error) {
 	return number, tx.QueryRow(ctx, selectNumber, event.SealedIn(in), of).Scan(&number)
