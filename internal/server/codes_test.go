@@ -62,6 +62,10 @@ var provocations = map[string]servertest.Provocation{
 		c, _ := p.Owner()
 		return c.Do("DELETE", "/api/v1/api-keys/"+servertest.NoID, nil)
 	},
+	"webhooks.not_found": func(_ *testing.T, p provoker) answer {
+		c, _ := p.Owner()
+		return c.Do("DELETE", "/api/v1/webhooks/"+servertest.NoID, nil)
+	},
 	"account.not_found": func(_ *testing.T, p provoker) answer {
 		c, _ := p.Owner()
 		return c.Do("GET", "/portal/v1/accounts/nobody", nil)

@@ -123,6 +123,10 @@ func (p *published) holdEvents(t *testing.T, s *servertest.Server, wanted func(a
 	}
 }
 
+// unanswered are statuses of the contract that no caller can get here, as the operation needs
+// no right.
+var unanswered = map[string]int{"GET /api/v1/webhooks/event-types": http.StatusForbidden}
+
 // TestContractTable produces every status that the hosted product's contract documents of
 // an operation that this server has, and holds the answer against that contract; the client
 // of the test holds it against our own document, too. A cell that nobody produces fails. An
@@ -145,6 +149,9 @@ func TestContractTable(t *testing.T) {
 			covered++
 			fmt.Fprintf(&table, "\n%-50s", op)
 			for _, status := range slices.Sorted(maps.Keys(contract.statuses[op])) {
+				if unanswered[op] == status {
+					continue
+				}
 				produce := cell(op, status)
 				if produce == nil {
 					t.Errorf("%s: nothing produces %d", op, status)
