@@ -240,7 +240,7 @@ func cell(op string, status int) produce {
 		return special
 	}
 	method, path, _ := strings.Cut(op, " ")
-	path = strings.NewReplacer("{id}", servertest.NoID, "{sessionId}", servertest.NoID, "{deliveryId}", servertest.NoID).Replace(path)
+	path = place("", servertest.NoID).Replace(path)
 	plain := strings.TrimPrefix(path, "/api/v1")
 	switch status {
 	case http.StatusUnauthorized:

@@ -46,7 +46,9 @@ var webhookCells = map[string]map[int]produce{
 	"GET /api/v1/webhooks/event-types": {200: ofThing("GET", fixed("/webhooks/event-types"), nil)},
 	"GET /api/v1/webhooks/{id}":        {200: ofThing("GET", ofWebhook(""), nil)},
 	"PATCH /api/v1/webhooks/{id}": {
-		200: ofThing("PATCH", ofWebhook(""), m{"description": "CRM", "is_active": false, "event_types": []string{"node.moved"}}),
+		200: ofThing("PATCH", ofWebhook(""), m{
+			"description": "CRM", "is_active": false, "event_types": []string{"node.moved"},
+		}),
 		400: ofThing("PATCH", ofWebhook(""), m{"event_types": []string{"*", "node.moved"}}),
 	},
 	"DELETE /api/v1/webhooks/{id}": {204: ofThing("DELETE", ofWebhook(""), nil)},

@@ -48,7 +48,8 @@ func main() {
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
 		"a PostgreSQL server in which databases may be made")
 	flag.StringVar(&only, "only",
-		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,webhooks", "what to measure")
+		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,webhooks",
+		"what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
 	flag.IntVar(&o.own, "own", 100_000, "of these, in the Account that asks")

@@ -131,7 +131,8 @@ func (i *instance) follow(ctx context.Context, environment string, ids []string,
 func roleBody(k int) string { return fmt.Sprintf(`{"name":"Role %d"}`, k) }
 
 func (i *instance) subscribe(ctx context.Context, environment, url string) (id string, err error) {
-	status, raw, err := i.call(ctx, http.MethodPost, environment+"/webhooks", fmt.Sprintf(`{"url":%q,"event_types":%s}`, url, hookAll))
+	body := fmt.Sprintf(`{"url":%q,"event_types":%s}`, url, hookAll)
+	status, raw, err := i.call(ctx, http.MethodPost, environment+"/webhooks", body)
 	if err != nil || status != http.StatusCreated {
 		return "", fmt.Errorf("a webhook is answered %d %s: %w", status, raw, err)
 	}

@@ -82,7 +82,9 @@ type eventType struct {
 }
 
 func viewType(t webhook.Type) eventType {
-	v := eventType{t.Name, ofEnvironment, t.Category, t.About, append([]string{}, t.Resources...), wire.PayloadSchema(t.Name)}
+	v := eventType{
+		t.Name, ofEnvironment, t.Category, t.About, append([]string{}, t.Resources...), wire.PayloadSchema(t.Name),
+	}
 	if t.Account {
 		v.Scope = ofAccount
 	}

@@ -52,8 +52,8 @@ type Try struct {
 var Sorts = page.Sorts{{Key: "created_at", Column: "d.created_at", Desc: true}}
 
 const (
-	deliveryColumns = `d.id, d.webhook_id, d.event_id, d.event_type, COALESCE(d.body, ''), d.status, d.attempts, d.next_at,
-		d.response_status, d.response_body, d.created_at`
+	deliveryColumns = `d.id, d.webhook_id, d.event_id, d.event_type, COALESCE(d.body, ''), d.status, d.attempts,
+		d.next_at, d.response_status, d.response_body, d.created_at`
 	fromDeliveries = ` FROM webhook_delivery d WHERE d.account_id = $1 AND d.webhook_id = $2`
 
 	selectTries = `SELECT at, duration_ms, response_status, response_body, failure FROM webhook_try
@@ -71,7 +71,8 @@ const (
 	selectSome = `SELECT d.id FROM webhook_delivery d WHERE d.account_id = $1 AND d.webhook_id = $2 LIMIT 500`
 
 	selectReplaying = `SELECT count(*) FROM (SELECT 1 AS one FROM webhook_delivery
-		WHERE account_id = $1 AND webhook_id = $2 AND status = 'pending' AND replayed = 1 AND attempts = 0 LIMIT 1) AS waiting`
+		WHERE account_id = $1 AND webhook_id = $2 AND status = 'pending' AND replayed = 1 AND attempts = 0
+		LIMIT 1) AS waiting`
 	selectSettled = `SELECT DISTINCT event_id FROM webhook_delivery
 		WHERE account_id = $1 AND webhook_id = $2 AND (status = 'pending' OR status = $3) AND event_id IN (`
 

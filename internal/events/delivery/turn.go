@@ -40,8 +40,8 @@ const (
 
 	settleAlike = `UPDATE webhook_delivery SET status = $1, attempts = $2, next_at = $3, response_status = $4,
 		response_body = $5 WHERE account_id = $6 AND status = 'pending' AND attempts = $7 AND id IN (`
-	insertTries = `INSERT INTO webhook_try (delivery_id, number, account_id, at, duration_ms, response_status, response_body,
-		failure) VALUES `
+	insertTries = `INSERT INTO webhook_try (delivery_id, number, account_id, at, duration_ms, response_status,
+		response_body, failure) VALUES `
 	tryValues = `(?, ?, ?, ?, ?, ?, ?, ?)`
 
 	noteSuccess = `UPDATE webhook SET quiet_since = $1, failures = 0 WHERE account_id = $2 AND id = $3`

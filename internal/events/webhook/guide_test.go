@@ -25,7 +25,7 @@ func Verify(secret string, header http.Header, body []byte, now time.Time) bool 
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%d.%s", header.Get("webhook-id"), second, body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, signature := range strings.Fields(header.Get("webhook-signature")) {
+	for signature := range strings.FieldsSeq(header.Get("webhook-signature")) {
 		if hmac.Equal([]byte(signature), []byte(want)) {
 			return true
 		}
@@ -59,7 +59,7 @@ func TestGuidesReceiver(t *testing.T) {
 			t.Error("what was sent is refused")
 		}
 		_, other := w.subscribe(w.env, r.URL)
-		forged := g.Header.Clone()
+		forged := g.Clone()
 		forged.Set("Webhook-Id", s.ID.String())
 		if Verify(other, g.Header, []byte(g.body), now) || Verify(value, g.Header, []byte(g.body+" "), now) ||
 			Verify(value, forged, []byte(g.body), now) || Verify(value, g.Header, []byte(g.body), now.Add(6*time.Minute)) {

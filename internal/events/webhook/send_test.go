@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,7 +49,7 @@ func TestWhatIsSent(t *testing.T) {
 		d := w.only(s)
 		if g.Get("Content-Type") != "application/json" || g.Get("User-Agent") != "Canopy-Webhooks/1" ||
 			g.Get("Webhook-Id") != d.Event.String() || g.Get("Canopy-Revision") == "" ||
-			g.Get("Webhook-Timestamp") != fmt.Sprint(w.db.Now().Unix()) || g.Get("Webhook-Signature") != signed(value, g) {
+			g.Get("Webhook-Timestamp") != strconv.FormatInt(w.db.Now().Unix(), 10) || g.Get("Webhook-Signature") != signed(value, g) {
 			t.Error(g.Header)
 		}
 		if d.Status != delivery.Success || d.Attempts != 1 || !d.NextAt.IsZero() || *d.ResponseStatus != 204 {
@@ -123,20 +124,20 @@ func TestAnswersOfReceivers(t *testing.T) {
 		"299": {status(299), "success 299 0s true"},
 		"301": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://169.254.169.254/")
-			w.WriteHeader(301)
+			w.WriteHeader(http.StatusMovedPermanently)
 		}, "pending 301 5s true"},
 		"400": {status(400), "pending 400 5s true"}, "410": {status(410), "failed 410 0s false"},
 		"429": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "120")
-			w.WriteHeader(429)
+			w.WriteHeader(http.StatusTooManyRequests)
 		}, "pending 429 2m0s true"},
 		"503 for years": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "99999999999")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}, "pending 503 24h0m0s true"},
 		"500 that asks": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "120")
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		}, "pending 500 5s true"},
 		"hangs": {hangs, "pending timeout 5s true"},
 		"resets": {func(w http.ResponseWriter, _ *http.Request) {
@@ -162,7 +163,7 @@ func TestAnswersOfReceivers(t *testing.T) {
 				}
 				answered := ""
 				if code := full.ResponseStatus; code != nil {
-					answered = fmt.Sprint(*code)
+					answered = strconv.Itoa(*code)
 				} else if f := full.Tries[0].Failure; f != nil {
 					answered = *f
 				}

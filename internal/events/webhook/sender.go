@@ -102,10 +102,7 @@ func (s *Sender) Run(ctx context.Context) {
 		failing = err != nil
 		for _, d := range due {
 			if s.enter(d.Webhook) {
-				lanes.Go(func() {
-					defer s.leave(d.Webhook)
-					task.Try(working, s.Log, "webhook", func() { s.serve(ctx, working, d) })
-				})
+				lanes.Go(func() { task.Try(working, s.Log, "webhook", func() { s.serve(ctx, working, d) }) })
 			}
 		}
 		select {
@@ -168,6 +165,12 @@ func (s *Sender) RunDue(ctx context.Context) (attempts int, err error) {
 // serve sends what is due to one subscription, and is done when nothing is.
 func (s *Sender) serve(ctx, working context.Context, d delivery.Due) {
 	l := &lane{Sender: s, due: d}
+	defer func() {
+		s.leave(d.Webhook)
+		if l.attempts > 0 {
+			s.rouse() // something may have been queued since it looked last
+		}
+	}()
 	if err := l.run(ctx, working); err != nil && ctx.Err() == nil {
 		s.Log.ErrorContext(ctx, "deliveries of a webhook can't be settled", "webhook", d.Webhook.String(), "error", err)
 	}

@@ -109,7 +109,7 @@ func TestChangesCountForWhatIsQueued(t *testing.T) {
 			t.Errorf("nothing was changed, and recorded: %v", got)
 		}
 		w.record(w.env, changed, id.ID{7}, "f")
-		if err := w.Service.Delete(t.Context(), alex, w.env, s.ID); err != nil {
+		if err := w.Delete(t.Context(), alex, w.env, s.ID); err != nil {
 			t.Fatal(err)
 		}
 		if w.run() != 0 || len(after.take()) != 0 || dbtest.Number(t, w.db, `SELECT count(*) FROM webhook_delivery`) != 0 {
@@ -135,7 +135,8 @@ func TestPlacesAreApart(t *testing.T) {
 			_, err5 := w.Retry(t.Context(), in, s.ID, d.ID)
 			_, err6 := w.Test(t.Context(), alex, in, s.ID)
 			_, err7 := w.Delivery(t.Context(), in, mine.ID, d.ID)
-			for n, err := range []error{err1, err2, err3, err4, err5, err6, w.Service.Delete(t.Context(), alex, in, s.ID), err7} {
+			err8 := w.Delete(t.Context(), alex, in, s.ID)
+			for n, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8} {
 				if !errors.Is(err, webhook.ErrNotFound) {
 					t.Errorf("%d: %v", n, err)
 				}

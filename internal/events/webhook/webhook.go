@@ -103,7 +103,7 @@ func (r *SecretChange) Rules(f *text.Fields) {
 	f.Check("overlap_hours", r.Overlap == nil || *r.Overlap >= 0 && *r.Overlap <= maxOverlap, "must be 0 to 168")
 }
 
-func (r SecretChange) overlap() time.Duration {
+func (r *SecretChange) overlap() time.Duration {
 	hours := defaultOverlap
 	if r.Overlap != nil {
 		hours = *r.Overlap

@@ -34,9 +34,15 @@ type payload struct {
 
 // happened is an event of Environments, joined one of Accounts.
 var (
-	happened = event.Type[payload]{Action: "thing.happened", Category: event.Tenancy, Resource: "thing", Feed: event.OfEnvironments}
-	changed  = event.Type[payload]{Action: "thing.changed", Category: event.Tenancy, Resource: "thing", Feed: event.OfEnvironments}
-	joined   = event.Type[payload]{Action: "person.joined", Category: event.AdminUser, Resource: "person", Feed: event.OfAccounts}
+	happened = event.Type[payload]{
+		Action: "thing.happened", Category: event.Tenancy, Resource: "thing", Feed: event.OfEnvironments,
+	}
+	changed = event.Type[payload]{
+		Action: "thing.changed", Category: event.Tenancy, Resource: "thing", Feed: event.OfEnvironments,
+	}
+	joined = event.Type[payload]{
+		Action: "person.joined", Category: event.AdminUser, Resource: "person", Feed: event.OfAccounts,
+	}
 	quiet    = event.Type[payload]{Action: "thing.seen", Category: event.Tenancy, Resource: "thing"}
 )
 
@@ -109,8 +115,7 @@ func eachCalling(t *testing.T, out outbound.Config, fn func(t *testing.T, w *wor
 
 // another is a process beside this one.
 func (w *world) another() *webhook.Sender {
-	c := w.Sender.SenderConfig
-	return webhook.NewSender(c)
+	return webhook.NewSender(w.SenderConfig)
 }
 
 // got is a request as the receiver saw it.

@@ -123,7 +123,8 @@ func TestNumbersAreNoHosts(t *testing.T) {
 
 func TestURLsThatMayBeCalled(t *testing.T) {
 	t.Parallel()
-	c := outbound.New(outbound.Config{Allowed: loopback, Lookup: (&names{answers: [][]string{{"93.184.215.14"}}}).look})
+	public := &names{answers: [][]string{{"93.184.215.14"}}}
+	c := outbound.New(outbound.Config{Allowed: loopback, Lookup: public.look})
 	nowhere := outbound.New(outbound.Config{Allowed: loopback, Lookup: (&names{}).look})
 	for to, want := range map[string]bool{
 		"https://hooks.example.com/x?y=z": true, "https://hooks.example.com:8443": true, "https://93.184.215.14/": true,

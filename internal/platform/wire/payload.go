@@ -50,7 +50,9 @@ func (d *document) webhooks(all []Payload) {
 
 func (d *document) payload(p Payload) *huma.Schema {
 	orNull := func(about string) *huma.Schema {
-		return &huma.Schema{Type: huma.TypeString, Format: "uuid", Nullable: true, Description: about, Examples: []any{exampleID}}
+		return &huma.Schema{
+			Type: huma.TypeString, Format: "uuid", Nullable: true, Description: about, Examples: []any{exampleID},
+		}
 	}
 	words := func(about string, words ...string) *huma.Schema {
 		s := enumSchema(words)
