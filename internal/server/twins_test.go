@@ -180,7 +180,7 @@ func told(t *testing.T, s *servertest.Server, p provoker, through door, call pro
 var (
 	anyID      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	anyInstant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
-	anyKey     = regexp.MustCompile(`cnpy_[0-9a-f]+|#token=[A-Za-z0-9_-]{43}`)
+	anyKey     = regexp.MustCompile(`cnpy_[0-9a-f]+|whsec_[A-Za-z0-9+/=]+|#token=[A-Za-z0-9_-]{43}`)
 )
 
 // anonymous replaces ids by the order in which they come, instants, keys and links by a word.

@@ -21,7 +21,8 @@ const (
 // Span is a time, both ends included.
 type Span struct{ From, To time.Time }
 
-// Between gives what followers of a place have got, or should have, in a time: the events of some types, or of all where none is named, oldest first, up to most.
+// Between gives what followers of a place have got, or should have, in a time: the events of some
+// types, or of all where none is named, oldest first, up to most.
 func Between(
 	ctx context.Context, tx *database.Tx, in delivery.Place, at Span, types []string, most int,
 ) ([]delivery.Happened, error) {

@@ -43,7 +43,7 @@ var (
 	joined = event.Type[payload]{
 		Action: "person.joined", Category: event.AdminUser, Resource: "person", Feed: event.OfAccounts,
 	}
-	quiet    = event.Type[payload]{Action: "thing.seen", Category: event.Tenancy, Resource: "thing"}
+	quiet = event.Type[payload]{Action: "thing.seen", Category: event.Tenancy, Resource: "thing"}
 )
 
 func types() []webhook.Type {

@@ -138,7 +138,8 @@ func TestURLsThatMayBeCalled(t *testing.T) {
 			t.Errorf("%q: %v", to, got)
 		}
 	}
-	if !nowhere.Check(t.Context(), "https://gone.example.com/") || nowhere.Check(t.Context(), "http://gone.example.com/") {
+	if !nowhere.Check(t.Context(), "https://gone.example.com/") ||
+		nowhere.Check(t.Context(), "http://gone.example.com/") {
 		t.Error("a name that leads nowhere today")
 	}
 	both := outbound.New(outbound.Config{Lookup: (&names{answers: [][]string{{"93.184.215.14", "10.0.0.1"}}}).look})
@@ -159,7 +160,8 @@ func TestNameThatLeadsElsewhereAtTheDial(t *testing.T) {
 	if !c.Check(t.Context(), to) {
 		t.Error("a public address is refused")
 	}
-	if got := post(c, t, to); got.Failure != outbound.Refused || got.Status != 0 || calls.Load() != 0 || n.asked.Load() != 2 {
+	if got := post(c, t, to); got.Failure != outbound.Refused || got.Status != 0 || calls.Load() != 0 ||
+		n.asked.Load() != 2 {
 		t.Errorf("%+v after %d questions and %d calls", got, n.asked.Load(), calls.Load())
 	}
 }
@@ -188,7 +190,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			w.Header().Set("Location", "http://169.254.169.254/latest")
 			w.WriteHeader(status)
 		})
-		if got := post(outbound.New(outbound.Config{Allowed: loopback}), t, s.URL); got.Status != status || got.Failure != "" {
+		got := post(outbound.New(outbound.Config{Allowed: loopback}), t, s.URL)
+		if got.Status != status || got.Failure != "" {
 			t.Errorf("%d: %+v", status, got)
 		}
 	}
@@ -276,7 +279,8 @@ func TestBoundsOfAnAnswer(t *testing.T) {
 			}
 		})
 	}
-	if got := post(outbound.New(outbound.Config{Lookup: (&names{}).look}), t, "https://gone.example.com/"); got.Failure != outbound.DNS {
+	nowhere := outbound.New(outbound.Config{Lookup: (&names{}).look})
+	if got := post(nowhere, t, "https://gone.example.com/"); got.Failure != outbound.DNS {
 		t.Errorf("a name that leads nowhere: %+v", got)
 	}
 }
