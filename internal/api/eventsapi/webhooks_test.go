@@ -98,8 +98,14 @@ func TestKeysStayInTheirEnvironment(t *testing.T) {
 			t.Error(a.Raw)
 		}
 		for _, call := range []struct{ method, path string }{
-			{"GET", ""}, {"PATCH", ""}, {"DELETE", ""}, {"GET", "/deliveries"}, {"GET", "/deliveries/" + made},
-			{"POST", "/deliveries/" + made + "/retry"}, {"POST", "/test"}, {"POST", "/rotate-secret"},
+			{"GET", ""},
+			{"PATCH", ""},
+			{"DELETE", ""},
+			{"GET", "/deliveries"},
+			{"GET", "/deliveries/" + made},
+			{"POST", "/deliveries/" + made + "/retry"},
+			{"POST", "/test"},
+			{"POST", "/rotate-secret"},
 		} {
 			var body any
 			if call.method == "PATCH" || call.path == "/rotate-secret" {

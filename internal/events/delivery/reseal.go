@@ -9,10 +9,11 @@ import (
 )
 
 // 12 bytes are the length of secret.Box.Head.
-const ( //nolint:gosec // statements, no credentials
+const (
 	selectStale = `SELECT id, secrets FROM webhook WHERE substr(secrets, 1, 12) <> $1 AND id > $2 ORDER BY id LIMIT $3`
 	countStale  = `SELECT count(*) FROM webhook WHERE substr(secrets, 1, 12) <> $1`
-	putSecrets  = `UPDATE webhook SET secrets = $1 WHERE id = $2 AND secrets = $3`
+	//nolint:gosec // a statement, no credential
+	putSecrets = `UPDATE webhook SET secrets = $1 WHERE id = $2 AND secrets = $3`
 )
 
 // SealedFor is what the secrets of a subscription are sealed for.

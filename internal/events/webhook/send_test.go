@@ -49,7 +49,8 @@ func TestWhatIsSent(t *testing.T) {
 		d := w.only(s)
 		if g.Get("Content-Type") != "application/json" || g.Get("User-Agent") != "Canopy-Webhooks/1" ||
 			g.Get("Webhook-Id") != d.Event.String() || g.Get("Canopy-Revision") == "" ||
-			g.Get("Webhook-Timestamp") != strconv.FormatInt(w.db.Now().Unix(), 10) || g.Get("Webhook-Signature") != signed(value, g) {
+			g.Get("Webhook-Timestamp") != strconv.FormatInt(w.db.Now().Unix(), 10) ||
+			g.Get("Webhook-Signature") != signed(value, g) {
 			t.Error(g.Header)
 		}
 		if d.Status != delivery.Success || d.Attempts != 1 || !d.NextAt.IsZero() || *d.ResponseStatus != 204 {
