@@ -48,7 +48,7 @@ func main() {
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
 		"a PostgreSQL server in which databases may be made")
 	flag.StringVar(&only, "only",
-		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,webhooks",
+		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,audit,webhooks",
 		"what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
