@@ -8,7 +8,6 @@ import (
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
-
 const auditViews = "/portal/v1/me/audit-views"
 
 func newView(name, surface string) m {
