@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -122,8 +123,16 @@ func (s *Service) rebuild(ctx context.Context, w *world, asOf uint64) (*held, er
 	again, began := w.held.Load() != nil, s.DB.Now()
 	next, err := s.build(database.Long(ctx), w.in, asOf)
 	s.counts.loaded(again, s.DB.Now().Sub(began), err)
+	if err == nil && sizeOf(next.Snapshot) >= large {
+		// What the rows took while they were read is as much again, and the collector would keep
+		// it for what may come.
+		s.loaders.Go(func() { task.Try(ctx, s.Log, "memory", debug.FreeOSMemory) })
+	}
 	return next, err
 }
+
+// large is the size of a snapshot, in bytes, whose load leaves memory that is worth giving back.
+const large = 32 << 20
 
 // Wait waits for worlds that are being loaded, though nobody may wait for them any more.
 func (s *Service) Wait() { s.loaders.Wait() }
