@@ -77,9 +77,9 @@ var sideways = []struct {
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
 	{"revision", []string{"event", "feed", "audit", "webhook"}, "rows of the feed bear what their write has raised"},
-	{"event", []string{"seal", "feed", "audit", "retention", "webhook"}, "its rows are sealed, read, followed, swept, sent"},
+	{"event", []string{"seal", "feed", "audit", "retention", "webhook"}, "its rows are sealed, read, swept, sent"},
 	{"delivery", []string{"event", "webhook"}, "who subscribes gets what happens, queued with it; it is sent"},
-	{"seal", []string{"feed", "audit", "retention"}, "who follows an Account has the order of its numbers, as has what is swept"},
+	{"seal", []string{"feed", "audit", "retention"}, "its numbers are the order of who follows an Account"},
 	{
 		"identitysession",
 		[]string{"enrolment", "profile", "credential"},
