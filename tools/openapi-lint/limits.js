@@ -22,6 +22,16 @@ export default () => ({
         ["maxLength", "enum", "const", "format", "pattern"],
         "A string needs maxLength, enum, const, format or pattern.",
       ),
+      // Not of webhooks, whose names are those of their events.
+      "kebab-path": () => ({
+        Paths(paths, { report, location }) {
+          for (const path of Object.keys(paths)) {
+            if (path.split("/").some((part) => !/^([a-z0-9.-]*|{[A-Za-z]+})$/.test(part))) {
+              report({ message: "A path is lower-case words with hyphens.", location: location.child([path]).key() });
+            }
+          }
+        },
+      }),
       // A list that is answered whole has no limit worth a promise.
       "array-limit": () => ({ RequestBody: rule("array", ["maxItems"], "An array needs maxItems.")() }),
     },

@@ -88,10 +88,35 @@ func (d *document) payload(p Payload) *huma.Schema {
 func (d *document) metadata(of []reflect.Type) *huma.Schema {
 	var some []*huma.Schema
 	for _, t := range of {
-		some = append(some, d.schema(t, ""))
+		one := d.schema(t, "")
+		d.bound(one)
+		some = append(some, one)
 	}
 	if len(some) == 1 {
 		return some[0]
 	}
 	return &huma.Schema{AnyOf: some, Description: "What the event adds."}
+}
+
+// mostPayload is how long a text of a payload is at most: what is recorded has been judged.
+const mostPayload = 1000
+
+// bound says of the texts in a payload how long they get, where they don't say so themselves.
+func (d *document) bound(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Ref != "" {
+		s = d.schemas.SchemaFromRef(s.Ref)
+	}
+	if s.Type == huma.TypeString && s.Format == "" && len(s.Enum) == 0 && s.Pattern == "" && s.MaxLength == nil {
+		s.MaxLength = new(mostPayload)
+	}
+	for _, of := range s.Properties {
+		d.bound(of)
+	}
+	d.bound(s.Items)
+	for _, of := range slices.Concat(s.AnyOf, s.OneOf, s.AllOf) {
+		d.bound(of)
+	}
 }

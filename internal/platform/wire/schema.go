@@ -100,6 +100,9 @@ func describeField(p *huma.Schema, f reflect.StructField) {
 	if of, is := p.AdditionalProperties.(*huma.Schema); is && of.Type == huma.TypeArray {
 		of.Items.MaxLength = new(maxSentence) // such lists hold texts
 	}
+	if of, is := p.AdditionalProperties.(*huma.Schema); is && of.Type == huma.TypeString && of.MaxLength == nil {
+		of.MaxLength = new(mostPayload) // such objects hold header fields
+	}
 	if p.Type == huma.TypeArray && t.Kind() == reflect.Slice && p.Items.Type == huma.TypeString {
 		p.Items.MaxLength = new(maxSentence)
 		p, t = p.Items, t.Elem()
