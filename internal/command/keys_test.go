@@ -323,11 +323,12 @@ func TestTheInstallKeyIsChangedInFourSteps(t *testing.T) {
 		}
 		out := i.must(fresh+","+old, "keys", "reseal")
 		if !regexp.MustCompile(`^signing keys: 1 resealed, 0 left, 0 that no key opens\n` +
-			`queued work: \d+ resealed, 0 left, 0 that no key opens\n$`).MatchString(out) {
+			`queued work: \d+ resealed, 0 left, 0 that no key opens\n` +
+			`webhook secrets: 0 resealed, 0 left, 0 that no key opens\n$`).MatchString(out) {
 			t.Errorf("reseal: %s", out)
 		}
 		out = i.must(fresh+","+old, "keys", "reseal")
-		if strings.Count(out, ": 0 resealed, 0 left") != 2 {
+		if strings.Count(out, ": 0 resealed, 0 left") != 3 {
 			t.Errorf("reseal again: %s", out)
 		}
 		works()

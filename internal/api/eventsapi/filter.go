@@ -28,7 +28,7 @@ var (
 	auditApplication  = wire.QueryID[scope.ApplicationID]("application_id", "The Application where it was done.")
 	auditEnvironment  = wire.QueryID[scope.EnvironmentID]("environment_id", "The Environment where it was done.")
 	auditQ            = wire.QuerySearch("q", "Part of a label or of a value of metadata, without regard to case.", 200,
-		"dana@acme.com")
+		"ann lee")
 
 	auditCursor = wire.QueryFilter("cursor", "The next_cursor of the page before, with the same filters.",
 		page.MaxCursor, "q0Zk3v0r8n0b1Yx2u3Tt4QGdsKoCAnb9")

@@ -58,7 +58,7 @@ func (f *viewFilters) Rules(r *text.Fields) {
 	r.Optional("correlation_id", f.CorrelationID, strictID)
 	r.Optional("application_id", f.ApplicationID, strictID)
 	r.Optional("environment_id", f.EnvironmentID, strictID)
-	r.Optional("q", f.Q, atMost(200, "dana@acme.com"))
+	r.Optional("q", f.Q, atMost(200, "ann lee"))
 }
 
 // among checks a word that may be absent.

@@ -61,7 +61,8 @@ func TestNothingIsDeletedBehindAWatch(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Open(t, database.SQLite, time.Now)
 	unwatched := []string{
-		"api_key_use", "environment", "portal_browser", "portal_session_used", "resume_state", "role_permission",
+		"api_key_use", "audit_view", "environment", "portal_browser", "portal_session_used", "resume_state",
+		"role_permission",
 	}
 	err := database.View(t.Context(), db, func(tx *database.Tx) error {
 		return tx.Query(t.Context(), func(s database.Scanner) error {
