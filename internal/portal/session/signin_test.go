@@ -51,6 +51,7 @@ func TestLoginOpensASession(t *testing.T) {
 			Actor:  principal.Actor{Kind: principal.KindUser, ID: b.User.ID.Any(), Label: alex},
 			UserID: b.User.ID, Email: alex, SessionID: u.SessionID, Role: permission.Owner, Account: acme.Account,
 			Application: scope.Application{Account: acme.Account, ID: acme.Desk, Slug: "desk"},
+			TokenEnds:   p.DB.Now().Add(b.ExpiresIn).Truncate(time.Second).UTC(),
 		}
 		if diff := cmp.Diff(want, u); diff != "" {
 			t.Error(diff)
