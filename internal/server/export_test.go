@@ -17,3 +17,6 @@ func (s *Server) WriteDecisions() {
 	end()
 	s.platform.decided.Run(ended)
 }
+
+// Payloads are what the document says of the bodies of webhooks.
+var Payloads = payloads

@@ -9,6 +9,7 @@ import (
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/database/dbtest"
 	"canopy.dev/canopy/internal/platform/wire"
+	"canopy.dev/canopy/internal/server"
 	"canopy.dev/canopy/internal/server/servertest"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestServedDocument(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, database.SQLite, nil)
-	want, err := s.Router.Document(wire.About{ServerURL: s.URL})
+	want, err := s.Router.Document(wire.About{ServerURL: s.URL, Payloads: server.Payloads()})
 	if err != nil {
 		t.Fatal(err)
 	}
