@@ -90,14 +90,10 @@ func SweepOldest(
 			return 0, err
 		}
 	}
-	return len(ids), inPieces(ids, func(piece []RowID) error {
-		args := []any{in}
-		for _, of := range piece {
-			args = append(args, of)
-		}
-		_, err := tx.Exec(ctx, deleteOldest+database.Marks(2, len(piece))+`)`, args...)
+	return len(ids), database.Name(ids, func(marks string, args []any) error {
+		_, err := tx.Exec(ctx, deleteOldest+marks+`)`, args...)
 		return err
-	})
+	}, in)
 }
 
 // SweepNobodys removes some rows without an Account from before an instant, and tells how many.

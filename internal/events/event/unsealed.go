@@ -42,29 +42,25 @@ func FirstUnsealed(ctx context.Context, tx *database.Tx, in string, most int) ([
 
 // Sealed says that rows have got their numbers.
 func Sealed(ctx context.Context, tx *database.Tx, in string, list []Unsealed) error {
-	return inPieces(list, func(piece []Unsealed) error {
-		args := []any{in}
-		for _, u := range piece {
-			args = append(args, u.N)
-		}
-		_, err := tx.Exec(ctx, deleteSealed+database.Marks(2, len(piece))+`)`, args...)
+	places := make([]int64, 0, len(list))
+	for _, u := range list {
+		places = append(places, u.N)
+	}
+	return database.Name(places, func(marks string, args []any) error {
+		_, err := tx.Exec(ctx, deleteSealed+marks+`)`, args...)
 		return err
-	})
+	}, in)
 }
 
 // ByID gives rows by their ids, of whatever Account; those that are gone are left out.
 func ByID(ctx context.Context, tx *database.Tx, ids []RowID) (map[RowID]Row, error) {
 	found := make(map[RowID]Row, len(ids))
-	err := inPieces(ids, func(piece []RowID) error {
-		args := make([]any, 0, len(piece))
-		for _, of := range piece {
-			args = append(args, of)
-		}
+	err := database.Name(ids, func(marks string, args []any) error {
 		return tx.Query(ctx, func(row database.Scanner) error {
 			r, err := scanRow(row)
 			found[r.ID] = r
 			return err
-		}, selectByIDs+database.Marks(1, len(piece))+`)`, args...)
+		}, selectByIDs+marks+`)`, args...)
 	})
 	return found, err
 }
@@ -83,18 +79,14 @@ func IDs(ctx context.Context, tx *database.Tx, account scope.AccountID, behind R
 // AreUnsealed are those of some rows that wait for a number.
 func AreUnsealed(ctx context.Context, tx *database.Tx, in string, ids []RowID) (map[RowID]bool, error) {
 	waiting := map[RowID]bool{}
-	err := inPieces(ids, func(piece []RowID) error {
-		args := []any{in}
-		for _, of := range piece {
-			args = append(args, of)
-		}
+	err := database.Name(ids, func(marks string, args []any) error {
 		return tx.Query(ctx, func(row database.Scanner) error {
 			var of RowID
 			err := row.Scan(&of)
 			waiting[of] = true
 			return err
-		}, areUnsealed+database.Marks(2, len(piece))+`)`, args...)
-	})
+		}, areUnsealed+marks+`)`, args...)
+	}, in)
 	return waiting, err
 }
 
@@ -105,18 +97,6 @@ func Stands(
 	var n int
 	err := tx.QueryRow(ctx, selectStanding, account, action, resource).Scan(&n)
 	return n > 0, err
-}
-
-// pieceOfIDs is how many rows one statement names.
-const pieceOfIDs = 64
-
-func inPieces[T any](list []T, fn func([]T) error) error {
-	for from := 0; from < len(list); from += pieceOfIDs {
-		if err := fn(list[from:min(from+pieceOfIDs, len(list))]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // SealedIn is the name of the order in which an Account's rows have their numbers. Those

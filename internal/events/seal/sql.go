@@ -3,7 +3,6 @@ package seal
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"canopy.dev/canopy/internal/events/event"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -75,18 +74,13 @@ func Head(ctx context.Context, tx *database.Tx, in scope.AccountID) (number uint
 func HighestOf(
 	ctx context.Context, tx *database.Tx, in scope.AccountID, ids []event.RowID,
 ) (highest uint64, err error) {
-	for piece := range slices.Chunk(ids, 64) {
-		args := []any{event.SealedIn(in)}
-		for _, of := range piece {
-			args = append(args, of)
-		}
+	err = database.Name(ids, func(marks string, args []any) error {
 		var number uint64
-		if err := tx.QueryRow(ctx, selectHighest+database.Marks(2, len(piece))+`)`, args...).Scan(&number); err != nil {
-			return 0, err
-		}
+		err := tx.QueryRow(ctx, selectHighest+marks+`)`, args...).Scan(&number)
 		highest = max(highest, number)
-	}
-	return highest, nil
+		return err
+	}, event.SealedIn(in))
+	return highest, err
 }
 
 func headOf(ctx context.Context, tx *database.Tx, in string) (number uint64, hash string, err error) {
@@ -110,20 +104,16 @@ func (c *check) placesOf(ctx context.Context, of event.RowID) (first, last uint6
 // withoutEntry are those of some rows that have none.
 func (c *check) withoutEntry(ctx context.Context, ids []event.RowID) (without []event.RowID, err error) {
 	has := map[event.RowID]bool{}
-	for piece := range slices.Chunk(ids, 64) {
-		args := []any{c.in}
-		for _, of := range piece {
-			args = append(args, of)
-		}
-		err := c.tx.Query(ctx, func(row database.Scanner) error {
+	err = database.Name(ids, func(marks string, args []any) error {
+		return c.tx.Query(ctx, func(row database.Scanner) error {
 			var of event.RowID
 			err := row.Scan(&of)
 			has[of] = true
 			return err
-		}, selectWithEntry+database.Marks(2, len(piece))+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
+		}, selectWithEntry+marks+`)`, args...)
+	}, c.in)
+	if err != nil {
+		return nil, err
 	}
 	for _, of := range ids {
 		if !has[of] {
@@ -155,15 +145,8 @@ func insert(ctx context.Context, tx *database.Tx, entries []entry) error {
 
 // forget forgets the keys of the entries that the rows have had before.
 func forget(ctx context.Context, tx *database.Tx, in string, ids []event.RowID) error {
-	for from := 0; from < len(ids); from += database.Piece {
-		piece := ids[from:min(from+database.Piece, len(ids))]
-		args := []any{in}
-		for _, of := range piece {
-			args = append(args, of)
-		}
-		if _, err := tx.Exec(ctx, forgetKeys+database.Marks(2, len(piece))+`)`, args...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return database.Name(ids, func(marks string, args []any) error {
+		_, err := tx.Exec(ctx, forgetKeys+marks+`)`, args...)
+		return err
+	}, in)
 }

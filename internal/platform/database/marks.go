@@ -1,6 +1,7 @@
 package database
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,24 @@ func Marks(first, n int) string {
 		b.WriteString(strconv.Itoa(first + i))
 	}
 	return b.String()
+}
+
+// named is how many things one statement names.
+const named = 64
+
+// Name calls fn for pieces of a list: with the placeholders that name the things of a piece, and
+// all arguments, of which the shared ones are the first.
+func Name[T any](list []T, fn func(marks string, args []any) error, shared ...any) error {
+	for piece := range slices.Chunk(list, named) {
+		args := slices.Clone(shared)
+		for _, one := range piece {
+			args = append(args, one)
+		}
+		if err := fn(Marks(len(shared)+1, len(piece)), args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Piece is how many rows one statement writes: SQLite's driver binds parameters in time
