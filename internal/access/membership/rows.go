@@ -2,7 +2,6 @@ package membership
 
 import (
 	"context"
-	"slices"
 
 	"canopy.dev/canopy/internal/access/decide"
 	"canopy.dev/canopy/internal/access/enduser"
@@ -39,21 +38,10 @@ func Faces(ctx context.Context, tx *database.Tx, in scope.Environment, each func
 
 // FacesOf hands over some people, as far as they are or were members.
 func FacesOf(ctx context.Context, tx *database.Tx, in scope.Environment, of []enduser.ID, each func(Face)) error {
-	for piece := range slices.Chunk(of, facesAtOnce) {
-		args := []any{in.ID}
-		for _, one := range piece {
-			args = append(args, one)
-		}
-		err := tx.Query(ctx, scanFace(each), selectFacesOf+`(`+database.Marks(2, len(piece))+`)`, args...)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return database.Name(of, func(marks string, args []any) error {
+		return tx.Query(ctx, scanFace(each), selectFacesOf+`(`+marks+`)`, args...)
+	}, in.ID)
 }
-
-// facesAtOnce is how many people one statement names.
-const facesAtOnce = 64
 
 func scanFace(each func(Face)) func(database.Scanner) error {
 	return func(row database.Scanner) error {

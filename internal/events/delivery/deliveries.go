@@ -174,20 +174,13 @@ func scanID(row database.Scanner) (of ID, err error) { return of, row.Scan(&of) 
 
 // dropByID removes deliveries and their tries.
 func dropByID(ctx context.Context, tx *database.Tx, list []ID) error {
-	for from := 0; from < len(list); from += 50 {
-		var args []any
-		for _, of := range list[from:min(from+50, len(list))] {
-			args = append(args, of)
-		}
-		marks := database.Marks(1, len(args))
+	return database.Name(list, func(marks string, args []any) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM webhook_try WHERE delivery_id IN (`+marks+`)`, args...); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM webhook_delivery WHERE id IN (`+marks+`)`, args...); err != nil {
-			return err
-		}
-	}
-	return nil
+		_, err := tx.Exec(ctx, `DELETE FROM webhook_delivery WHERE id IN (`+marks+`)`, args...)
+		return err
+	})
 }
 
 // Replaying reports whether something of a replay has not been tried yet.
