@@ -200,22 +200,15 @@ func Settled(
 		status = Success
 	}
 	found := map[id.ID]bool{}
-	for from := 0; from < len(events); from += 100 {
-		args := []any{of.Place.Account, of.ID, string(status)}
-		for _, e := range events[from:min(from+100, len(events))] {
-			args = append(args, e)
-		}
-		err := tx.Query(ctx, func(row database.Scanner) error {
+	err := database.Name(events, func(marks string, args []any) error {
+		return tx.Query(ctx, func(row database.Scanner) error {
 			var e id.ID
 			err := row.Scan(&e)
 			found[e] = true
 			return err
-		}, selectSettled+database.Marks(4, len(args)-3)+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+		}, selectSettled+marks+`)`, args...)
+	}, of.Place.Account, of.ID, string(status))
+	return found, err
 }
 
 // kept is for how long deliveries are kept.
