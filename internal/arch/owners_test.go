@@ -50,6 +50,7 @@ var owners = map[string]string{
 	"password_reset":         "recovery",
 	"user_invite":            "invite",
 	"audit_event":            "event",
+	"audit_index":            "event",
 	"audit_unsealed":         "event",
 	"audit_swept":            "event",
 	"audit_seal":             "seal",

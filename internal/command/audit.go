@@ -40,18 +40,26 @@ func (v *auditVerify) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	findings := 0
+	found := func(f seal.Finding) {
+		findings++
+		fmt.Fprintln(e.Stdout, "FAIL ", f)
+	}
 	for _, of := range orders {
 		before := findings
-		r, err := s.Verify(ctx, of, func(f seal.Finding) {
-			findings++
-			fmt.Fprintln(e.Stdout, "FAIL ", f)
-		})
+		r, err := s.Verify(ctx, of, found)
 		if err != nil {
 			return err
 		}
 		if findings == before {
 			fmt.Fprintf(e.Stdout, "ok    account %s: %d entries, the last is sealed by %s\n", of, r.Entries, r.Hash)
 		}
+	}
+	var only *scope.AccountID
+	if v.Account != "" {
+		only = &orders[0]
+	}
+	if err := s.VerifyRows(ctx, only, found); err != nil {
+		return err
 	}
 	if findings > 0 {
 		return errTouched

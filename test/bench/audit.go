@@ -38,7 +38,7 @@ func benchAudit(ctx context.Context, o options, engine database.Engine) error {
 		return err
 	}
 	if engine == database.Postgres {
-		if _, err := db.Pool().ExecContext(database.Long(ctx), "VACUUM ANALYZE audit_event"); err != nil {
+		if _, err := db.Pool().ExecContext(database.Long(ctx), "VACUUM ANALYZE audit_event, audit_index"); err != nil {
 			return err
 		}
 	}

@@ -69,10 +69,12 @@ func plantLog(ctx context.Context, db *database.DB, account id.ID, rows int) (l 
 	}
 	const atOnce = 500_000
 	for from := 0; from < rows; from += atOnce {
-		_, err := db.Pool().ExecContext(ctx, planting(db.Engine), account.String(), from, min(from+atOnce, rows)-1,
-			l.from.UnixMicro(), l.to.Sub(l.from).Microseconds()/int64(rows))
-		if err != nil {
-			return l, err
+		for _, statement := range planting(db.Engine) {
+			_, err := db.Pool().ExecContext(ctx, statement, account.String(), from, min(from+atOnce, rows)-1,
+				l.from.UnixMicro(), l.to.Sub(l.from).Microseconds()/int64(rows))
+			if err != nil {
+				return l, err
+			}
 		}
 	}
 	for _, statement := range append(indexes, "DROP TABLE bench_slot") {
@@ -85,9 +87,9 @@ func plantLog(ctx context.Context, db *database.DB, account id.ID, rows int) (l 
 
 // takeIndexes drops the log's indexes, and gives the statements that make them.
 func takeIndexes(ctx context.Context, db *database.DB) (list []string, err error) {
-	query := `SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'audit_event' AND type = 'index' AND sql IS NOT NULL`
+	query := `SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'audit_index' AND type = 'index' AND sql IS NOT NULL`
 	if db.Engine == database.Postgres {
-		query = `SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'audit_event'
+		query = `SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'audit_index'
 			AND indexname NOT LIKE '%_pkey'`
 	}
 	rows, err := db.Pool().QueryContext(ctx, query)
@@ -133,8 +135,8 @@ func slots() string {
 		FROM (VALUES ` + strings.Join(values, ", ") + `) AS v`
 }
 
-// planting is the statement that writes the rows from $2 to $3.
-func planting(engine database.Engine) string {
+// planting are the statements that write the rows from $2 to $3, and what they are found by.
+func planting(engine database.Engine) []string {
 	series := `(WITH RECURSIVE s(i) AS (SELECT $2 UNION ALL SELECT i + 1 FROM s WHERE i < $3) SELECT i FROM s)`
 	uuid := func(mark, n string) string {
 		return `printf('` + mark + `-7000-8000-%012x', ` + n + `)`
@@ -148,21 +150,8 @@ func planting(engine database.Engine) string {
 		made = `lpad(to_hex(at / 65536000), 8, '0') || '-' || lpad(to_hex(at / 1000 % 65536), 4, '0') || '-7000-8000-' ||
 			lpad(to_hex(i), 12, '0')`
 	}
-	return `INSERT INTO audit_event (id, account_id, application_id, environment_id, actor_id, actor_type, actor_label,
-			action, category, resource_type, resource_id, resource_label, metadata, outcome, severity, customer_visible,
-			identity_visible, correlation_id, created_at, surfaces, search, kind)
-		SELECT ` + made + `, account, ` + uuid("0000a000-0000", "env % 4") + `, ` + uuid("0000e000-0000", "env") + `,
-			CASE WHEN actor = 'anonymous' THEN NULL ELSE ` + uuid("0000ac00-0000", "who") + ` END, actor, label,
-			action, category, resource, ` + uuid("0000ee00-0000", "what") + `, name,
-			'{"identity_id":"` + strings.Repeat("0", 36) + `","node_id":"` + strings.Repeat("1", 36) + `","note":"' ||
-				name || '"}',
-			outcome, severity, 1, 0, ` + uuid("0000c000-0000", "i / 3") + `, at, surfaces,
-			label || '
-' || name || '
-` + strings.Repeat("0", 36) + `
-` + strings.Repeat("1", 36) + `
-' || name, kind
-		FROM (
+	zeros, ones := strings.Repeat("0", 36), strings.Repeat("1", 36)
+	rows := ` FROM (
 			SELECT i, at, account, s.*, CASE WHEN h % 100 < 60 THEN 0 ELSE h % 12 END AS env,
 				CASE actor WHEN 'api_key' THEN h % 5 WHEN 'user' THEN 10 + h % 50 ELSE 100 + h % 20000 END AS who,
 				h % 500000 AS what, 'person-' || CAST(h % 20000 AS TEXT) || '@acme.test' AS label,
@@ -173,5 +162,25 @@ func planting(engine database.Engine) string {
 				FROM ` + series + ` AS n
 			) AS r JOIN bench_slot s
 				ON s.slot = CASE WHEN i % 250000 < 3 THEN 1000 + i % 250000 ELSE h % 1000 END
-		) AS r`
+		) AS r ORDER BY i`
+	application, environment := uuid("0000a000-0000", "env % 4"), uuid("0000e000-0000", "env")
+	who := `CASE WHEN actor = 'anonymous' THEN NULL ELSE ` + uuid("0000ac00-0000", "who") + ` END`
+	what, correlation := uuid("0000ee00-0000", "what"), uuid("0000c000-0000", "i / 3")
+	return []string{
+		`INSERT INTO audit_event (id, account_id, application_id, environment_id, actor_id, actor_type, actor_label,
+			action, category, resource_type, resource_id, resource_label, metadata, outcome, severity, customer_visible,
+			identity_visible, correlation_id, created_at, surfaces)
+		SELECT ` + made + `, account, ` + application + `, ` + environment + `, ` + who + `, actor, label,
+			action, category, resource, ` + what + `, name,
+			'{"identity_id":"` + zeros + `","node_id":"` + ones + `","note":"' || name || '"}',
+			outcome, severity, 1, 0, ` + correlation + `, at, surfaces` + rows,
+		`INSERT INTO audit_index (id, account_id, application_id, environment_id, actor_id, resource_id, correlation_id,
+			created_at, kind, search)
+		SELECT ` + made + `, account, ` + application + `, ` + environment + `, ` + who + `, ` + what + `,
+			` + correlation + `, at, kind, label || '
+' || name || '
+` + zeros + `
+` + ones + `
+' || name` + rows,
+	}
 }

@@ -29,6 +29,7 @@ import (
 // options are the command line.
 type options struct {
 	binary   string
+	without  string // a program that records no events
 	postgres string // address of a server in which databases may be made
 	invites  int    // of the list benchmark, in all
 	own      int    // of them in the Account that asks
@@ -45,10 +46,12 @@ func main() {
 	var o options
 	var only, engines string
 	flag.StringVar(&o.binary, "canopy", "./canopy", "the program to measure")
+	flag.StringVar(&o.without, "without", "", "of share: the program built to record no events")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("CANOPY_TEST_POSTGRES"),
 		"a PostgreSQL server in which databases may be made")
 	flag.StringVar(&only, "only",
-		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,audit,webhooks",
+		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,"+
+			"audit,webhooks,feed,share",
 		"what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
@@ -109,6 +112,8 @@ func run(ctx context.Context, o options, engines, only []string) error {
 		{"people", benchPeople},
 		{"audit", benchAudit},
 		{"webhooks", benchWebhooks},
+		{"feed", benchFeed},
+		{"share", benchShare},
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {

@@ -36,6 +36,8 @@ func TestErase(t *testing.T) {
 				'{"name":"Quill Street","ip_address":"203.0.113.77","user_agent":"Zoebrowser/1"}', 'success', 'info', 1, 0,
 				created_at
 			FROM identity WHERE id = $1`, id)
+		dbtest.Exec(t, s.DB, `INSERT INTO audit_unsealed (account_id, event_id) SELECT account_id, id FROM identity
+			WHERE id = $1`, id)
 		other := created(c, in, "other@acme.com")
 		before := c.Must(200, "GET", directory+"/"+id+"/audit?take=100", nil)
 		revisions := revision(t, s, "development") + revision(t, s, "production")

@@ -1,7 +1,8 @@
 // Package event records what happened, in the transaction in which it happened:
 // there is no change without its row and no row without its change. It owns the
-// table audit_event. Reading, exporting and feeding the rows to webhooks come
-// with their own rooms; nothing but this package writes them.
+// tables audit_event, audit_unsealed, audit_index and audit_swept. Reading, exporting
+// and feeding the rows to webhooks come with their own rooms; nothing but this package
+// writes them.
 //
 // Each room declares its events as package variables in events.go, beside its
 // faults, with the type of the payload:

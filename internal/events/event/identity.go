@@ -17,10 +17,15 @@ import (
 
 const (
 	// Each side stays inside an index of its own.
-	rowsOfIdentity = `SELECT id FROM audit_event
-			WHERE account_id = $1 AND resource_type = 'identity' AND resource_id = $2 AND customer_visible = 1
-		UNION SELECT id FROM audit_event
-			WHERE account_id = $1 AND actor_type = 'identity' AND actor_id = $2 AND customer_visible = 1`
+	rowsOfIdentity = `SELECT id FROM audit_event WHERE ` + withIdentity + ` AND customer_visible = 1
+		UNION SELECT id FROM audit_event WHERE ` + doneByIdentity + ` AND customer_visible = 1`
+
+	aboutOne = ` account_id = $1 AND resource_id = $2
+		AND id IN (SELECT id FROM audit_index WHERE resource_id = $2` + orFresh + `)`
+	withIdentity   = aboutOne + ` AND resource_type = 'identity'`
+	doneByIdentity = ` account_id = $1 AND actor_id = $2
+		AND id IN (SELECT id FROM audit_index WHERE actor_id = $2` + orFresh + `) AND actor_type = 'identity'`
+	orFresh = ` UNION ALL SELECT event_id FROM audit_unsealed WHERE account_id = $1`
 
 	rowColumns = `id, account_id, application_id, environment_id, actor_id, actor_type, COALESCE(actor_label, ''), action,
 		category, COALESCE(resource_type, ''), resource_id, COALESCE(resource_label, ''), metadata, outcome, severity,
@@ -30,15 +35,14 @@ const (
 	selectOfIdentity = `SELECT ` + rowColumns + ` FROM audit_event e WHERE account_id = $1 AND id IN (` + rowsOfIdentity + `)`
 	countOfIdentity  = `SELECT count(*) FROM (` + rowsOfIdentity + `) AS r`
 
-	aboutIdentity = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event
-		WHERE account_id = $1 AND resource_type = 'identity' AND resource_id = $2`
-	aboutInvite = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event
-		WHERE account_id = $1 AND resource_type = 'identity_invite' AND resource_id = $2`
-	byIdentity = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event
-		WHERE account_id = $1 AND actor_type = 'identity' AND actor_id = $2`
+	selectScrubbed = `SELECT id, COALESCE(actor_label, ''), COALESCE(resource_label, ''), metadata FROM audit_event WHERE `
+	aboutIdentity  = selectScrubbed + withIdentity
+	aboutInvite    = selectScrubbed + aboutOne + ` AND resource_type = 'identity_invite'`
+	byIdentity     = selectScrubbed + doneByIdentity
 
-	eraseRow = `UPDATE audit_event SET actor_label = $1, resource_label = $2, metadata = $3, search = $4
-		WHERE account_id = $5 AND id = $6`
+	eraseRow = `UPDATE audit_event SET actor_label = $1, resource_label = $2, metadata = $3
+		WHERE account_id = $4 AND id = $5`
+	eraseSearch = `UPDATE audit_index SET search = $1 WHERE account_id = $2 AND id = $3`
 )
 
 // OfIdentitySorts are the sort keys of OfIdentity.
@@ -137,9 +141,10 @@ func erase(
 			return err
 		}
 		label(&f.labels)
-		_, err = tx.Exec(ctx, eraseRow, orNull(f.actor), orNull(f.resource), string(raw),
-			searched(f.actor, f.resource, raw), in, f.id)
-		if err != nil {
+		if _, err := tx.Exec(ctx, eraseRow, orNull(f.actor), orNull(f.resource), string(raw), in, f.id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, eraseSearch, searched(f.actor, f.resource, raw), in, f.id); err != nil {
 			return err
 		}
 		// As it is now it has another place in the Account's order.

@@ -18,7 +18,7 @@ import (
 
 // Filter says which rows of an Account are meant, hidden ones never. Zero fields ask nothing.
 type Filter struct {
-	Account scope.AccountID // must be given
+	Account scope.AccountID // zero: the rows without one
 	On      Surfaces        // rows of any of these; must be given
 	From    time.Time       // inclusive; must be given
 	To      time.Time       // inclusive; must be given
@@ -64,6 +64,16 @@ const (
 // ids the one that should have the fewest rows is looked up, and the others are compared. A text
 // alone is looked for in every row of the window.
 func Find(ctx context.Context, tx *database.Tx, f Filter, behind Mark, limit int, order Order) ([]Row, error) {
+	fresh, err := f.fresh(ctx, tx, behind, limit, order)
+	if err != nil {
+		return nil, err
+	}
+	indexed, err := f.indexed(ctx, tx, behind, limit, order)
+	return order.merge(fresh, indexed, limit), err
+}
+
+// indexed is Find among the rows that indexes lead to.
+func (f *Filter) indexed(ctx context.Context, tx *database.Tx, behind Mark, limit int, order Order) ([]Row, error) {
 	w := f.way()
 	kinds, err := f.kinds(ctx, tx, w)
 	if err != nil || len(kinds) == 0 {
@@ -73,7 +83,7 @@ func Find(ctx context.Context, tx *database.Tx, f Filter, behind Mark, limit int
 	if err != nil {
 		return nil, err
 	}
-	b := &finder{filter: f, way: w, engine: tx.DB.Engine}
+	b := &finder{filter: *f, way: w, engine: tx.DB.Engine}
 	b.between(behind, order)
 	var statement string
 	if f.Q != "" && w.wide {
@@ -113,17 +123,17 @@ type way struct {
 func (f *Filter) way() way {
 	switch {
 	case f.Correlation != "":
-		return way{"correlation_id", "audit_event_correlation", false, f.Correlation}
+		return way{"correlation_id", "audit_index_correlation", false, f.Correlation}
 	case !f.ResourceID.IsZero():
-		return way{"resource_id", "audit_event_resource", false, f.ResourceID}
+		return way{"resource_id", "audit_index_resource", false, f.ResourceID}
 	case !f.ActorID.IsZero():
-		return way{"actor_id", "audit_event_actor", false, f.ActorID}
+		return way{"actor_id", "audit_index_actor", false, f.ActorID}
 	case !f.Environment.IsZero():
-		return way{"environment_id", "audit_event_environment", true, f.Environment}
+		return way{"environment_id", "audit_index_environment", true, f.Environment}
 	case !f.Application.IsZero():
-		return way{"application_id", "audit_event_application", true, f.Application}
+		return way{"application_id", "audit_index_application", true, f.Application}
 	}
-	return way{"account_id", "audit_event_kind", true, f.Account}
+	return way{"account_id", "audit_index_kind", true, SealedIn(f.Account)}
 }
 
 // kind is what all rows of a kind have in common.
@@ -170,15 +180,15 @@ func (f *Filter) means(k kind) bool {
 // kinds are those of the rows on a way that the filter means.
 func (f *Filter) kinds(ctx context.Context, tx *database.Tx, w way) (list []int64, err error) {
 	statement := `WITH RECURSIVE found(kind) AS (
-			SELECT min(kind) FROM audit_event WHERE ` + w.column + ` = $1
+			SELECT min(kind) FROM audit_index WHERE ` + w.column + ` = $1
 			UNION ALL
-			SELECT (SELECT min(kind) FROM audit_event WHERE ` + w.column + ` = $1 AND kind > found.kind)
+			SELECT (SELECT min(kind) FROM audit_index WHERE ` + w.column + ` = $1 AND kind > found.kind)
 				FROM found WHERE found.kind IS NOT NULL
 		)
 		SELECT found.kind, e.action, COALESCE(e.resource_type, ''), e.category, e.outcome, e.severity, e.actor_type,
 			e.surfaces, e.customer_visible
 		FROM found CROSS JOIN audit_event e WHERE found.kind IS NOT NULL
-			AND e.id = (SELECT id FROM audit_event WHERE ` + w.column + ` = $1 AND kind = found.kind
+			AND e.id = (SELECT id FROM audit_index WHERE ` + w.column + ` = $1 AND kind = found.kind
 				ORDER BY created_at LIMIT 1)`
 	err = tx.Query(ctx, func(row database.Scanner) error {
 		var number int64
@@ -234,14 +244,14 @@ func (b *finder) behind(at, of string) string {
 // from is the table, read by an index.
 func (b *finder) from(index string) string {
 	if b.engine == database.SQLite {
-		return `audit_event INDEXED BY ` + index
+		return `audit_index INDEXED BY ` + index
 	}
-	return `audit_event`
+	return `audit_index`
 }
 
-// ordered ends a statement about rows e of the Account.
+// ordered ends a statement about rows e.
 func (b *finder) ordered() string {
-	return ` e.account_id = ` + b.one(b.filter.Account) + ` ORDER BY e.created_at` + b.order + `, e.id` + b.order
+	return ` ORDER BY e.created_at` + b.order + `, e.id` + b.order
 }
 
 // merged is the statement that reads the rows of some kinds in order.
@@ -258,18 +268,18 @@ func (b *finder) merged(kinds string, limit int) string {
 			SELECT r.id FROM json_array_elements_text(CAST(` + list + ` AS JSON)) AS k
 			CROSS JOIN LATERAL (` + next("id, created_at", "CAST(k.value AS BIGINT)", b.at, b.of, most) + `) AS r
 			ORDER BY r.created_at` + b.order + `, r.id` + b.order + ` LIMIT ` + most + `
-		) AS found USING (id) WHERE` + b.ordered()
+		) AS found USING (id)` + b.ordered()
 	}
 	// SQLite keeps the heads of all kinds in a queue, and goes on behind the first.
 	return `WITH RECURSIVE walk(at, row, kind) AS (
-			SELECT e.created_at, e.id, e.kind FROM json_each(` + list + `) AS k CROSS JOIN audit_event e
-				WHERE e.rowid = (` + next("rowid", "k.value", b.at, b.of, "1") + `)
+			SELECT x.created_at, x.id, x.kind FROM json_each(` + list + `) AS k CROSS JOIN audit_index x
+				WHERE x.rowid = (` + next("rowid", "k.value", b.at, b.of, "1") + `)
 			UNION ALL
-			SELECT e.created_at, e.id, e.kind FROM walk CROSS JOIN audit_event e
-				WHERE e.rowid = (` + next("rowid", "walk.kind", "walk.at", "walk.row", "1") + `)
+			SELECT x.created_at, x.id, x.kind FROM walk CROSS JOIN audit_index x
+				WHERE x.rowid = (` + next("rowid", "walk.kind", "walk.at", "walk.row", "1") + `)
 			ORDER BY 1` + b.order + `, 2` + b.order + ` LIMIT ` + most + `
 		)
-		SELECT ` + rowColumns + ` FROM walk CROSS JOIN audit_event e ON e.id = walk.row WHERE` + b.ordered()
+		SELECT ` + rowColumns + ` FROM walk CROSS JOIN audit_event e ON e.id = walk.row` + b.ordered()
 }
 
 // searched is the statement that reads the window in order, and looks into each row. What is
@@ -285,11 +295,11 @@ func (b *finder) searched(kinds string, limit int) string {
 	b.filter.Q = ""
 	b.way.column = "account_id"
 	return `SELECT ` + rowColumns + ` FROM (
-			SELECT id AS hit FROM ` + b.from("audit_event_account") + ` WHERE account_id = ` + b.one(b.filter.Account) +
+			SELECT id AS hit FROM ` + b.from("audit_index_account") + ` WHERE account_id = ` + b.one(b.filter.Account) +
 		b.behind(b.at, b.of) + ` AND CASE WHEN ` + text + ` THEN kind IN (` + list + `)` + b.others() + ` ELSE ` +
 		b.no() + ` END
 			ORDER BY created_at` + b.order + `, id` + b.order + ` LIMIT ` + most + `
-		) AS found CROSS JOIN audit_event e WHERE e.id = found.hit AND` + b.ordered()
+		) AS found CROSS JOIN audit_event e WHERE e.id = found.hit` + b.ordered()
 }
 
 // no is false.
@@ -319,6 +329,9 @@ var afterAll = RowID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 func (b *finder) others() string {
 	f := &b.filter
 	var conditions strings.Builder
+	if b.way.column != "account_id" {
+		conditions.WriteString(` AND (account_id = ` + b.one(SealedIn(f.Account)) + `) IS TRUE`)
+	}
 	for _, o := range []struct {
 		column string
 		is     id.ID
@@ -327,7 +340,6 @@ func (b *finder) others() string {
 		{"actor_id", f.ActorID},
 		{"environment_id", f.Environment.Any()},
 		{"application_id", f.Application.Any()},
-		{"account_id", f.Account.Any()},
 	} {
 		if !o.is.IsZero() && o.column != b.way.column {
 			conditions.WriteString(` AND (` + o.column + ` = ` + b.one(o.is) + `) IS TRUE`)

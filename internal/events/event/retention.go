@@ -2,12 +2,12 @@ package event
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"canopy.dev/canopy/internal/foundation/id"
+	"canopy.dev/canopy/internal/foundation/principal"
 	"canopy.dev/canopy/internal/foundation/scope"
 	"canopy.dev/canopy/internal/platform/database"
 )
@@ -26,38 +26,36 @@ type RetentionPayload struct {
 }
 
 const (
-	selectAged = `SELECT DISTINCT account_id FROM audit_event e WHERE created_at < $1 AND account_id IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM audit_event s WHERE s.account_id = e.account_id
-			AND s.action = 'audit.retention.swept' AND s.created_at >= $2) LIMIT 100`
-	countAged    = `SELECT count(*) FROM audit_event WHERE account_id = $1 AND created_at < $2`
-	selectOldest = `SELECT id, environment_id, COALESCE(revision, 0) FROM audit_event
-		WHERE account_id = $1 AND created_at < $2 ORDER BY created_at, id LIMIT $3`
-	deleteOldest  = `DELETE FROM audit_event WHERE account_id = $1 AND id IN (`
-	countNobodys  = `SELECT count(*) FROM audit_event WHERE account_id IS NULL AND created_at < $1`
-	deleteNobodys = `DELETE FROM audit_event WHERE id IN
-		(SELECT id FROM audit_event WHERE account_id IS NULL AND created_at < $1 LIMIT $2)`
+	selectAged = `SELECT DISTINCT account_id FROM audit_index x WHERE created_at < $1 AND NOT EXISTS (
+		SELECT 1 FROM audit_index s WHERE s.account_id = x.account_id AND s.kind = $2 AND s.created_at >= $3) LIMIT 100`
+	countAged    = `SELECT count(*) FROM audit_index WHERE account_id = $1 AND created_at < $2`
+	selectOldest = `SELECT e.id, e.environment_id, COALESCE(e.revision, 0)
+		FROM (SELECT id FROM audit_index WHERE account_id = $1 AND created_at < $2 ORDER BY created_at, id LIMIT $3) AS x
+		JOIN audit_event e ON e.id = x.id`
 	raiseSwept = `INSERT INTO audit_swept (scope_id, account_id, position) VALUES ($1, $2, $3)
 		ON CONFLICT (scope_id) DO UPDATE SET position = excluded.position
 		WHERE audit_swept.position < excluded.position`
-	selectSweptLast = `SELECT metadata FROM audit_event WHERE account_id = $1 AND action = 'audit.retention.swept'
-		ORDER BY created_at DESC, id DESC LIMIT 1`
-	selectSweptNobodys = `SELECT metadata FROM audit_event WHERE account_id IS NULL
-		AND action = 'audit.retention.swept' ORDER BY created_at DESC, id DESC LIMIT 1`
 )
 
-// Aged are Accounts that have rows from before an instant, and have not been swept since another.
+// Aged are Accounts that have rows from before an instant, and have not been swept since another;
+// the zero one stands for none.
 func Aged(ctx context.Context, tx *database.Tx, before, since time.Time) ([]scope.AccountID, error) {
+	swept := kindOf(&Row{
+		Action: RetentionSwept.Action, Category: RetentionSwept.Category, Outcome: Success, Severity: Info,
+		ActorType: principal.KindSystem, Surfaces: RetentionSwept.surfaces(principal.KindSystem),
+	})
 	return database.All(ctx, tx, func(row database.Scanner) (of scope.AccountID, err error) {
-		return of, row.Scan(&of)
-	}, selectAged, before, since)
+		var in string
+		if err := row.Scan(&in); err != nil {
+			return of, err
+		}
+		return OrderOf(in)
+	}, selectAged, before, swept.number(), since)
 }
 
-// CountAged is how many rows an Account has from before an instant; the zero one stands for none.
+// CountAged is how many rows an Account has from before an instant.
 func CountAged(ctx context.Context, tx *database.Tx, in scope.AccountID, before time.Time) (n int64, err error) {
-	if in.IsZero() {
-		return n, tx.QueryRow(ctx, countNobodys, before).Scan(&n)
-	}
-	return n, tx.QueryRow(ctx, countAged, in, before).Scan(&n)
+	return n, tx.QueryRow(ctx, countAged, SealedIn(in), before).Scan(&n)
 }
 
 // SweepOldest removes some of an Account's rows from before an instant, and tells which. What
@@ -78,7 +76,7 @@ func SweepOldest(
 			highest[environment.Any()] = max(highest[environment.Any()], revision)
 		}
 		return err
-	}, selectOldest, in, before, most)
+	}, selectOldest, SealedIn(in), before, most)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
@@ -86,37 +84,21 @@ func SweepOldest(
 		return 0, err
 	}
 	for of, position := range highest {
-		if _, err := tx.Exec(ctx, raiseSwept, of, in, position); err != nil {
+		if _, err := tx.Exec(ctx, raiseSwept, of.String(), SealedIn(in), position); err != nil {
 			return 0, err
 		}
 	}
-	return len(ids), database.Name(ids, func(marks string, args []any) error {
-		_, err := tx.Exec(ctx, deleteOldest+marks+`)`, args...)
-		return err
-	}, in)
-}
-
-// SweepNobodys removes some rows without an Account from before an instant, and tells how many.
-func SweepNobodys(ctx context.Context, tx *database.Tx, before time.Time, most int) (int64, error) {
-	return tx.Exec(ctx, deleteNobodys, before, most)
+	return len(ids), remove(ctx, tx, in, ids)
 }
 
 // SweptBefore is the instant from before which rows of an Account may have been removed for
 // their age; zero where none was.
 func SweptBefore(ctx context.Context, tx *database.Tx, in scope.AccountID) (time.Time, error) {
-	var metadata string
-	last := tx.QueryRow(ctx, selectSweptLast, in)
-	if in.IsZero() {
-		last = tx.QueryRow(ctx, selectSweptNobodys)
-	}
-	err := last.Scan(&metadata)
-	if errors.Is(err, database.ErrNoRows) {
-		return time.Time{}, nil
-	}
-	if err != nil {
+	rows, err := Find(ctx, tx, everAt(in, RetentionSwept.Action, id.ID{}), Mark{}, 1, NewestFirst)
+	if err != nil || len(rows) == 0 {
 		return time.Time{}, err
 	}
 	var p RetentionPayload
-	err = json.Unmarshal([]byte(metadata), &p)
+	err = json.Unmarshal(rows[0].Metadata, &p)
 	return p.Before, err
 }

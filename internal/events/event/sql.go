@@ -2,13 +2,10 @@ package event
 
 import (
 	"context"
-	"strings"
+	"errors"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"canopy.dev/canopy/internal/foundation/scope"
-	"canopy.dev/canopy/internal/foundation/text"
 	"canopy.dev/canopy/internal/platform/database"
 )
 
@@ -16,16 +13,19 @@ const (
 	insertEvents = `INSERT INTO audit_event (id, account_id, application_id, environment_id,
 		actor_id, actor_type, actor_label, action, category, resource_type, resource_id, resource_label, metadata,
 		outcome, severity, customer_visible, identity_visible, correlation_id, created_at,
-		revision, ordinal, in_feed, surfaces, search, kind) VALUES `
-	eventValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		revision, ordinal, in_feed, surfaces) VALUES `
+	eventValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	insertUnsealed = `INSERT INTO audit_unsealed (account_id, event_id) VALUES `
 	unsealedValues = `(?, ?)`
 
-	// forgetApplication leaves what is of the Account's tier alone: those rows name no
-	// Application.
-	forgetApplication = `DELETE FROM audit_event WHERE id IN
-		(SELECT id FROM audit_event WHERE application_id = $1 AND account_id = $2 LIMIT 500)`
+	// ofApplication leaves what is of the Account's tier alone: those rows name no Application.
+	ofApplication = `SELECT id FROM audit_event WHERE application_id = $1 AND account_id = $2 AND id IN (
+			SELECT id FROM audit_index WHERE application_id = $1
+			UNION ALL SELECT event_id FROM audit_unsealed WHERE account_id = $2
+		) LIMIT 500`
+	deleteEvents  = `DELETE FROM audit_event WHERE COALESCE(account_id, '` + nobodys + `') = $1 AND id IN (`
+	deleteIndexed = `DELETE FROM audit_index WHERE account_id = $1 AND id IN (`
 )
 
 // atOnce is how many rows one statement writes.
@@ -41,53 +41,55 @@ func write(ctx context.Context, tx *database.Tx, rows []Row) error {
 			r.ActorID, string(r.ActorType), orNull(r.ActorLabel),
 			r.Action, string(r.Category), orNull(r.ResourceType), r.ResourceID, orNull(r.ResourceLabel), string(r.Metadata),
 			string(r.Outcome), string(r.Severity), !r.Hidden, r.IdentityVisible, orNull(r.Correlation), r.CreatedAt,
-			orNone(r.Revision), r.Ordinal, r.InFeed, int(r.Surfaces), searched(r.ActorLabel, r.ResourceLabel, r.Metadata),
-			kindOf(r).number())
+			orNone(r.Revision), r.Ordinal, r.InFeed, int(r.Surfaces))
 		unsealed = append(unsealed, SealedIn(r.Account), r.ID)
 	}
-	if _, err := tx.Exec(ctx, insertEvents+database.Rows(eventValues, 0, len(rows)), events...); err != nil {
+	statement := insertEvents + database.Rows(eventValues, 0, len(rows))
+	if tx.DB.Engine == database.Postgres { // both in one trip
+		statement = `WITH written AS (` + statement + `) ` +
+			insertUnsealed + database.Rows(unsealedValues, len(events), len(rows))
+		_, err := tx.Exec(ctx, statement, append(events, unsealed...)...)
+		return err
+	}
+	if _, err := tx.Exec(ctx, statement, events...); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, insertUnsealed+database.Rows(unsealedValues, 0, len(rows)), unsealed...)
 	return err
 }
 
-// searched is what a search looks into: the labels and the values of the payload, a line each,
-// folded. Names of members are not values.
-func searched(actor, resource string, metadata jsontext.Value) string {
-	var b strings.Builder
-	b.WriteString(actor)
-	b.WriteByte('\n')
-	b.WriteString(resource)
-	d := jsontext.NewDecoder(strings.NewReader(string(metadata)))
-	for {
-		kind, length := d.StackIndex(d.StackDepth())
-		token, err := d.ReadToken()
-		if err != nil {
-			break // at the end: it was marshalled by us
-		}
-		if name := kind == '{' && length%2 == 0; name {
-			continue
-		}
-		if kind := token.Kind(); kind == '"' || kind == '0' || kind == 't' || kind == 'f' {
-			b.WriteByte('\n')
-			b.WriteString(token.String())
-		}
-	}
-	return text.Fold(b.String())
-}
-
 // ForgetApplication removes a piece of a deleted Application's rows, and tells how many.
 func ForgetApplication(
 	ctx context.Context, tx *database.Tx, account scope.AccountID, application scope.ApplicationID,
-) (int64, error) {
-	return tx.Exec(ctx, forgetApplication, application, account)
+) (int, error) {
+	ids, err := database.All(ctx, tx, scanRowID, ofApplication, application, account)
+	if err != nil {
+		return 0, err
+	}
+	return len(ids), remove(ctx, tx, account, ids)
 }
+
+// remove removes rows of an Account, and what they are found by.
+func remove(ctx context.Context, tx *database.Tx, account scope.AccountID, ids []RowID) error {
+	return database.Name(ids, func(marks string, args []any) error {
+		if _, err := tx.Exec(ctx, deleteIndexed+marks+`)`, args...); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, deleteEvents+marks+`)`, args...)
+		return err
+	}, SealedIn(account))
+}
+
+func scanRowID(row database.Scanner) (of RowID, err error) { return of, row.Scan(&of) }
 
 // Newest is the instant of the newest row, zero when there is none.
 func Newest(ctx context.Context, db *database.DB) (time.Time, error) {
 	return database.Read(ctx, db, func(tx *database.Tx) (at time.Time, err error) {
-		return at, tx.QueryRow(ctx, `SELECT max(created_at) FROM audit_event`).Scan(&at)
+		err = tx.QueryRow(ctx, `SELECT created_at FROM audit_event ORDER BY id DESC LIMIT 1`).Scan(&at)
+		if errors.Is(err, database.ErrNoRows) {
+			err = nil
+		}
+		return at, err
 	})
 }
 

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"strings"
+	"time"
 
 	"canopy.dev/canopy/internal/foundation/id"
 	"canopy.dev/canopy/internal/foundation/scope"
@@ -19,10 +20,8 @@ const (
 	selectUnsealed = `SELECT n, event_id FROM audit_unsealed WHERE account_id = $1 ORDER BY n LIMIT $2`
 	selectWaiting  = `SELECT DISTINCT account_id FROM audit_unsealed LIMIT $1`
 	deleteSealed   = `DELETE FROM audit_unsealed WHERE account_id = $1 AND n IN (`
-	selectIDs      = `SELECT id FROM audit_event WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3`
-	selectNobodys  = `SELECT id FROM audit_event WHERE account_id IS NULL AND id > $1 ORDER BY id LIMIT $2`
+	selectIDs      = `SELECT id, account_id FROM audit_event WHERE id > $1 ORDER BY id LIMIT $2`
 	areUnsealed    = `SELECT event_id FROM audit_unsealed WHERE account_id = $1 AND event_id IN (`
-	selectStanding = `SELECT count(*) FROM audit_event WHERE account_id = $1 AND action = $2 AND resource_id = $3`
 	selectByIDs    = `SELECT ` + rowColumns + ` FROM audit_event WHERE id IN (`
 )
 
@@ -65,15 +64,17 @@ func ByID(ctx context.Context, tx *database.Tx, ids []RowID) (map[RowID]Row, err
 	return found, err
 }
 
-// IDs gives the ids of an Account's rows behind one, ascending; of those without an Account
-// where it is zero.
-func IDs(ctx context.Context, tx *database.Tx, account scope.AccountID, behind RowID, most int) ([]RowID, error) {
-	one := func(row database.Scanner) (of RowID, err error) { return of, row.Scan(&of) }
-	after := behind.String()
-	if account.IsZero() {
-		return database.All(ctx, tx, one, selectNobodys, after, most)
-	}
-	return database.All(ctx, tx, one, selectIDs, account, after, most)
+// IDs gives the ids of rows behind one, ascending, and of which Account each is: of all, as no
+// index but that of the rows themselves is to be trusted.
+func IDs(ctx context.Context, tx *database.Tx, behind RowID, most int) (ids []RowID, of []scope.AccountID, err error) {
+	err = tx.Query(ctx, func(row database.Scanner) error {
+		var r RowID
+		var in scope.AccountID
+		err := row.Scan(&r, &in)
+		ids, of = append(ids, r), append(of, in)
+		return err
+	}, selectIDs, behind.String(), most)
+	return ids, of, err
 }
 
 // AreUnsealed are those of some rows that wait for a number.
@@ -94,10 +95,20 @@ func AreUnsealed(ctx context.Context, tx *database.Tx, in string, ids []RowID) (
 func Stands(
 	ctx context.Context, tx *database.Tx, account scope.AccountID, action string, resource id.ID,
 ) (bool, error) {
-	var n int
-	err := tx.QueryRow(ctx, selectStanding, account, action, resource).Scan(&n)
-	return n > 0, err
+	rows, err := Find(ctx, tx, everAt(account, action, resource), Mark{}, 1, NewestFirst)
+	return len(rows) > 0, err
 }
+
+// everAt means the rows of an action at any time; of a resource, if one is given.
+func everAt(account scope.AccountID, action string, resource id.ID) Filter {
+	return Filter{
+		Account: account, On: Both, From: time.Unix(0, 0), To: time.Unix(1<<33, 0),
+		Actions: []string{action}, ResourceID: resource,
+	}
+}
+
+// nobodys is the order of rows without an Account.
+const nobodys = "00000000-0000-0000-0000-000000000000"
 
 // SealedIn is the name of the order in which an Account's rows have their numbers. Those
 // without an Account are in one of their own.

@@ -46,8 +46,10 @@ func (r Row) String() string {
 func Take(t testing.TB, db *database.DB) []Row {
 	t.Helper()
 	rows := dbtest.Write(t, db, func(tx *database.Tx) ([]Row, error) {
-		if _, err := tx.Exec(t.Context(), `DELETE FROM audit_unsealed`); err != nil {
-			return nil, err
+		for _, table := range []string{"audit_unsealed", "audit_index"} {
+			if _, err := tx.Exec(t.Context(), `DELETE FROM `+table); err != nil {
+				return nil, err
+			}
 		}
 		return database.All(t.Context(), tx, scan, `DELETE FROM audit_event RETURNING action, category, outcome, severity,
 			account_id, application_id, environment_id, actor_id, actor_type, COALESCE(actor_label, ''),

@@ -43,22 +43,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.nobodys(ctx, before)
-}
-
-// nobodys sweeps the rows without an Account.
-func (s *Service) nobodys(ctx context.Context, before time.Time) error {
-	if err := s.announce(ctx, scope.AccountID{}, before); err != nil {
-		return err
-	}
-	for {
-		n, err := database.Write(ctx, s.DB, func(tx *database.Tx) (int64, error) {
-			return event.SweepNobodys(ctx, tx, before, piece)
-		})
-		if err != nil || n < piece {
-			return err
-		}
-	}
+	return nil
 }
 
 // announce writes the row that stands for those which are about to go.

@@ -6,6 +6,8 @@
 //
 //	write ──► audit_unsealed (n) ──commit──► in the order of n ──► number, digest, hash
 //
+// What queries find the row by is filed in the same moment.
+//
 // Within an Environment the order is that of its revisions; of two writes of different ones
 // the one that was answered before the other was asked comes first; a number that was given
 // never changes. Each entry's hash covers the one before, so that changing, removing, adding

@@ -76,11 +76,14 @@ func (w *world) verify() string {
 		w.t.Fatal(orders, err)
 	}
 	var lines []string
+	found := func(f seal.Finding) { lines = append(lines, f.String()) }
 	for _, of := range orders {
-		_, err := w.Verify(w.t.Context(), of, func(f seal.Finding) { lines = append(lines, f.String()) })
-		if err != nil {
+		if _, err := w.Verify(w.t.Context(), of, found); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+	if err := w.VerifyRows(w.t.Context(), nil, found); err != nil {
+		w.t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -115,6 +118,11 @@ func TestTouchedRowsAreFound(t *testing.T) {
 			VALUES ('09000000-0000-0000-0000-000000000000', $1, 'system', 'a.b', 'rbac', '{}', 'success', 'info', 1, 0, 1)`,
 			"the row was added",
 		},
+		{"not to be found", `DELETE FROM audit_index WHERE id = ` + third, "not found by what it holds"},
+		{"found elsewhere", `UPDATE audit_index SET account_id = ` + elsewhere + ` WHERE id = ` + third, "not found by"},
+		{"found as another's", `UPDATE audit_index SET resource_id = ` + elsewhere + ` WHERE id = ` + third, "not found by"},
+		{"found at another time", `UPDATE audit_index SET created_at = 1 WHERE id = ` + third, "not found by what it holds"},
+		{"hidden from searches", `UPDATE audit_index SET search = '' WHERE id = ` + third, "not found by what it holds"},
 		{"entries exchanged", `UPDATE audit_seal SET event_id = CASE number WHEN 3 THEN ` + of(4) + ` ELSE ` + of(3) +
 			` END WHERE account_id = $1 AND number IN (3, 4)`, "the entry was changed"},
 		{"entry changed", `UPDATE audit_seal SET content = hash` + entry + `3`, "the entry was changed"},
@@ -133,6 +141,22 @@ func TestTouchedRowsAreFound(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRowsFoundAsAnotherKindAreFound: a row that is filed among those of another kind.
+func TestRowsFoundAsAnotherKindAreFound(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, db *database.DB) {
+		t.Parallel()
+		w := newWorld(t, db)
+		w.write(acme, deleted, event.Entry{Resource: desk.Any(), Label: "Desk"})
+		w.seal()
+		dbtest.Exec(t, db, `UPDATE audit_index SET kind = (SELECT kind FROM audit_index WHERE resource_id = $1)
+			WHERE id = (SELECT event_id FROM audit_seal WHERE account_id = $2 AND number = 3)`, desk, acme)
+		if got := w.verify(); strings.Count(got, "not found by what it holds") != 1 {
+			t.Errorf("found: %s", got)
+		}
+	})
 }
 
 // TestExchangedRowsAreFound: each of the two.
@@ -187,6 +211,7 @@ func TestSealIsQuietAboutWhatIsRight(t *testing.T) {
 			t.Errorf("a deleted Application: %s", got)
 		}
 
+		w.seal()
 		clock.Advance(48 * time.Hour)
 		w.write(acme, created, event.Entry{Resource: id.ID{7}, Label: "new@acme.test"})
 		sweeper := &retention.Service{DB: db, Keep: 24 * time.Hour}

@@ -102,16 +102,18 @@ func (c *check) placesOf(ctx context.Context, of event.RowID) (first, last uint6
 }
 
 // withoutEntry are those of some rows that have none.
-func (c *check) withoutEntry(ctx context.Context, ids []event.RowID) (without []event.RowID, err error) {
+func withoutEntry(
+	ctx context.Context, tx *database.Tx, in string, ids []event.RowID,
+) (without []event.RowID, err error) {
 	has := map[event.RowID]bool{}
 	err = database.Name(ids, func(marks string, args []any) error {
-		return c.tx.Query(ctx, func(row database.Scanner) error {
+		return tx.Query(ctx, func(row database.Scanner) error {
 			var of event.RowID
 			err := row.Scan(&of)
 			has[of] = true
 			return err
 		}, selectWithEntry+marks+`)`, args...)
-	}, c.in)
+	}, in)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package seal
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"canopy.dev/canopy/internal/events/event"
@@ -46,7 +48,8 @@ func (s *Service) Orders(ctx context.Context) ([]scope.AccountID, error) {
 }
 
 // Verify goes through an Account's order, in one view of the store, and tells what does not
-// agree with it: a row that was changed, removed, added or put elsewhere, an entry that was.
+// agree with it: a row that was changed, removed or put elsewhere, an entry that was, and a row
+// that would not be found as it should. Rows that were added VerifyRows finds.
 // Rows that an erasure has rewritten, that went with their Application or were swept for their
 // age are in order where the row that stands for that is there.
 func (s *Service) Verify(ctx context.Context, account scope.AccountID, found func(Finding)) (v Verified, err error) {
@@ -71,6 +74,7 @@ type check struct {
 	hash    string
 	deleted map[scope.ApplicationID]bool // Applications, as far as they were looked for
 	swept   *time.Time                   // up to when rows were swept
+	filing  event.Filing
 }
 
 func (c *check) says(e *entry, what string) {
@@ -97,7 +101,7 @@ func (c *check) all(ctx context.Context) error {
 	if number != c.number || hash != c.hash {
 		c.found(Finding{c.account, number, event.RowID{}, "the last entries were removed, or others added behind them"})
 	}
-	return c.added(ctx)
+	return nil
 }
 
 // some checks entries that follow one another.
@@ -124,6 +128,25 @@ func (c *check) some(ctx context.Context, entries []entry) error {
 			return err
 		}
 	}
+	return c.filed(ctx, entries, rows)
+}
+
+// filed holds what rows are found by to them.
+func (c *check) filed(ctx context.Context, entries []entry, rows map[event.RowID]event.Row) error {
+	maps.DeleteFunc(rows, func(_ event.RowID, r event.Row) bool { return event.SealedIn(r.Account) != c.in })
+	wrong, err := c.filing.Misfiled(ctx, c.tx, c.account, rows)
+	if err != nil || len(wrong) == 0 {
+		return err
+	}
+	waiting, err := event.AreUnsealed(ctx, c.tx, c.in, wrong)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		if e := &entries[i]; slices.Contains(wrong, e.event) && !waiting[e.event] {
+			c.says(e, "the row is not found by what it holds")
+		}
+	}
 	return nil
 }
 
@@ -139,11 +162,20 @@ func (c *check) row(ctx context.Context, e *entry, rows map[event.RowID]event.Ro
 	case event.SealedIn(r.Account) != c.in:
 		c.says(e, "the row was put into another Account")
 	case contentOf(&r, e.key) != e.content:
-		c.says(e, "the row was changed")
+		return c.changed(ctx, e)
 	case first < last:
 		return c.erased(ctx, e, &r)
 	}
 	return nil
+}
+
+// changed tells of a changed row, but for one that was erased just now and waits for its new entry.
+func (c *check) changed(ctx context.Context, e *entry) error {
+	waiting, err := event.AreUnsealed(ctx, c.tx, c.in, []event.RowID{e.event})
+	if err == nil && !waiting[e.event] {
+		c.says(e, "the row was changed")
+	}
+	return err
 }
 
 // missing asks for what stands for a row that is gone.
@@ -201,27 +233,50 @@ func (c *check) standsFor(ctx context.Context, e *entry, erased id.ID) error {
 	return err
 }
 
-// added looks for rows that have no entry and wait for none.
-func (c *check) added(ctx context.Context) error {
-	var behind event.RowID
-	for {
-		ids, err := event.IDs(ctx, c.tx, c.account, behind, batch)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		behind = ids[len(ids)-1]
-		without, err := c.withoutEntry(ctx, ids)
-		if err != nil {
-			return err
-		}
-		waiting, err := event.AreUnsealed(ctx, c.tx, c.in, without)
-		if err != nil {
-			return err
-		}
-		for _, of := range without {
-			if !waiting[of] {
-				c.found(Finding{c.account, 0, of, "the row was added, or put here from another Account"})
+// VerifyRows looks for rows that are in nobody's order and wait for no place there: of an Account,
+// or of all.
+func (s *Service) VerifyRows(ctx context.Context, account *scope.AccountID, found func(Finding)) error {
+	_, err := database.Read(database.Long(ctx), s.DB, func(tx *database.Tx) (struct{}, error) {
+		var behind event.RowID
+		for {
+			ids, of, err := event.IDs(ctx, tx, behind, batch)
+			if err != nil || len(ids) == 0 {
+				return struct{}{}, err
+			}
+			behind = ids[len(ids)-1]
+			rows := map[scope.AccountID][]event.RowID{}
+			for i, in := range of {
+				if account == nil || *account == in {
+					rows[in] = append(rows[in], ids[i])
+				}
+			}
+			for in, ids := range rows {
+				if err := added(ctx, tx, in, ids, found); err != nil {
+					return struct{}{}, err
+				}
 			}
 		}
+	})
+	return err
+}
+
+// added tells which rows of an Account have no entry and wait for none.
+func added(
+	ctx context.Context, tx *database.Tx, account scope.AccountID, ids []event.RowID, found func(Finding),
+) error {
+	in := event.SealedIn(account)
+	without, err := withoutEntry(ctx, tx, in, ids)
+	if err != nil || len(without) == 0 {
+		return err
 	}
+	waiting, err := event.AreUnsealed(ctx, tx, in, without)
+	if err != nil {
+		return err
+	}
+	for _, of := range without {
+		if !waiting[of] {
+			found(Finding{account, 0, of, "the row was added, or put here from another Account"})
+		}
+	}
+	return nil
 }
