@@ -2,7 +2,8 @@
 // clients write and ask, and processes, connections and the database fail; and holds every
 // answer to what is promised: it is that of its revision, and no older than what was answered
 // before it was asked, or than the question allows; and it is given to those whose credential
-// is good, and to nobody from whom it was taken.
+// is good, and to nobody from whom it was taken. And every event of a write comes to who
+// subscribes to it, however often the process is killed.
 package replicas_test
 
 import (
@@ -76,6 +77,7 @@ func newCluster(t testing.TB, engine database.Engine, n int) *cluster {
 			"CANOPY_ADDR=" + address, "CANOPY_PUBLIC_URL=http://localhost", "CANOPY_RATE_LIMITS=off",
 			"CANOPY_DATABASE_URL=" + url, "CANOPY_SECRET_KEY=" + key, "CANOPY_LOG_LEVEL=error",
 			"CANOPY_SMTP_URL=" + c.mails.URL(), "CANOPY_ACCESS_TOKEN_TTL=1h",
+			"CANOPY_WEBHOOK_ALLOWED_CIDRS=127.0.0.0/8",
 			"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
 		}
 		if len(c.processes) == 0 {
