@@ -19,7 +19,7 @@ type concern struct {
 	Count           int            `json:"count"            doc:"How many things." example:"3"`
 	ApplicationSlug *string        `json:"application_slug" doc:"The Application they are in; null for the Account's own." maxLength:"63"`
 	EnvironmentSlug *string        `json:"environment_slug" doc:"The Environment they are in; null for the Account's own." maxLength:"63"`
-	Since           time.Time      `json:"since"            doc:"Of the first of them: when it failed, or will end."`
+	Since           time.Time      `json:"since"            doc:"Of the first of them: when it failed, or will end; of a webhook that fails, since when nothing has been received."`
 }
 
 // Routes registers the resource.
@@ -27,7 +27,8 @@ func (h *Attention) Routes(rt *wire.Router) {
 	wire.Handle(rt.InAccount("/attention", tagAttention), wire.Route{
 		Method: http.MethodGet, ID: "listAttention", Summary: "See what wants attention",
 		About: "What has failed, and what is about to end: assignments within 7 days, API keys within 14 days, mails " +
-			"of open invites that could not be delivered, and whether the server has a mail server.",
+			"of open invites that could not be delivered, webhooks that were switched off because nothing was received " +
+			"or to which deliveries fail, and whether the server has a mail server.",
 		Needs: permission.AccountView, Status: http.StatusOK,
 	}, h.list)
 }

@@ -44,7 +44,8 @@ const (
 		response_body, failure) VALUES `
 	tryValues = `(?, ?, ?, ?, ?, ?, ?, ?)`
 
-	noteSuccess = `UPDATE webhook SET quiet_since = $1, failures = 0 WHERE account_id = $2 AND id = $3`
+	noteSuccess = `UPDATE webhook SET quiet_since = $1, failures = 0 WHERE account_id = $2 AND id = $3
+		AND is_active = 1`
 	noteFailure = `UPDATE webhook SET failures = failures + 1 WHERE account_id = $1 AND id = $2 AND is_active = 1
 		RETURNING failures`
 )
@@ -169,7 +170,8 @@ func insertAll(ctx context.Context, tx *database.Tx, in scope.AccountID, all []R
 	return nil
 }
 
-// Succeeded notes that a subscription has got something.
+// Succeeded notes that a subscription has got something, unless it is switched off: that was a
+// test, and says nothing about why.
 func Succeeded(ctx context.Context, tx *database.Tx, in scope.AccountID, of WebhookID) error {
 	_, err := tx.Exec(ctx, noteSuccess, tx.Now, in, of)
 	return err

@@ -137,6 +137,7 @@ func (l *lane) switchOff(ctx context.Context, tx *database.Tx, why Reason) error
 		return nil // another receiver has said so
 	}
 	sub.Active = false
+	sub.Failures = max(sub.Failures, 1) // nobody has switched it off by hand
 	if err := delivery.Save(ctx, tx, sub); err != nil {
 		return err
 	}
