@@ -169,6 +169,7 @@ func TestContractTable(t *testing.T) {
 		}
 		t.Logf("%d of %d operations, %d cells%s", covered, len(contract.statuses), cells, table.String())
 		contract.holdEvents(t, s, func(action string) bool { return !portals[action] })
+		readCatalogue(t).hold(t, s)
 		for op := range contractCells {
 			if !ours[op] || contract.statuses[op] == nil {
 				t.Errorf("%s is no operation of both", op)

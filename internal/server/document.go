@@ -69,6 +69,15 @@ func Events() []event.CatalogueEntry {
 	})
 }
 
+// Catalogue is Events with the schemas of what they add, made without a store.
+func Catalogue() []event.CatalogueEntry {
+	list := Events()
+	for i := range list {
+		list[i].Metadata = wire.MetadataSchema(metadataOf(list[i].Action))
+	}
+	return list
+}
+
 // described has every route, to be described and not to be served.
 func described() *wire.Router {
 	rt := bareRouter()

@@ -28,7 +28,7 @@ func TestPublishedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := wire.Encode(server.Events())
+	events, err := wire.Encode(server.Catalogue())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ var untimed = map[string]string{
 func TestTableOfOperations(t *testing.T) {
 	t.Parallel()
 	all, contract := document(t), readContract(t)
-	servertest.Each(t, nil, func(t *testing.T, s *servertest.Server) {
+	servertest.Each(t, locking, func(t *testing.T, s *servertest.Server) {
 		table := operations{t: t, s: s, p: s.Provoker(), used: map[string]bool{}, all: all}
 		table.door = byKey
 		if s.DB.Engine == database.SQLite {
@@ -128,6 +128,7 @@ func TestTableOfOperations(t *testing.T) {
 			}
 		}
 		contract.holdEvents(t, s, func(action string) bool { return portals[action] })
+		table.holdCatalogue(t)
 		t.Logf("%d operations, %d cells", ours, table.cells)
 	})
 }

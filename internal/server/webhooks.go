@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -121,13 +122,22 @@ func compareBools(a, b bool) int {
 func payloads() []wire.Payload {
 	list := make([]wire.Payload, 0, len(eventTypes()))
 	for _, t := range eventTypes() {
-		p := wire.Payload{Event: t.Name, About: t.About, Resources: t.Resources}
-		for _, d := range declaredEvents() {
-			if d.Name() == t.Name && !slices.Contains(p.Metadata, d.Payload()) {
-				p.Metadata = append(p.Metadata, d.Payload())
-			}
-		}
-		list = append(list, p)
+		list = append(list, wire.Payload{
+			Event: t.Name, About: t.About, Resources: t.Resources, Metadata: metadataOf(t.Name),
+		})
 	}
 	return list
 }
+
+// payloadTypes are the types of what events add, by action.
+var payloadTypes = sync.OnceValue(func() map[string][]reflect.Type {
+	types := map[string][]reflect.Type{}
+	for _, d := range declaredEvents() {
+		if !slices.Contains(types[d.Name()], d.Payload()) {
+			types[d.Name()] = append(types[d.Name()], d.Payload())
+		}
+	}
+	return types
+})
+
+func metadataOf(action string) []reflect.Type { return payloadTypes()[action] }

@@ -155,6 +155,8 @@ type CatalogueEntry struct {
 	Hidden     bool     `json:"hidden"`
 	About      string   `json:"about"`
 	Operations []string `json:"operations"` // that can record it; none: background work does
+	// Metadata is the JSON schema of what the event adds. Readers ignore what they don't know.
+	Metadata any `json:"metadata,omitempty"`
 }
 
 // Payload is the type of the payload.

@@ -171,20 +171,20 @@ var (
 type (
 	// MadePayload says what a subscription is to.
 	MadePayload struct {
-		URL        string   `json:"url"`
+		URL        string   `json:"url"         maxLength:"2048"`
 		EventTypes []string `json:"event_types"`
 	}
 	// UpdatedPayload says it as it is after a change, and what was changed.
 	UpdatedPayload struct {
-		URL        string   `json:"url"`
+		URL        string   `json:"url"         maxLength:"2048"`
 		EventTypes []string `json:"event_types"`
 		Changes    Changes  `json:"changes"`
 	}
 	// Changes are the new values of what was changed.
 	Changes struct {
-		URL         *string  `json:"url,omitempty"`
+		URL         *string  `json:"url,omitempty"         maxLength:"2048"`
 		EventTypes  []string `json:"event_types,omitempty"`
-		Description **string `json:"description,omitempty"`
+		Description **string `json:"description,omitempty" nullable:"true"`
 		IsActive    *bool    `json:"is_active,omitempty"`
 	}
 	// RotatedPayload says how long the secret before signs.

@@ -65,7 +65,7 @@ type (
 	// AllRevokedPayload says how many, and why.
 	AllRevokedPayload struct {
 		Count  int       `json:"revoked_count"`
-		Reason EndReason `json:"reason"`
+		Reason EndReason `json:"reason"        nullable:"true"` // always said here; null is the contract's
 	}
 	// RevokedPayload says which one.
 	RevokedPayload struct {

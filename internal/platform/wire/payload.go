@@ -84,6 +84,41 @@ func (d *document) payload(p Payload) *huma.Schema {
 	}
 }
 
+// MetadataSchema is the JSON schema of what events add, with one of several payloads; it refers
+// to nothing outside.
+func MetadataSchema(of []reflect.Type) *huma.Schema {
+	d := &document{schemas: documentRegistry{newRegistry()}, typed: map[reflect.Type]bool{}}
+	return d.whole(d.metadata(of))
+}
+
+// whole has what a schema refers to in place of the references. No payload holds itself.
+func (d *document) whole(s *huma.Schema) *huma.Schema {
+	if s == nil {
+		return nil
+	}
+	if s.Ref != "" {
+		return d.whole(d.schemas.SchemaFromRef(s.Ref))
+	}
+	own := *s
+	own.Items = d.whole(s.Items)
+	own.AnyOf, own.OneOf, own.AllOf = d.wholes(s.AnyOf), d.wholes(s.OneOf), d.wholes(s.AllOf)
+	if values, is := s.AdditionalProperties.(*huma.Schema); is {
+		own.AdditionalProperties = d.whole(values)
+	}
+	own.Properties = map[string]*huma.Schema{}
+	for name, of := range s.Properties {
+		own.Properties[name] = d.whole(of)
+	}
+	return &own
+}
+
+func (d *document) wholes(list []*huma.Schema) (all []*huma.Schema) {
+	for _, s := range list {
+		all = append(all, d.whole(s))
+	}
+	return all
+}
+
 // metadata is the schema of what an event adds; more may come.
 func (d *document) metadata(of []reflect.Type) *huma.Schema {
 	var some []*huma.Schema
