@@ -60,7 +60,7 @@ func (i *instance) planted(ctx context.Context, rows int) (l logged, err error) 
 		return l, err
 	}
 	if engine := db.Engine; engine == database.Postgres {
-		_, err = db.Pool().ExecContext(database.Long(ctx), "VACUUM ANALYZE audit_event")
+		_, err = db.Pool().ExecContext(database.Long(ctx), "VACUUM ANALYZE audit_event, audit_index")
 	}
 	return l, err
 }
