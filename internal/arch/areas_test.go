@@ -35,7 +35,7 @@ var areas = []struct {
 		"decide/persist", "decide/decidebench", "decide/oracle",
 	}},
 	{"tenant", []string{"application", "environment", "account"}},
-	{"events", []string{"audit", "feed", "retention", "webhook", "seal", "event", "delivery", "revision"}},
+	{"events", []string{"export", "audit", "feed", "retention", "webhook", "seal", "event", "delivery", "revision"}},
 	{
 		"platform",
 		[]string{
@@ -76,8 +76,13 @@ var sideways = []struct {
 	{"session", []string{"recovery", "member"}, "a new password, a removal or a deactivation ends sessions"},
 	{"account", []string{"application"}, "its lock orders what is done to the last Application"},
 	{"environment", []string{"application"}, "an Application always has one"},
+	{"audit", []string{"export"}, "a file holds what a query would answer"},
 	{"revision", []string{"event", "feed", "audit", "webhook"}, "rows of the feed bear what their write has raised"},
-	{"event", []string{"seal", "feed", "audit", "retention", "webhook"}, "its rows are sealed, read, swept, sent"},
+	{
+		"event",
+		[]string{"seal", "feed", "audit", "export", "retention", "webhook"},
+		"its rows are sealed, read, swept, sent",
+	},
 	{"delivery", []string{"event", "webhook"}, "who subscribes gets what happens, queued with it; it is sent"},
 	{"seal", []string{"feed", "audit", "retention"}, "its numbers are the order of who follows an Account"},
 	{

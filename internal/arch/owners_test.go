@@ -55,6 +55,8 @@ var owners = map[string]string{
 	"audit_swept":            "event",
 	"audit_seal":             "seal",
 	"audit_view":             "audit",
+	"audit_export":           "export",
+	"audit_export_piece":     "export",
 	"audit_seal_head":        "seal",
 	"webhook":                "delivery",
 	"webhook_count":          "delivery",

@@ -74,6 +74,8 @@ var acrossTenants = []exception{
 	{"delivery", "DELETE FROM webhook_try WHERE delivery_id IN", "what was found of one subscription, or by age"},
 	{"delivery", "DELETE FROM webhook_delivery WHERE id IN", "likewise"},
 	{"delivery", "WHERE id < $1 AND created_at < $2", "sweeps by age"},
+	{"export", "FROM audit_export e WHERE slot IS NOT NULL", "what is to be worked on, of all Accounts"},
+	{"export", "FROM audit_export WHERE expires_at <= $1", "sweeps by age"},
 	{"delivery", "substr(secrets, 1, 12) <> $1", "seals under another install key, for all Accounts"},
 	{"delivery", "UPDATE webhook SET secrets = $1 WHERE id = $2 AND secrets = $3", "likewise"},
 	{"hierarchy", "updated_at = $2 FROM (VALUES", "followed by rows and updatedNodes, which begins with the Environment"},

@@ -74,6 +74,7 @@ func newAPI(log *slog.Logger, p *platform, t *tenant, i *identity, u *portal) *a
 		{"eventsapi", []resource{
 			&eventsapi.Changes{Feed: t.feed}, &eventsapi.Webhooks{Webhooks: t.webhooks},
 			&eventsapi.Audit{Audit: t.audit}, &eventsapi.Views{Audit: t.audit},
+			&eventsapi.Exports{Exports: t.exports},
 		}},
 		{"identityapi", []resource{&identityapi.Invites{Invites: i.invites}}},
 		{"authzenapi", []resource{

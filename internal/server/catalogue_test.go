@@ -148,6 +148,13 @@ var happenings = map[string]func(g *ground){
 			g.owner.Must(200, "PATCH", g.at+key, m{"is_active": active})
 		}
 	},
+	"audit.export.failed": func(g *ground) {
+		g.owner.Must(202, "POST", g.account()+"/audit-log/admin/export", m{})
+		g.p.Execute(`UPDATE audit_export SET tries = 3 WHERE status = 'pending'`)
+		if _, err := g.s.Exports.RunDue(g.t.Context()); err != nil {
+			g.t.Fatal(err)
+		}
+	},
 	"authorization.denied": func(g *ground) {
 		weak := g.owner.Key(g.at, "audit.export")
 		g.s.Client().Must(403, "GET", "/api/v1/roles", nil, "X-API-Key", weak)

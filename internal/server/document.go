@@ -9,6 +9,7 @@ import (
 
 	"canopy.dev/canopy/internal/access/apikey"
 	"canopy.dev/canopy/internal/events/event"
+	"canopy.dev/canopy/internal/events/export"
 	"canopy.dev/canopy/internal/events/webhook"
 	"canopy.dev/canopy/internal/platform/reference"
 	"canopy.dev/canopy/internal/platform/signingkey"
@@ -41,7 +42,8 @@ func Doors() map[string][]wire.Operation {
 
 // background are the events that no operation records.
 var background = []event.Declared{
-	invite.DeliveryChanged, event.RetentionSwept, webhook.Disabled, webhook.DeliveryFailed,
+	invite.DeliveryChanged, event.RetentionSwept, webhook.Disabled, webhook.DeliveryFailed, export.Executed,
+	export.Failure,
 }
 
 // Events is the catalogue of all that is ever recorded, by action.

@@ -38,10 +38,13 @@ var creating = map[string]creation{
 	"replayWebhook":          {"/api/v1/webhooks/{webhook}/replay", is(always())},
 	"replayWebhookInPortal":  {inDesk + "/webhooks/{webhook}/replay", is(always())},
 	"replayWebhookInAccount": {"/webhooks/{webhook}/replay", is(always())},
+	"createAuditExport":      {"/api/v1/audit-events/export", is(m{"format": "csv"})},
 	"createNode":             {"/api/v1/nodes", newNode},
 	"createNodeInPortal":     {inDesk + "/nodes", newNode},
 	"createUserInvite":       {"/user-invites", inviting},
 
+	"createIdentityAuditExport":     {"/audit-log/identities/export", is(m{"format": "csv"})},
+	"createAdminAuditExport":        {"/audit-log/admin/export", is(m{"format": "ndjson"})},
 	"createAssignment":              {"/api/v1/assignments", newAssignment},
 	"createAssignmentInPortal":      {inDesk + "/assignments", newAssignment},
 	"bulkCreateAssignments":         {"/api/v1/assignments/bulk-create", newAssignments},

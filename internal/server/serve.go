@@ -58,6 +58,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("decisions", func(ctx context.Context) { s.tenant.decisions.Follow(ctx, s.tenant.hints.Come()) })
 	keep("seal of the audit log", s.tenant.seal.Run)
 	keep("webhooks", s.Webhooks.Run)
+	keep("audit exports", s.Exports.Run)
 	keep("hints to others", s.tenant.hints.Send)
 	keep("hints of others", s.tenant.hints.Listen)
 	keep("clock", s.watchClock)

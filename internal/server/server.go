@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"canopy.dev/canopy/internal/config"
+	"canopy.dev/canopy/internal/events/export"
 	"canopy.dev/canopy/internal/events/webhook"
 	"canopy.dev/canopy/internal/foundation/secret"
 	"canopy.dev/canopy/internal/platform/database"
@@ -41,7 +42,9 @@ type Server struct {
 	Worker  *outbox.Worker
 	// Webhooks sends what is queued for them.
 	Webhooks *webhook.Sender
-	Metrics  http.Handler // for a listener of its own
+	// Exports makes the files that were asked for.
+	Exports *export.Worker
+	Metrics http.Handler // for a listener of its own
 
 	log      *slog.Logger
 	platform *platform
@@ -72,8 +75,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	people := newIdentity(o.Config, p)
 	portal := newPortal(o.Config, p, t)
 	s := &Server{
-		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Webhooks: t.sender, Metrics: p.metrics.Handler(),
-		log: o.Log, platform: p, tenant: t, people: people,
+		Signups: portal.signups, Keys: p.keys, Worker: p.worker, Webhooks: t.sender, Exports: t.exporter,
+		Metrics: p.metrics.Handler(),
+		log:     o.Log, platform: p, tenant: t, people: people,
 		api:     newAPI(o.Log, p, t, people, portal),
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), people.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),

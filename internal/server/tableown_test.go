@@ -11,6 +11,17 @@ var ownCalls = map[string]ownCall{
 	"saveAuditView":   {body: m{"name": "Refused", "surface": "admin", "filters": m{"outcome": "denied"}}},
 	"deleteAuditView": {path: func(*ground) string { return "/portal/v1/me/audit-views?surface=admin&name=Refused" }},
 
+	"createIdentityAuditExport": {body: m{"format": "csv"}},
+	"createAdminAuditExport":    {body: m{"format": "ndjson", "severity": "notice"}},
+	"getIdentityAuditExport":    {path: exportedAt("/audit-log/identities/export")},
+	"getAdminAuditExport":       {path: exportedAt("/audit-log/admin/export")},
+	"deleteIdentityAuditExport": {path: exportedAt("/audit-log/identities/export")},
+	"deleteAdminAuditExport":    {path: exportedAt("/audit-log/admin/export")},
+	"downloadAuditExport": {path: func(g *ground) string {
+		job := g.owner.Must(200, "GET", exportedAt("/audit-log/admin/export")(g), nil)
+		return strings.TrimPrefix(job.Text("data", "download_url"), g.s.URL)
+	}},
+
 	"updateAccount":     {body: m{"name": "Acme Two"}},
 	"createApplication": {body: m{"name": "Other"}},
 	"updateApplication": {body: m{"name": "Other"}},
@@ -177,5 +188,17 @@ func standardQuestion() m {
 	return m{
 		"subject": m{"type": "identity", "id": "nobody"}, "action": m{"name": "lease.read"},
 		"resource": m{"type": "node", "id": "nowhere"},
+	}
+}
+
+// exportedAt is the way to a file that was made.
+func exportedAt(door string) func(*ground) string {
+	return func(g *ground) string {
+		at := g.account() + door
+		id := g.owner.Must(202, "POST", at, m{}).Text("data", "id")
+		if _, err := g.s.Exports.RunDue(g.t.Context()); err != nil {
+			g.t.Fatal(err)
+		}
+		return at + "/" + id
 	}
 }

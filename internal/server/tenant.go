@@ -13,6 +13,7 @@ import (
 	"canopy.dev/canopy/internal/access/rbac"
 	"canopy.dev/canopy/internal/events/audit"
 	"canopy.dev/canopy/internal/events/delivery"
+	"canopy.dev/canopy/internal/events/export"
 	"canopy.dev/canopy/internal/events/feed"
 	"canopy.dev/canopy/internal/events/retention"
 	"canopy.dev/canopy/internal/events/revision"
@@ -51,6 +52,8 @@ type tenant struct {
 	webhooks     *webhook.Service
 	sender       *webhook.Sender
 	audit        *audit.Service
+	exports      *export.Service
+	exporter     *export.Worker
 }
 
 func newTenant(p *platform) *tenant {
@@ -64,6 +67,7 @@ func newTenant(p *platform) *tenant {
 		mfa.Part{},
 		identityinvite.Part{},
 		webhookPart{},
+		exportPart{},
 	}
 	prover := &revision.Prover{DB: p.db, Log: p.log}
 	applications := &application.Service{DB: p.db, Parts: parts}
@@ -77,12 +81,15 @@ func newTenant(p *platform) *tenant {
 	})
 	sealed := &seal.Service{DB: p.db, Log: p.log}
 	webhooks, sender := newWebhooks(p)
+	exports, exporter := newExports(p)
 	return &tenant{
 		db:           p.db,
 		seal:         sealed,
 		retention:    &retention.Service{DB: p.db, Keep: p.auditRetention},
 		webhooks:     webhooks,
 		sender:       sender,
+		exports:      exports,
+		exporter:     exporter,
 		feed:         &feed.Service{DB: p.db, Seal: sealed},
 		audit:        &audit.Service{DB: p.db, Seal: sealed, Log: p.log},
 		prover:       prover,
@@ -138,6 +145,6 @@ func (t *tenant) sweeps() []func(context.Context) error {
 	nodes := func(ctx context.Context) error { return hierarchy.Sweep(ctx, t.db) }
 	return []func(context.Context) error{
 		nodes, t.environments.Sweep, t.applications.Sweep, t.keys.Sweep, t.keys.Flush, changes, t.retention.Sweep,
-		deliveries,
+		deliveries, t.exports.Sweep,
 	}
 }

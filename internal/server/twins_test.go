@@ -58,7 +58,10 @@ var bodiless = []string{
 }
 
 // publicOnly are operations in whose place the portal has others, of a whole Account.
-var publicOnly = map[string]bool{"listAuditEvents": true, "getAuditEvent": true}
+var publicOnly = map[string]bool{
+	"listAuditEvents": true, "getAuditEvent": true,
+	"createAuditExport": true, "listAuditExports": true, "getAuditExport": true, "deleteAuditExport": true,
+}
 
 // apart is what answers differ in on purpose: by the door, or since cursors are of one
 // Environment.

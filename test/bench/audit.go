@@ -33,7 +33,7 @@ func benchAudit(ctx context.Context, o options, engine database.Engine) error {
 		return err
 	}
 	began := time.Now()
-	l, err := plantLog(ctx, db, account, o.rows)
+	l, err := plantLog(ctx, db, account, o.rows, ownSurfaces)
 	if err != nil {
 		return err
 	}

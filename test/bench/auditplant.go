@@ -47,9 +47,19 @@ var templates = []struct {
 	{0, "account.created", "tenancy", "account", "success", "info", "system", 2},
 }
 
+// shown says on which surfaces planted rows are.
+type shown int
+
+const (
+	ownSurfaces  shown = iota // those of their templates
+	bothSurfaces              // both, all of them
+)
+
 // plantLog writes rows of a year, spread evenly, in the order in which it would have brought
 // them: the indexes are taken away for that, and made again.
-func plantLog(ctx context.Context, db *database.DB, account id.ID, rows int) (l logged, err error) {
+func plantLog(
+	ctx context.Context, db *database.DB, account id.ID, rows int, on shown,
+) (l logged, err error) {
 	ctx = database.Long(ctx)
 	l = logged{account: account, to: db.Now()}
 	l.from = l.to.Add(-365 * 24 * time.Hour)
@@ -64,7 +74,7 @@ func plantLog(ctx context.Context, db *database.DB, account id.ID, rows int) (l 
 	if err != nil {
 		return l, err
 	}
-	if _, err := db.Pool().ExecContext(ctx, slots()); err != nil {
+	if _, err := db.Pool().ExecContext(ctx, slots(on)); err != nil {
 		return l, err
 	}
 	const atOnce = 500_000
@@ -120,10 +130,13 @@ func takeIndexes(ctx context.Context, db *database.DB) (list []string, err error
 }
 
 // slots makes a table of 1,000 and some slots, each with a template.
-func slots() string {
+func slots(on shown) string {
 	var values []string
 	slot := 0
 	for n, t := range templates {
+		if on == bothSurfaces {
+			t.surfaces = 3
+		}
 		for range max(1, t.weight) {
 			values = append(values, fmt.Sprintf("(%d, %d, '%s', '%s', '%s', '%s', '%s', '%s', %d)",
 				slot, n+1, t.action, t.category, t.resource, t.outcome, t.severity, t.actor, t.surfaces))

@@ -1,7 +1,7 @@
 // Command bench measures a whole Canopy, as released, on both engines: how fast
 // it starts and what it takes, invites made and listed, sign-ins, what strangers
 // can do to it, what its times tell them, trees of a million nodes, a world of
-// people with their grants, and what is left after it was killed
+// people with their grants, files of the audit log, and what is left after it was killed
 // under load. scripts/bench runs it with a PostgreSQL of its own; every figure is
 // printed as it was measured.
 //
@@ -51,7 +51,7 @@ func main() {
 		"a PostgreSQL server in which databases may be made")
 	flag.StringVar(&only, "only",
 		"start,create,list,signin,forgot,memory,flood,guesses,alike,stale,ready,crash,places,people,"+
-			"audit,webhooks,feed,share",
+			"audit,webhooks,feed,share,exports",
 		"what to measure")
 	flag.StringVar(&engines, "engines", "sqlite,postgres", "on which engines")
 	flag.IntVar(&o.invites, "invites", 1_000_000, "invites in the database of the lists")
@@ -114,6 +114,7 @@ func run(ctx context.Context, o options, engines, only []string) error {
 		{"webhooks", benchWebhooks},
 		{"feed", benchFeed},
 		{"share", benchShare},
+		{"exports", benchExports},
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {

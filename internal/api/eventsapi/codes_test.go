@@ -37,6 +37,10 @@ func TestEveryCodeIsProduced(t *testing.T) {
 			c, account := p.Owner()
 			return c.Do("GET", account+"/audit-log/admin/"+servertest.NoID, nil)
 		},
+		"audit.export_not_found": func(_ *testing.T, p provoker) answer {
+			c, account := p.Owner()
+			return c.Do("GET", account+"/audit-log/admin/export/"+servertest.NoID, nil)
+		},
 		"audit.view_limit_exceeded": func(_ *testing.T, p provoker) answer {
 			c, _ := p.Owner()
 			for n := range 20 {

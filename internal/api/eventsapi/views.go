@@ -23,8 +23,8 @@ import (
 // Views serves the questions to the log that a portal user keeps.
 type Views struct{ Audit *audit.Service }
 
-// viewFilters are the parameters of a query of the log, as a view keeps them.
-type viewFilters struct {
+// AuditFilters are the parameters of a query of the log, as a body has them.
+type AuditFilters struct {
 	From          *string         `json:"from,omitempty"           nullable:"false" doc:"From this instant on."`
 	To            *string         `json:"to,omitempty"             nullable:"false" doc:"Up to this instant."`
 	Action        []string        `json:"action,omitempty"         nullable:"false" doc:"Actions, any of which." maxItems:"50"`
@@ -42,7 +42,7 @@ type viewFilters struct {
 }
 
 // Rules implements text.Ruled.
-func (f *viewFilters) Rules(r *text.Fields) {
+func (f *AuditFilters) Rules(r *text.Fields) {
 	r.Optional("from", f.From, text.InstantRule)
 	r.Optional("to", f.To, text.InstantRule)
 	for _, action := range f.Action {
@@ -97,9 +97,9 @@ func atMost(characters int, example string) text.Rule {
 
 // savedView is a question that is kept.
 type savedView struct {
-	Name    string      `json:"name"    doc:"What it is called; the same name takes its place."`
-	Surface viewSurface `json:"surface" doc:"The part of the log that is asked."`
-	Filters viewFilters `json:"filters" doc:"What it is asked."`
+	Name    string       `json:"name"    doc:"What it is called; the same name takes its place."`
+	Surface viewSurface  `json:"surface" doc:"The part of the log that is asked."`
+	Filters AuditFilters `json:"filters" doc:"What it is asked."`
 }
 
 type viewSurface string

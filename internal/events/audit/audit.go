@@ -69,7 +69,7 @@ type Page struct {
 // another question.
 func (s *Service) List(ctx context.Context, in Reader, q Query) (p Page, err error) {
 	if q.From != nil && q.To != nil && q.From.After(*q.To) {
-		return p, errWindow
+		return p, ErrWindow
 	}
 	p, err = database.Read(ctx, s.DB, func(tx *database.Tx) (Page, error) { return s.page(ctx, tx, in, q) })
 	if err != nil {
@@ -78,16 +78,18 @@ func (s *Service) List(ctx context.Context, in Reader, q Query) (p Page, err err
 	return p, s.asked(ctx, in, q)
 }
 
-var errWindow = fault.Validation.WithDetails("from must not be after to")
+// ErrWindow is for a window that ends before it begins.
+var ErrWindow = fault.Validation.WithDetails("from must not be after to")
 
 // asked records a query.
 func (s *Service) asked(ctx context.Context, in Reader, q Query) error {
 	return database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		return event.Record(ctx, tx, QueryExecuted, in.entry(), QueryExecutedPayload{in.Through, q.Stated()})
+		return event.Record(ctx, tx, QueryExecuted, in.Entry(), QueryExecutedPayload{in.Through, q.Stated()})
 	})
 }
 
-func (in *Reader) entry() event.Entry {
+// Entry begins what is recorded of the reader.
+func (in *Reader) Entry() event.Entry {
 	e := event.Entry{Actor: in.By, Account: in.Account}
 	if !in.Environment.ID.IsZero() {
 		e.Application, e.Environment = in.Environment.Application.ID, in.Environment.ID
@@ -96,7 +98,7 @@ func (in *Reader) entry() event.Entry {
 }
 
 func (s *Service) page(ctx context.Context, tx *database.Tx, in Reader, q Query) (p Page, err error) {
-	if err := in.note(ctx, tx); err != nil {
+	if err := in.Note(ctx, tx); err != nil {
 		return p, err
 	}
 	question, err := in.question(q)
@@ -110,9 +112,9 @@ func (s *Service) page(ctx context.Context, tx *database.Tx, in Reader, q Query)
 		return p, err
 	}
 	if q.Filter.From.After(q.Filter.To) {
-		return p, errWindow
+		return p, ErrWindow
 	}
-	f, exists := in.within(q.Filter)
+	f, exists := in.Within(q.Filter)
 	if !exists {
 		p.Rows = []event.Row{}
 		return p, nil
@@ -126,8 +128,8 @@ func (s *Service) page(ctx context.Context, tx *database.Tx, in Reader, q Query)
 	return p, err
 }
 
-// note tells the revision of a reader's Environment.
-func (in *Reader) note(ctx context.Context, tx *database.Tx) error {
+// Note tells the revision of a reader's Environment to who answers the reader.
+func (in *Reader) Note(ctx context.Context, tx *database.Tx) error {
 	if in.Environment.ID.IsZero() {
 		return nil
 	}
@@ -151,8 +153,8 @@ func (q *Query) Window(now time.Time) (from, to time.Time) {
 	return to.Add(-usualWindow), to
 }
 
-// within is a filter inside what exists for the reader; false where that is nothing.
-func (in *Reader) within(f event.Filter) (event.Filter, bool) {
+// Within is a filter inside what exists for the reader; false where that is nothing.
+func (in *Reader) Within(f event.Filter) (event.Filter, bool) {
 	f.Account, f.On = in.Account, in.On
 	if here := in.Environment; !here.ID.IsZero() {
 		if !f.Environment.IsZero() && f.Environment != here.ID ||

@@ -30,14 +30,14 @@ func (s *Service) Look(ctx context.Context, in Reader, of event.RowID) (d Detail
 		return d, err
 	}
 	return d, database.Do(ctx, s.DB, func(tx *database.Tx) error {
-		e := in.entry()
+		e := in.Entry()
 		e.Resource, e.Label = of.Any(), d.Action
 		return event.Record(ctx, tx, RowViewed, e, event.None{})
 	})
 }
 
 func detail(ctx context.Context, tx *database.Tx, in Reader, of event.RowID) (d Detail, err error) {
-	if err := in.note(ctx, tx); err != nil {
+	if err := in.Note(ctx, tx); err != nil {
 		return d, err
 	}
 	d.Row, err = event.One(ctx, tx, in.Account, of)
@@ -47,7 +47,7 @@ func detail(ctx context.Context, tx *database.Tx, in Reader, of event.RowID) (d 
 	if err != nil {
 		return d, err
 	}
-	f, _ := in.within(event.Filter{})
+	f, _ := in.Within(event.Filter{})
 	if !f.Matches(&d.Row) {
 		return d, ErrRowNotFound
 	}

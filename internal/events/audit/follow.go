@@ -51,7 +51,7 @@ func (s *Service) Follow(ctx context.Context, in Reader, q Query, to Listener) (
 	}
 	defer leave()
 	q.From, q.To = nil, nil
-	f, exists := in.within(q.Filter)
+	f, exists := in.Within(q.Filter)
 	if err := s.asked(ctx, in, q); err != nil {
 		return "", err
 	}

@@ -23,7 +23,7 @@ const (
 	RecoverIP     Name = "recover_ip"     // the same per client IP
 	Session       Name = "session"        // renewals, switches and sign-outs per session
 	Principal     Name = "principal"      // writes per principal
-	Link          Name = "link"           // calls that take a mailed token, per client IP
+	Link          Name = "link"           // calls that take a mailed token or a signed link, per client IP
 	MailSignUp    Name = "mail_sign_up"   // mails of sign-ups to one address, whole install; beyond it none goes
 	MailRecover   Name = "mail_recover"   // mails of forgotten passwords to one address, whole install; likewise
 	MailRecipient Name = "mail_recipient" // all other mails of an Account to one address; codes and notices excepted

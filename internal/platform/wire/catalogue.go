@@ -62,9 +62,7 @@ func (op *operation) faults() []*fault.Error {
 	if op.Cookie.Name != "" {
 		list = append(list, ErrOriginRefused)
 	}
-	if op.Waits || op.Long || op.Body > smallBody && hasBody(op.Method) {
-		list = append(list, fault.Busy)
-	}
+	list = append(list, op.busy()...)
 	if op.Needs != "" {
 		list = append(list, fault.PermissionDenied)
 	}

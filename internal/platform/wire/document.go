@@ -238,6 +238,13 @@ func (d *document) success(op *operation, status int) *huma.Response {
 	switch status {
 	case http.StatusNoContent:
 	default:
+		if op.isFile() {
+			r.Content = map[string]*huma.MediaType{}
+			for _, media := range op.Media {
+				r.Content[media] = &huma.MediaType{} // bytes have no schema (OpenAPI 3.1)
+			}
+			break
+		}
 		schema := d.schema(op.documented(), op.ID+"Answer")
 		media := mediaJSON
 		if op.isEvents() {

@@ -34,7 +34,7 @@ const mediaEvents = "text/event-stream"
 func (op *operation) isEvents() bool { return op.out.Implements(anyEvents) }
 
 // hasNoEnd reports whether nobody knows how long the route's answer gets.
-func (op *operation) hasNoEnd() bool { return op.isStream() || op.isEvents() }
+func (op *operation) hasNoEnd() bool { return op.isStream() || op.isEvents() || op.isFile() }
 
 // EventWriter sends events, each at once. It belongs to one goroutine.
 type EventWriter struct {

@@ -257,9 +257,12 @@ func (op *operation) check() error {
 	return op.checkBesides()
 }
 
-// checkBesides finds a limit that counts by what the route does not have, and a further right
-// beside none.
+// checkBesides finds a limit that counts by what the route does not have, a further right beside
+// none, and a file of no media type.
 func (op *operation) checkBesides() error {
+	if op.isFile() != (len(op.Media) > 0) {
+		return errors.New("a file has media types, and nothing else has")
+	}
 	if op.Needs == "" && op.And != "" {
 		return errors.New("it names a further right and no first one")
 	}

@@ -37,6 +37,7 @@ type Route struct {
 	Quiet      bool           // success has no log line: it is asked far too often
 	Consistent bool           // Canopy-Consistency is honoured
 	Waits      bool           // behind large writes, longer than other calls; of Environments every write does
+	Media      []string       // of the File that it answers
 	CacheFor   time.Duration  // how long others may keep the answer; 0: not at all
 
 	Status int            // of success; 204 has no body

@@ -61,6 +61,7 @@ type Router struct {
 	raw        *large
 	hurried    *large
 	streams    *streams
+	files      *streams
 	operations []*operation
 	express    map[string]*express // by path
 	echoing    []string            // beginnings of paths below which X-Request-Id is echoed as it was sent
@@ -70,7 +71,7 @@ type Router struct {
 func NewRouter(c Config) *Router {
 	return &Router{
 		Config: c, mux: http.NewServeMux(), bodies: newBodies(), large: newLarge(), raw: newRaw(), hurried: newHurried(),
-		streams: &streams{most: min(mostStreams, cmp.Or(c.Streams, mostStreams))},
+		streams: &streams{most: min(mostStreams, cmp.Or(c.Streams, mostStreams))}, files: &streams{most: mostFiles},
 	}
 }
 

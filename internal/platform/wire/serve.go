@@ -11,12 +11,13 @@ import (
 	"canopy.dev/canopy/internal/foundation/scope"
 )
 
-// answer is what a call is told on success: a body, or a stream of one.
+// answer is what a call is told on success: a body, a stream of one, or a file.
 type answer struct {
 	status int
 	body   []byte
 	stream func(context.Context, *StreamWriter) error
 	follow func(context.Context, *EventWriter) error
+	file   *File
 }
 
 // workFor is how long the work on a request may take, streams excepted.
@@ -156,6 +157,9 @@ func (c *Call) answer(out any, seen *scope.Seen) (answer, error) {
 	if e, is := out.(following); is {
 		return answer{status: c.op.Status, follow: e.follow()}, nil
 	}
+	if f, is := out.(File); is {
+		return answer{status: c.op.Status, file: &f}, nil
+	}
 	c.revised(seen)
 	switch {
 	case c.op.ETag && c.w.Header().Get("ETag") == "":
@@ -193,6 +197,10 @@ func (rt *Router) reply(ctx context.Context, c *Call, run func() (answer, error)
 	}
 	if a.follow != nil {
 		rt.follow(ctx, c, a.follow)
+		return
+	}
+	if a.file != nil {
+		rt.file(ctx, c, a.file)
 		return
 	}
 	h.Set("Content-Type", "application/json")

@@ -94,7 +94,7 @@ func (c *contract) hold(r *http.Request, a Answer) error {
 		}
 		return nil
 	}
-	if media == "text/event-stream" && content[media] != nil {
+	if slices.Contains(unread, media) && content[media] != nil {
 		return nil // it is not read here
 	}
 	if content[media] == nil {
@@ -104,6 +104,9 @@ func (c *contract) hold(r *http.Request, a Answer) error {
 	return c.body(fmt.Sprintf("#/paths/%s/%s/responses/%d/content/%s/schema",
 		slash.Replace(path), strings.ToLower(method), a.Status, slash.Replace(media)), a)
 }
+
+// unread are the media types of answers that are no JSON value.
+var unread = []string{"text/event-stream", "text/csv", "application/x-ndjson"}
 
 // place is the document's own address.
 const place = "https://canopy.test/openapi.json"

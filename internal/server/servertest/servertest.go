@@ -183,7 +183,8 @@ type Answer struct {
 // newAnswer reads the body where it is JSON.
 func newAnswer(status int, header http.Header, raw string) (Answer, error) {
 	a := Answer{Status: status, Header: header, Raw: raw}
-	if raw == "" || !strings.Contains(header.Get("Content-Type"), "json") {
+	media := header.Get("Content-Type")
+	if raw == "" || !strings.Contains(media, "json") || strings.Contains(media, "ndjson") {
 		return a, nil
 	}
 	return a, json.Unmarshal([]byte(raw), &a.Body)
