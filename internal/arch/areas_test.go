@@ -40,7 +40,7 @@ var areas = []struct {
 		"platform",
 		[]string{
 			"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry",
-			"reference", "reseal", "outbound",
+			"reference", "reseal", "outbound", "certificate",
 		},
 	},
 	{

@@ -68,7 +68,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	h.RegisterOnShutdown(s.tenant.audit.Close)
 
 	failed := make(chan error, 1)
-	keep("calls", func(context.Context) { failed <- h.Serve(ln) })
+	keep("calls", func(context.Context) {
+		if s.tls == nil {
+			failed <- h.Serve(ln)
+			return
+		}
+		h.TLSConfig = s.tls
+		failed <- h.ServeTLS(ln, "", "")
+	})
 	select {
 	case err := <-failed:
 		return errors.Join(err, h.Close())

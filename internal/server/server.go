@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,7 +31,8 @@ type Options struct {
 	Sender  mailqueue.Sender // instead of the SMTP server of the settings
 	DevMail *DevMail         // shown at /dev/mail
 	Version string
-	Stdout  io.Writer // for what the settings want there
+	TLS     *tls.Config // nil: plain HTTP
+	Stdout  io.Writer   // for what the settings want there
 }
 
 // Server is one Canopy.
@@ -50,6 +52,8 @@ type Server struct {
 	api      *api
 	sweeps   []func(context.Context) error
 	rewinds  []func(context.Context) error
+
+	tls *tls.Config // nil: plain HTTP
 
 	forCalls, forTasks time.Duration // what they get to end in
 
@@ -78,7 +82,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), people.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
 
-		forCalls: forCalls, forTasks: forTasks,
+		tls: o.TLS, forCalls: forCalls, forTasks: forTasks,
 	}
 	s.Router = newRouter(o, p, t, portal)
 	s.api.routes(s.Router)
