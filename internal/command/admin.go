@@ -196,7 +196,9 @@ func (v *doctorCmd) Run(ctx context.Context, e *environment) error {
 		defer cancel()
 		tell("mail", mail.NewSender(*c.SMTP).Check(patient), "the server greets, encrypts and lets us in")
 	}
-	if c.SpeaksTLS() {
+	if c.SpeaksACME() {
+		fmt.Fprintf(e.Stdout, "note  %-11s the server obtains its certificate itself (CANOPY_TLS_ACME)\n", "tls")
+	} else if c.SpeaksTLS() {
 		left, err := checkCertificate(c)
 		tell("tls", err, "the certificate is valid and for the public URL's host")
 		if err == nil && left < 14*24*time.Hour {

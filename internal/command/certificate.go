@@ -1,27 +1,38 @@
 package command
 
 import (
-	"crypto/tls"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"canopy.dev/canopy/internal/config"
 	"canopy.dev/canopy/internal/platform/certificate"
+	"canopy.dev/canopy/internal/server"
 )
 
-// certificateOf is what the server speaks TLS by; nil where the settings name no certificate.
-func certificateOf(c *config.Checked, log *slog.Logger) (*tls.Config, error) {
+// withCertificate has the server speak TLS where the settings say so.
+func withCertificate(o *server.Options) error {
+	c, log := o.Config, o.Log
 	if !c.SpeaksTLS() {
-		return nil, nil //nolint:nilnil // the standard library's way to say plain HTTP
+		return nil
+	}
+	if c.SpeaksACME() {
+		source := certificate.NewACME(certificate.ACMEConfig{
+			Host: c.Public.Hostname(), Directory: c.ACMEDirectory(), Folder: c.ACMEFolder(), Log: log,
+			Client: &http.Client{Timeout: 30 * time.Second},
+		})
+		o.TLS, o.Obtain = source.Config(), source.Run
+		return nil
 	}
 	files, err := certificate.Open(c.TLSCert, c.TLSKey, log, time.Now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := files.Covers(c.Public.Hostname()); err != nil {
 		log.Warn("the TLS certificate is not for the public URL's host: clients will refuse it", "error", err)
 	}
-	return files.Config(), nil
+	o.TLS = files.Config()
+	return nil
 }
 
 // checkCertificate says how long the certificate of the settings is good for.

@@ -96,16 +96,25 @@ func TestSettingsOfTLSGoTogether(t *testing.T) {
 	t.Parallel()
 	cert, key := certificateFiles(t, "canopy.example.com", time.Hour)
 	old, oldKey := certificateFiles(t, "canopy.example.com", -time.Minute)
+	const pg = "postgres://db.example.com/canopy"
 	const http, https = "http://canopy.example.com", "https://canopy.example.com"
 	for want, flags := range map[string][]string{
-		"CANOPY_TLS_KEY must be set":       {"--public-url", https, "--tls-cert", cert},
-		"CANOPY_TLS_CERT must be set":      {"--public-url", https, "--tls-key", key},
-		"CANOPY_PUBLIC_URL must be https":  {"--public-url", http, "--tls-cert", cert, "--tls-key", key},
-		"does not match public key":        {"--public-url", https, "--tls-cert", cert, "--tls-key", oldKey},
-		"CANOPY_TLS_CERT: " + old + " has": {"--public-url", https, "--tls-cert", old, "--tls-key", oldKey},
+		"CANOPY_TLS_KEY must be set":      {"--public-url", https, "--tls-cert", cert},
+		"CANOPY_TLS_CERT must be set":     {"--public-url", https, "--tls-key", key},
+		"CANOPY_PUBLIC_URL must be https": {"--public-url", http, "--tls-cert", cert, "--tls-key", key},
+		"CANOPY_TLS_ACME and CANOPY_TLS_CERT are both set": {
+			"--public-url", https, "--tls-acme", "on", "--tls-cert", cert, "--tls-key", key,
+		},
+		"CANOPY_TLS_ACME must be off, on":   {"--public-url", https, "--tls-acme", "http://ca.example.com/dir"},
+		"must be https, without a port":     {"--public-url", https + ":8443", "--tls-acme", "on"},
+		"must name a host such as":          {"--public-url", "https://192.0.2.1", "--tls-acme", "on"},
+		"one process only may prove a host": {"--public-url", https, "--tls-acme", "on", "--database-url", pg},
+		"does not match public key":         {"--public-url", https, "--tls-cert", cert, "--tls-key", oldKey},
+		"CANOPY_TLS_CERT: " + old + " has":  {"--public-url", https, "--tls-cert", old, "--tls-key", oldKey},
 	} {
 		db := "sqlite:" + filepath.Join(t.TempDir(), "canopy.db")
-		said, code := runProgram(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--database-url", db}, flags...)...)
+		serving := []string{"serve", "--addr", "127.0.0.1:0", "--database-url", db}
+		said, code := runProgram(t, slices.Concat(serving, flags)...)
 		if code != 1 || !strings.Contains(said, want) {
 			t.Errorf("%d, want %q: %s", code, want, said)
 		}

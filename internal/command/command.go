@@ -201,9 +201,8 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	defer db.Close()
-	log := e.logger()
-	tlsConfig, err := certificateOf(c, log)
-	if err != nil {
+	o := server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version, Stdout: e.Stdout}
+	if err := withCertificate(&o); err != nil {
 		return err
 	}
 	if v.Migrate {
@@ -213,9 +212,7 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 	} else if err := db.UpToDate(ctx); err != nil {
 		return err
 	}
-	return listen(ctx, server.Options{
-		Config: c, DB: db, Log: log, Version: e.Version, Stdout: e.Stdout, TLS: tlsConfig,
-	}, nil)
+	return listen(ctx, o, nil)
 }
 
 func listen(ctx context.Context, o server.Options, ready func(*server.Server) error) error {

@@ -60,6 +60,7 @@ type Settings struct {
 	PasswordHistory int           `help:"How many passwords of an identity may not come again, the present one included, up to 24; 0 remembers none." env:"CANOPY_PASSWORD_HISTORY" default:"5"`
 	TLSCert         string        `name:"tls-cert" help:"File of a certificate with its chain, PEM: with it and its key the server speaks TLS itself, and the public URL must be https. Read again when it changes." env:"CANOPY_TLS_CERT" type:"path"`
 	TLSKey          string        `name:"tls-key" help:"File of the certificate's key, PEM." env:"CANOPY_TLS_KEY" type:"path"`
+	TLSACME         string        `name:"tls-acme" help:"off; on: Let's Encrypt gives a certificate for the public URL's host, renewed by itself; or the URL of another authority's ACME directory. With SQLite only, since one process only may do it; the authority reaches the server at port 443." env:"CANOPY_TLS_ACME" default:"off"`
 	MetricsAddr     string        `help:"Listen address of its own for /metrics, such as 127.0.0.1:9090; without it there is no /metrics." env:"CANOPY_METRICS_ADDR"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
 	LogFormat       string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
@@ -164,24 +165,6 @@ func (s Settings) Check() (*Checked, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// SpeaksTLS reports whether the server speaks TLS itself.
-func (s Settings) SpeaksTLS() bool { return s.TLSCert != "" && s.TLSKey != "" }
-
-// checkTLS tells what does not go together. The files are read by who shows them.
-func (c *Checked) checkTLS() error {
-	switch {
-	case c.TLSCert == "" && c.TLSKey == "":
-		return nil
-	case c.TLSKey == "":
-		return errors.New("CANOPY_TLS_KEY must be set with CANOPY_TLS_CERT: the file of the certificate's key")
-	case c.TLSCert == "":
-		return errors.New("CANOPY_TLS_CERT must be set with CANOPY_TLS_KEY: the file of the key's certificate")
-	case c.Public.Scheme != "https":
-		return errors.New("CANOPY_PUBLIC_URL must be https where the server speaks TLS (CANOPY_TLS_CERT)")
-	}
-	return nil
 }
 
 // checkListening tells which addresses no server can listen on.

@@ -61,6 +61,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("hints to others", s.tenant.hints.Send)
 	keep("hints of others", s.tenant.hints.Listen)
 	keep("clock", s.watchClock)
+	if s.obtain != nil {
+		keep("certificate", s.obtain)
+	}
 	if s.platform.decided != nil {
 		keep("decision log", s.platform.decided.Run)
 	}

@@ -32,7 +32,10 @@ type Options struct {
 	DevMail *DevMail         // shown at /dev/mail
 	Version string
 	TLS     *tls.Config // nil: plain HTTP
-	Stdout  io.Writer   // for what the settings want there
+	// Obtain keeps the certificate of TLS current until its context ends; nil where nothing
+	// has to be done.
+	Obtain func(context.Context)
+	Stdout io.Writer // for what the settings want there
 }
 
 // Server is one Canopy.
@@ -53,7 +56,8 @@ type Server struct {
 	sweeps   []func(context.Context) error
 	rewinds  []func(context.Context) error
 
-	tls *tls.Config // nil: plain HTTP
+	tls    *tls.Config           // nil: plain HTTP
+	obtain func(context.Context) // nil: nothing is to be done for its certificate
 
 	forCalls, forTasks time.Duration // what they get to end in
 
@@ -82,7 +86,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), people.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
 
-		tls: o.TLS, forCalls: forCalls, forTasks: forTasks,
+		tls: o.TLS, obtain: o.Obtain, forCalls: forCalls, forTasks: forTasks,
 	}
 	s.Router = newRouter(o, p, t, portal)
 	s.api.routes(s.Router)
