@@ -61,6 +61,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("hints to others", s.tenant.hints.Send)
 	keep("hints of others", s.tenant.hints.Listen)
 	keep("clock", s.watchClock)
+	if s.platform.backups != nil {
+		keep("backups", s.platform.backups.Run)
+	}
 	if s.obtain != nil {
 		keep("certificate", s.obtain)
 	}

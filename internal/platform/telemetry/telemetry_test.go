@@ -26,7 +26,8 @@ func sources() Sources {
 		Decisions: func() Decisions {
 			return Decisions{Bytes: 5, Environments: 6, Oldest: 1500 * time.Millisecond, Loads: 8, Proofs: 12}
 		},
-		Outbox: func(context.Context) (int, time.Duration, error) { return 4, 9 * time.Second, nil },
+		Outbox:  func(context.Context) (int, time.Duration, error) { return 4, 9 * time.Second, nil },
+		Backups: func() Backups { return Backups{Last: time.Unix(1790000000, 0), Made: 15, Failed: 16} },
 	}
 }
 
@@ -46,6 +47,8 @@ func TestMetrics(t *testing.T) {
 		"canopy_decision_log_lines_total 12", "canopy_decision_log_dropped_total 5",
 		"canopy_outbox_oldest_seconds 9", "canopy_decision_memory_bytes 5", "canopy_decision_environments 6",
 		"canopy_decision_age_seconds 1.5", "canopy_decision_loads_total 8", "canopy_decision_proofs_total 12",
+		"canopy_backup_last_success_timestamp_seconds 1.79e+09",
+		"canopy_backups_total 15", "canopy_backup_failures_total 16",
 		"go_goroutines", "process_resident_memory_bytes",
 	} {
 		if status != 200 || !strings.Contains(body, want) {
