@@ -79,6 +79,7 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 		return nil, err
 	}
 	sources := telemetry.Sources{
+		Version:         o.Version,
 		Decided:         func() (written, dropped uint64) { return p.decided.Written(), p.decided.Dropped() },
 		PasswordWaiting: p.hasher.Waiting, PasswordDone: p.hasher.Done, Pool: p.pool,
 		Decisions: func() telemetry.Decisions { return p.held() },

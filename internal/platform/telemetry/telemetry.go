@@ -7,6 +7,7 @@ package telemetry
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 // Sources are asked when somebody reads the metrics.
 type Sources struct {
+	Version         string       // of the program
 	Pool            func() Pool  // connections to the database
 	PasswordWaiting func() int64 // sign-ins that wait for a turn at hashing
 	PasswordDone    func() int64 // passwords hashed and compared so far
@@ -95,9 +97,13 @@ func New(s Sources) *Metrics {
 	gauge("canopy_database_connections_idle", "Connections to the database that are idle.", func() float64 {
 		return float64(s.Pool().Idle)
 	})
-	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 {
+	counter("canopy_database_wait_seconds_total", "Time spent waiting for a connection.", func() float64 {
 		return s.Pool().Waited.Seconds()
 	})
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "canopy_build_info", Help: "Which version runs; always 1.",
+		ConstLabels: prometheus.Labels{"version": s.Version, "goversion": runtime.Version()},
+	}, func() float64 { return 1 }))
 	if s.Backups != nil {
 		gauge("canopy_backup_last_success_timestamp_seconds", "When the newest good backup was made; 0 without one.",
 			func() float64 {
