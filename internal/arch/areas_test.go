@@ -40,7 +40,7 @@ var areas = []struct {
 		"platform",
 		[]string{
 			"database", "wire", "mail", "mailqueue", "outbox", "ratelimit", "idempotency", "signingkey", "telemetry",
-			"reference", "reseal", "outbound",
+			"reference", "reseal", "outbound", "certificate", "backup",
 		},
 	},
 	{
@@ -144,7 +144,7 @@ var sideways = []struct {
 	{"decide/persist", []string{"decide"}, "snapshots are made of its containers"},
 	{
 		"database",
-		[]string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey", "reseal"},
+		[]string{"wire", "outbox", "mailqueue", "ratelimit", "idempotency", "signingkey", "reseal", "backup"},
 		"what they keep lies in the store; an unreachable one is 503",
 	},
 	{"outbox", []string{"mailqueue"}, "mail leaves through the outbox"},

@@ -64,7 +64,8 @@ var doors = []struct {
 		nil,
 		map[string]string{
 			"outbound":           "is that door to addresses that others choose",
-			"command":            "healthcheck asks the server on this machine",
+			"command":            "healthcheck asks the server on this machine; it makes the client that certificate uses",
+			"certificate":        "asks the authority that the operator has named",
 			"server/serverbench": "plays the caller",
 			"server/servertest":  "plays the caller",
 		},
@@ -201,6 +202,7 @@ var doors = []struct {
 		},
 	},
 	{"speaking HTTP", nil, []string{"net/http"}, map[string]string{
+		"certificate":        "asks the authority that gives certificates",
 		"wire":               "routes, bodies and answers of all doors",
 		"accessapi":          "a door",
 		"eventsapi":          "a door",

@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -199,6 +196,15 @@ func (v *doctorCmd) Run(ctx context.Context, e *environment) error {
 		defer cancel()
 		tell("mail", mail.NewSender(*c.SMTP).Check(patient), "the server greets, encrypts and lets us in")
 	}
+	if c.SpeaksACME() {
+		fmt.Fprintf(e.Stdout, "note  %-11s the server obtains its certificate itself (CANOPY_TLS_ACME)\n", "tls")
+	} else if c.SpeaksTLS() {
+		left, err := checkCertificate(c)
+		tell("tls", err, "the certificate is valid and for the public URL's host")
+		if err == nil && left < 14*24*time.Hour {
+			fmt.Fprintf(e.Stdout, "note  %-11s the certificate expires in %s\n", "tls", left.Round(time.Hour))
+		}
+	}
 	tell("public url", nil, c.PublicURL)
 	if failed > 0 {
 		return fmt.Errorf("%d checks failed", failed)
@@ -260,47 +266,4 @@ func clockOff(ctx context.Context, db *database.DB) (time.Duration, error) {
 			newest.Format(time.RFC3339))
 	}
 	return off, err
-}
-
-type healthcheckCmd struct {
-	URL string `help:"The server to ask; its listen address on this machine when not given."`
-}
-
-// onThisMachine is where a server answers that listens on addr.
-func onThisMachine(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", errors.New("CANOPY_ADDR must be host:port or :port")
-	}
-	switch a, err := netip.ParseAddr(host); {
-	case host == "", err == nil && a.IsUnspecified() && a.Is4():
-		host = "127.0.0.1"
-	case err == nil && a.IsUnspecified():
-		host = "::1"
-	}
-	return "http://" + net.JoinHostPort(host, port), nil
-}
-
-// Run asks /readyz.
-func (v *healthcheckCmd) Run(ctx context.Context, e *environment) error {
-	target := v.URL
-	if target == "" {
-		var err error
-		if target, err = onThisMachine(e.settings.Addr); err != nil {
-			return err
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(target, "/")+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	res, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", req.URL, res.Status)
-	}
-	return nil
 }

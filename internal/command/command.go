@@ -201,6 +201,10 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	defer db.Close()
+	o := server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version, Stdout: e.Stdout}
+	if err := withCertificate(&o); err != nil {
+		return err
+	}
 	if v.Migrate {
 		if err := db.Migrate(ctx); err != nil {
 			return err
@@ -208,7 +212,7 @@ func (v *serveCmd) Run(ctx context.Context, e *environment) error {
 	} else if err := db.UpToDate(ctx); err != nil {
 		return err
 	}
-	return listen(ctx, server.Options{Config: c, DB: db, Log: e.logger(), Version: e.Version, Stdout: e.Stdout}, nil)
+	return listen(ctx, o, nil)
 }
 
 func listen(ctx context.Context, o server.Options, ready func(*server.Server) error) error {

@@ -52,13 +52,13 @@ func (v *devCmd) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	caught := &server.DevMail{}
-	return listen(ctx,
-		server.Options{
-			Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version, Stdout: e.Stdout,
-		},
-		func(s *server.Server) error {
-			return v.demo(ctx, e, db, s, c.PublicURL)
-		})
+	o := server.Options{
+		Config: c, DB: db, Log: e.logger(), Sender: caught, DevMail: caught, Version: e.Version, Stdout: e.Stdout,
+	}
+	if err := withCertificate(&o); err != nil {
+		return err
+	}
+	return listen(ctx, o, func(s *server.Server) error { return v.demo(ctx, e, db, s, c.PublicURL) })
 }
 
 func (v *devCmd) demo(ctx context.Context, e *environment, db *database.DB, s *server.Server, origin string) error {

@@ -11,7 +11,7 @@ func TestWhereAServerAnswersOnThisMachine(t *testing.T) {
 		"192.0.2.1:8080": "http://192.0.2.1:8080", "localhost:8080": "http://localhost:8080",
 		"8080": "", "::1:8080": "", "[::1]": "", "": "",
 	} {
-		got, err := onThisMachine(addr)
+		got, err := onThisMachine("http", addr)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", addr, got, err, want)
 		}

@@ -58,6 +58,12 @@ type Settings struct {
 	DecisionLog     string        `help:"Which decisions are written as JSON lines: off, all, denied, or a share of all such as 0.01." env:"CANOPY_DECISION_LOG" default:"off"`
 	DecisionLogTo   string        `help:"Where to: stdout, or a file that is appended to." env:"CANOPY_DECISION_LOG_TO" default:"stdout"`
 	PasswordHistory int           `help:"How many passwords of an identity may not come again, the present one included, up to 24; 0 remembers none." env:"CANOPY_PASSWORD_HISTORY" default:"5"`
+	TLSCert         string        `name:"tls-cert" help:"File of a certificate with its chain, PEM: with it and its key the server speaks TLS itself, and the public URL must be https. Read again when it changes." env:"CANOPY_TLS_CERT"`
+	TLSKey          string        `name:"tls-key" help:"File of the certificate's key, PEM." env:"CANOPY_TLS_KEY"`
+	TLSACME         string        `name:"tls-acme" help:"off; on: Let's Encrypt gives a certificate for the public URL's host, renewed by itself; or the URL of another authority's ACME directory. With SQLite only, since one process only may do it; the authority reaches the server at port 443." env:"CANOPY_TLS_ACME" default:"off"`
+	BackupDir       string        `help:"Folder of its own for copies of the SQLite database, made on a schedule as canopy backup makes them; none when not set." env:"CANOPY_BACKUP_DIR"`
+	BackupEvery     time.Duration `help:"How often a copy is made, 1m to 8760h." env:"CANOPY_BACKUP_EVERY" default:"24h"`
+	BackupKeep      int           `help:"How many of the copies are kept, 1 to 1000; the oldest go." env:"CANOPY_BACKUP_KEEP" default:"7"`
 	MetricsAddr     string        `help:"Listen address of its own for /metrics, such as 127.0.0.1:9090; without it there is no /metrics." env:"CANOPY_METRICS_ADDR"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." env:"CANOPY_LOG_LEVEL" default:"info"`
 	LogFormat       string        `help:"text or json; text on a terminal when not set." env:"CANOPY_LOG_FORMAT" enum:",text,json" default:""`
@@ -107,6 +113,7 @@ func (s Settings) Check() (*Checked, error) {
 		c.Public = &url.URL{Scheme: "http", Host: "localhost"}
 	}
 	c.PublicURL = c.Public.String()
+	problems = append(problems, c.checkTLS(), c.checkBackups())
 	c.Origin = c.PublicURL
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
 	for i, o := range c.AllowedOrigins {

@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/access/decisionlog"
 	"canopy.dev/canopy/internal/events/revision"
 	"canopy.dev/canopy/internal/foundation/secret"
+	"canopy.dev/canopy/internal/platform/backup"
 	"canopy.dev/canopy/internal/platform/database"
 	"canopy.dev/canopy/internal/platform/idempotency"
 	"canopy.dev/canopy/internal/platform/mail"
@@ -45,7 +46,8 @@ type platform struct {
 	decided        *decisionlog.Log
 	public         string // CANOPY_PUBLIC_URL
 	box            *secret.Box
-	inside         []netip.Prefix // where webhooks may lead though it is not public
+	backups        *backup.Schedule // nil: none
+	inside         []netip.Prefix   // where webhooks may lead though it is not public
 }
 
 func newPlatform(ctx context.Context, o Options) (*platform, error) {
@@ -76,12 +78,23 @@ func newPlatform(ctx context.Context, o Options) (*platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.metrics = telemetry.New(telemetry.Sources{
+	sources := telemetry.Sources{
+		Version:         o.Version,
 		Decided:         func() (written, dropped uint64) { return p.decided.Written(), p.decided.Dropped() },
 		PasswordWaiting: p.hasher.Waiting, PasswordDone: p.hasher.Done, Pool: p.pool,
 		Decisions: func() telemetry.Decisions { return p.held() },
 		Outbox:    func(ctx context.Context) (int, time.Duration, error) { return outbox.Depth(ctx, p.db) },
-	})
+	}
+	if c.BackupDir != "" {
+		p.backups = backup.New(backup.Config{
+			Database: o.DB.Path, Folder: c.BackupDir, Every: c.BackupEvery, Keep: c.BackupKeep, Log: o.Log, Now: o.DB.Now,
+		})
+		sources.Backups = func() telemetry.Backups {
+			s := p.backups.State()
+			return telemetry.Backups{Last: s.Last, Made: s.Made, Failed: s.Failed}
+		}
+	}
+	p.metrics = telemetry.New(sources)
 	p.worker = outbox.NewWorker(outbox.Config{
 		DB: o.DB, Box: box, Log: o.Log, Lanes: []outbox.Lane{p.mailLane(renderer)},
 	})

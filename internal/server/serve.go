@@ -62,6 +62,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	keep("hints to others", s.tenant.hints.Send)
 	keep("hints of others", s.tenant.hints.Listen)
 	keep("clock", s.watchClock)
+	if s.platform.backups != nil {
+		keep("backups", s.platform.backups.Run)
+	}
+	if s.obtain != nil {
+		keep("certificate", s.obtain)
+	}
 	if s.platform.decided != nil {
 		keep("decision log", s.platform.decided.Run)
 	}
@@ -69,7 +75,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	h.RegisterOnShutdown(s.tenant.audit.Close)
 
 	failed := make(chan error, 1)
-	keep("calls", func(context.Context) { failed <- h.Serve(ln) })
+	keep("calls", func(context.Context) {
+		if s.tls == nil {
+			failed <- h.Serve(ln)
+			return
+		}
+		h.TLSConfig = s.tls
+		failed <- h.ServeTLS(ln, "", "")
+	})
 	select {
 	case err := <-failed:
 		return errors.Join(err, h.Close())

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
@@ -31,7 +32,11 @@ type Options struct {
 	Sender  mailqueue.Sender // instead of the SMTP server of the settings
 	DevMail *DevMail         // shown at /dev/mail
 	Version string
-	Stdout  io.Writer // for what the settings want there
+	TLS     *tls.Config // nil: plain HTTP
+	// Obtain keeps the certificate of TLS current until its context ends; nil where nothing
+	// has to be done.
+	Obtain func(context.Context)
+	Stdout io.Writer // for what the settings want there
 }
 
 // Server is one Canopy.
@@ -53,6 +58,9 @@ type Server struct {
 	api      *api
 	sweeps   []func(context.Context) error
 	rewinds  []func(context.Context) error
+
+	tls    *tls.Config           // nil: plain HTTP
+	obtain func(context.Context) // nil: nothing is to be done for its certificate
 
 	forCalls, forTasks time.Duration // what they get to end in
 
@@ -82,7 +90,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		sweeps:  slices.Concat(p.sweeps(), t.sweeps(), people.sweeps(), portal.sweeps()),
 		rewinds: append(p.rewinds(), portal.rewinds()...),
 
-		forCalls: forCalls, forTasks: forTasks,
+		tls: o.TLS, obtain: o.Obtain, forCalls: forCalls, forTasks: forTasks,
 	}
 	s.Router = newRouter(o, p, t, portal)
 	s.api.routes(s.Router)

@@ -7,6 +7,7 @@ package telemetry
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 // Sources are asked when somebody reads the metrics.
 type Sources struct {
+	Version         string       // of the program
 	Pool            func() Pool  // connections to the database
 	PasswordWaiting func() int64 // sign-ins that wait for a turn at hashing
 	PasswordDone    func() int64 // passwords hashed and compared so far
@@ -26,12 +28,20 @@ type Sources struct {
 	Decisions func() Decisions
 	// Outbox counts the jobs that wait and says how long the oldest does.
 	Outbox func(context.Context) (queued int, oldest time.Duration, err error)
+	// Backups tells of copies on a schedule; nil where there is none.
+	Backups func() Backups
 }
 
 // Pool is the state of a pool of connections.
 type Pool struct {
 	InUse, Idle int
 	Waited      time.Duration // for a connection, in all
+}
+
+// Backups are copies that were made on a schedule.
+type Backups struct {
+	Last         time.Time // of the newest good one; zero without one
+	Made, Failed uint64
 }
 
 // Metrics are safe for concurrent use.
@@ -87,9 +97,28 @@ func New(s Sources) *Metrics {
 	gauge("canopy_database_connections_idle", "Connections to the database that are idle.", func() float64 {
 		return float64(s.Pool().Idle)
 	})
-	gauge("canopy_database_wait_seconds", "Time spent waiting for a connection.", func() float64 {
+	counter("canopy_database_wait_seconds_total", "Time spent waiting for a connection.", func() float64 {
 		return s.Pool().Waited.Seconds()
 	})
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "canopy_build_info", Help: "Which version runs; always 1.",
+		ConstLabels: prometheus.Labels{"version": s.Version, "goversion": runtime.Version()},
+	}, func() float64 { return 1 }))
+	if s.Backups != nil {
+		gauge("canopy_backup_last_success_timestamp_seconds", "When the newest good backup was made; 0 without one.",
+			func() float64 {
+				if last := s.Backups().Last; !last.IsZero() {
+					return float64(last.Unix())
+				}
+				return 0
+			})
+		counter("canopy_backups_total", "Backups that were made on schedule.", func() float64 {
+			return float64(s.Backups().Made)
+		})
+		counter("canopy_backup_failures_total", "Backups that failed.", func() float64 {
+			return float64(s.Backups().Failed)
+		})
+	}
 	m.registry.MustRegister(decisions{s.Decisions}, m.requests, m.jobs, m.signIns, outbox{s.Outbox},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
