@@ -34,14 +34,8 @@ const (
 )
 
 // Index has rows be found by what they hold.
-func Index(ctx context.Context, tx *database.Tx, rows []Row) error {
-	seen := map[RowID]bool{}
-	rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
-		again := seen[r.ID]
-		seen[r.ID] = true
-		return again
-	})
-	for piece := range slices.Chunk(rows, database.Piece) {
+func Index(ctx context.Context, tx *database.Tx, rows map[RowID]Row) error {
+	for piece := range slices.Chunk(slices.SortedFunc(maps.Values(rows), OldestFirst.compare), database.Piece) {
 		var args []any
 		for i := range piece {
 			r := &piece[i]

@@ -2,7 +2,6 @@ package event_test
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -151,7 +150,7 @@ func seal(t *testing.T, db *database.DB, many int) {
 			if err != nil {
 				return err
 			}
-			if err := event.Index(t.Context(), tx, slices.Collect(maps.Values(rows))); err != nil {
+			if err := event.Index(t.Context(), tx, rows); err != nil {
 				return err
 			}
 			if err := event.Sealed(t.Context(), tx, in, list); err != nil {

@@ -111,14 +111,13 @@ func sealSome(ctx context.Context, tx *database.Tx, in string) error {
 	if err != nil {
 		return err
 	}
-	entries, known := make([]entry, 0, len(rows)), make([]event.Row, 0, len(rows))
+	entries := make([]entry, 0, len(rows))
 	for _, u := range rows {
 		number++
 		e := entry{in: in, number: number, event: u.Event, at: tx.Now, content: gone(u.Event)}
 		if r, is := contents[u.Event]; is {
 			e.application, e.at, e.key = r.Application, r.CreatedAt, secret.NewToken().Reveal()
 			e.content = contentOf(&r, e.key)
-			known = append(known, r)
 		}
 		e.hash = hashOf(before, &e)
 		before = e.hash
@@ -130,7 +129,7 @@ func sealSome(ctx context.Context, tx *database.Tx, in string) error {
 	if err := insert(ctx, tx, entries); err != nil {
 		return err
 	}
-	if err := event.Index(ctx, tx, known); err != nil {
+	if err := event.Index(ctx, tx, contents); err != nil {
 		return err
 	}
 	if err := event.Sealed(ctx, tx, in, rows); err != nil {
